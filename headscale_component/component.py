@@ -1,0 +1,273 @@
+"""A Headscale on Kubernetes, with its users and keys, as one Pulumi component."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from dynamic_providers.api_key import ApiKey
+from dynamic_providers.connection import ConnectionArgs, HeadscaleConnection
+from dynamic_providers.pre_auth_key import PreAuthKey
+from dynamic_providers.user import User
+from headscale_component.manifests import (
+    config_map,
+    containers,
+    names,
+    namespace,
+    persistent_volume_claim,
+    role,
+    service,
+    service_account,
+    stateful_set,
+)
+from headscale_component.manifests.config_yaml import config_tree, secret_leaves
+from headscale_component.spec import ApiKeySpec, HeadscaleArgs, PreAuthKeySpec, UserSpec
+from headscale_component.spec.model import is_output
+
+
+class Headscale(pulumi.ComponentResource):
+    """One Headscale: its StatefulSet with the sidecar, ConfigMap, Services and rights, its users and its keys.
+
+    Child resources are named `<instance>-…`, objects in the cluster as the README lists them.
+    """
+
+    namespace: str
+    """The namespace of everything."""
+
+    server_url: pulumi.Output[str]
+    """The address that clients use."""
+
+    service_name: str
+    """The Service for clients, with the ports `http` and `grpc`."""
+
+    metrics_service_name: str
+    """The Service for whoever collects metrics."""
+
+    api_key_secret_name: str | None
+    """The Secret with the API key that the sidecar rotates; None where the sidecar is switched off."""
+
+    users: pulumi.Output[dict[str, str]]
+    """Headscale's ids of the declared users, by name."""
+
+    pre_auth_keys: dict[str, str]
+    """The Secrets of the declared preauth keys, by the keys' names."""
+
+    connection: HeadscaleConnection
+    """The admin channel; give it as `provider` to users and keys that a program adds by itself."""
+
+    def __init__(
+        self,
+        name: str,
+        args: HeadscaleArgs | Mapping[str, Any],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare an instance.
+
+        Args:
+            name: The instance's name, which its objects in the cluster bear.
+            args: The instance; a mapping is checked as the stack YAML is.
+            opts: Options; `provider` may be a Kubernetes provider, none is made here.
+
+        Raises:
+            SpecError: With every problem at once, before anything is declared.
+        """
+        spec = HeadscaleArgs.model_validate(args)
+        super().__init__("headscale:index:Headscale", name, {}, opts)
+        self._name, self._spec = name, spec
+        self._users: dict[str, User] = {}
+
+        self.namespace = spec.namespace
+        self.server_url = pulumi.Output.from_input(spec.config.server_url)
+        self.service_name = name
+        self.metrics_service_name = names.metrics_service(name)
+        self.api_key_secret_name = spec.api_key.secret_name if spec.api_key.auto_manage else None
+
+        self._stateful_set = self._deploy()
+        self.connection = self._connect()
+        for username, user in spec.users.items():
+            self.user(username, user)
+        self.pre_auth_keys = {key: self.pre_auth_key(key, its).secret_name for key, its in spec.pre_auth_keys.items()}
+        for key, its in spec.api_keys.items():
+            self.api_key(key, its)
+        self.users = pulumi.Output.all(**{username: user.user_id for username, user in self._users.items()})
+
+        self.register_outputs(
+            {
+                "namespace": self.namespace,
+                "server_url": self.server_url,
+                "service_name": self.service_name,
+                "metrics_service_name": self.metrics_service_name,
+                "api_key_secret_name": self.api_key_secret_name,
+            }
+        )
+
+    def user(self, username: str, spec: UserSpec | Mapping[str, Any] | None = None) -> User:
+        """Add a user.
+
+        Args:
+            username: Its name in Headscale, a DNS label.
+            spec: Its profile.
+        """
+        profile = UserSpec.model_validate(spec or {})
+        user = User(
+            f"{self._name}-{username}",
+            username=username,
+            display_name=profile.display_name,
+            email=profile.email,
+            picture_url=profile.picture_url,
+            # Destroying the instance leaves users in the retained database; Headscale would refuse to delete
+            # those with nodes, and 0.28 would delete everybody's keys with the first of them.
+            opts=self._admin_options(deleted_with=self._stateful_set),
+        )
+        self._users[username] = user
+        return user
+
+    def pre_auth_key(self, name: str, spec: PreAuthKeySpec | Mapping[str, Any]) -> PreAuthKey:
+        """Add a preauth key, and the Secret that holds it under `key`.
+
+        Args:
+            name: The key's name, and its Secret's unless `secretName` says otherwise.
+            spec: The key; its `user` is one that was added before.
+
+        Raises:
+            KeyError: When `user` was not added before.
+        """
+        key = PreAuthKeySpec.model_validate(spec)
+        return PreAuthKey(
+            f"{self._name}-{name}",
+            namespace=self._spec.namespace,
+            secret_name=key.secret_name or name,
+            user_id=self._users[key.user].user_id if key.user else key.user_id,
+            expiration=key.expiration,
+            reusable=key.reusable,
+            ephemeral=key.ephemeral,
+            tags=key.tags,
+            opts=self._admin_options(),
+        )
+
+    def api_key(self, name: str, spec: ApiKeySpec | Mapping[str, Any] | None = None) -> ApiKey:
+        """Add an API key for another program, and the Secret that holds it under `api-key`.
+
+        Args:
+            name: The key's name, and its Secret's unless `secretName` says otherwise.
+            spec: Its lifetime and when it is replaced.
+        """
+        key = ApiKeySpec.model_validate(spec or {})
+        return ApiKey(
+            f"{self._name}-{name}-api-key",
+            namespace=self._spec.namespace,
+            secret_name=key.secret_name or name,
+            expiration=key.expiration,
+            rotation_buffer=key.rotation_buffer,
+            opts=self._admin_options(),
+        )
+
+    def _deploy(self) -> k8s.apps.v1.StatefulSet:
+        """Declare the objects in the cluster, in the order in which they need each other."""
+        name, spec = self._name, self._spec
+        home = self._namespace()
+        text = config_map.config_text(spec)
+        configuration = k8s.core.v1.ConfigMap(
+            f"{name}-config", config_map.config_map(name, spec, text), opts=self._options(home)
+        )
+        addresses = service.listen_addresses(spec, config_tree(spec))
+        k8s.core.v1.Service(name, service.service(name, spec, addresses), opts=self._options(home))
+        k8s.core.v1.Service(
+            f"{name}-metrics", service.metrics_service(name, spec, addresses), opts=self._options(home)
+        )
+        workload = k8s.apps.v1.StatefulSet(
+            name,
+            stateful_set.stateful_set(
+                name,
+                spec,
+                config_map=config_map.config_map_name(name, text),
+                addresses=addresses,
+                environment=self._secret_environment(home),
+            ),
+            opts=pulumi.ResourceOptions.merge(
+                self._options([*home, configuration, *self._rights(home)]),
+                pulumi.ResourceOptions(ignore_changes=["spec.volumeClaimTemplates"]),
+            ),
+        )
+        self._claim(workload)
+        return workload
+
+    def _namespace(self) -> list[pulumi.Resource]:
+        if not self._spec.create_namespace:
+            return []
+        options = pulumi.ResourceOptions(parent=self, retain_on_delete=True)
+        return [k8s.core.v1.NamespacePatch(f"{self._name}-namespace", namespace.namespace_patch(self._spec), options)]
+
+    def _rights(self, home: list[pulumi.Resource]) -> list[pulumi.Resource]:
+        """Declare who the sidecar is and what it may do."""
+        name, spec = self._name, self._spec
+        if not spec.api_key.auto_manage:
+            return []
+        options = self._options(home)
+        return [
+            k8s.core.v1.ServiceAccount(name, service_account.service_account(name, spec), opts=options),
+            k8s.rbac.v1.Role(name, role.role(name, spec), opts=options),
+            k8s.rbac.v1.RoleBinding(name, role.role_binding(name, spec), opts=options),
+        ]
+
+    def _claim(self, workload: pulumi.Resource) -> None:
+        """Declare the claim's size; the claim itself is the StatefulSet's, and is there once that is ready."""
+        if self._spec.replicas == 0:
+            return
+        k8s.core.v1.PersistentVolumeClaimPatch(
+            f"{self._name}-data",
+            persistent_volume_claim.claim_patch(self._name, self._spec),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[workload], retain_on_delete=True),
+        )
+
+    def _secret_environment(self, home: list[pulumi.Resource]) -> list[k8s.core.v1.EnvVarArgs]:
+        """Declare a Secret for what the program gave as Outputs, and refer to it and to the user's own Secrets."""
+        leaves = secret_leaves(self._spec.config)
+        given = {path: value for path, value in leaves.items() if is_output(value)}
+        variables = [
+            containers.secret_variable(path, value["secretKeyRef"]["name"], value["secretKeyRef"]["key"])
+            for path, value in leaves.items()
+            if path not in given
+        ]
+        if given:
+            # Autonamed, so that a change makes a new Secret, rolls the pod, and only then removes the old one.
+            secret = k8s.core.v1.Secret(
+                f"{self._name}-config-secrets",
+                metadata=k8s.meta.v1.ObjectMetaArgs(
+                    namespace=self._spec.namespace, labels=names.labels(self._name, self._spec)
+                ),
+                immutable=True,
+                string_data={".".join(path): pulumi.Output.secret(value) for path, value in given.items()},
+                opts=self._options(home),
+            )
+            secret_name = secret.metadata.apply(lambda metadata: metadata["name"])
+            variables += [containers.secret_variable(path, secret_name, ".".join(path)) for path in given]
+        return variables
+
+    def _connect(self) -> HeadscaleConnection:
+        connection = self._spec.connection
+        cluster = pulumi.Config("kubernetes")
+        return HeadscaleConnection(
+            f"{self._name}-connection",
+            ConnectionArgs(
+                instance=self._name,
+                namespace=self._spec.namespace,
+                channel=self._spec.channel,
+                kubeconfig=connection.kubeconfig or cluster.get_secret("kubeconfig"),
+                context=connection.context or cluster.get("context"),
+                relay_port=names.RELAY_PORT,
+                address=connection.address,
+                api_key=connection.api_key,
+                api_key_secret=connection.api_key_secret,
+                tls=self._spec.channel == "direct" or self._spec.config.serves_tls,
+            ),
+            # Users and keys wait for the pod through this one resource, which keeps their own state small.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._stateful_set]),
+        )
+
+    def _options(self, depends_on: list[pulumi.Resource]) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(parent=self, depends_on=depends_on or None)
+
+    def _admin_options(self, deleted_with: pulumi.Resource | None = None) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(parent=self, provider=self.connection, deleted_with=deleted_with)

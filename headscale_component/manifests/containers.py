@@ -1,0 +1,138 @@
+"""The two containers of the pod."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from headscale_component.manifests import names
+from headscale_component.manifests.config_map import FILE
+from headscale_component.manifests.persistent_volume_claim import VOLUME as DATA
+from headscale_component.spec import HeadscaleArgs
+from headscale_component.spec.config import DATA_DIRECTORY, SOCKET_DIRECTORY
+
+CONFIG = "config"
+SOCKET = "socket"
+TOKEN = "service-account-token"  # noqa: S105 - the name of a volume
+
+_CONFIG_DIRECTORY = "/etc/headscale"
+_TOKEN_DIRECTORY = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - where every client looks
+
+
+def headscale(
+    spec: HeadscaleArgs, addresses: dict[str, str], environment: list[k8s.core.v1.EnvVarArgs]
+) -> k8s.core.v1.ContainerArgs:
+    """Return Headscale's container.
+
+    It has no CPU limit on purpose: every authenticated call costs 53 ms of bcrypt, half a second at 100m.
+
+    Args:
+        spec: The instance.
+        addresses: Listen addresses by port name.
+        environment: Secrets of the configuration, as `HEADSCALE_…` variables.
+    """
+    return k8s.core.v1.ContainerArgs(
+        name="headscale",
+        image=f"{spec.image}:{spec.version}",
+        image_pull_policy="IfNotPresent",
+        args=["serve", "--config", f"{_CONFIG_DIRECTORY}/{FILE}"],
+        env=environment or None,
+        ports=[_container_port(name, names.port_of(address)) for name, address in addresses.items()],
+        # Headscale fetches relay maps and asks its identity provider before it listens: 30 s each at worst.
+        startup_probe=_health(spec, period_seconds=2, failure_threshold=45),
+        readiness_probe=_health(spec, period_seconds=5, failure_threshold=3),
+        liveness_probe=_health(spec, period_seconds=10, failure_threshold=6),
+        resources=k8s.core.v1.ResourceRequirementsArgs(requests={"cpu": "50m", "memory": "64Mi"}),
+        security_context=_security_context(),
+        termination_message_policy="FallbackToLogsOnError",
+        volume_mounts=[
+            _mount(CONFIG, _CONFIG_DIRECTORY, read_only=True),
+            _mount(DATA, DATA_DIRECTORY),
+            _mount(SOCKET, SOCKET_DIRECTORY),
+        ],
+    )
+
+
+def apikey_manager(instance: str, spec: HeadscaleArgs) -> k8s.core.v1.ContainerArgs:
+    """Return the sidecar, which keeps the API key and relays the admin channel."""
+    scheme = "https" if spec.config.serves_tls else "http"
+    settings = {
+        "INSTANCE": instance,
+        "SECRET_NAME": spec.api_key.secret_name,
+        "EXPIRATION": spec.api_key.expiration,
+        "ROTATION_BUFFER": spec.api_key.rotation_buffer,
+        "SOCKET_PATH": spec.config.unix_socket,
+        "HEADSCALE_URL": f"{scheme}://127.0.0.1:{names.port_of(spec.config.listen_addr)}",
+        "RELAY_LISTEN": f"127.0.0.1:{names.RELAY_PORT}",
+        "HEALTH_LISTEN": f"0.0.0.0:{names.SIDECAR_HEALTH_PORT}",
+    }
+    namespace = k8s.core.v1.EnvVarArgs(
+        name="POD_NAMESPACE",
+        value_from=k8s.core.v1.EnvVarSourceArgs(
+            field_ref=k8s.core.v1.ObjectFieldSelectorArgs(field_path="metadata.namespace")
+        ),
+    )
+    return k8s.core.v1.ContainerArgs(
+        name="apikey-manager",
+        image=spec.api_key.manager_image,
+        image_pull_policy="IfNotPresent",
+        env=[namespace, *(k8s.core.v1.EnvVarArgs(name=name, value=value) for name, value in settings.items())],
+        ports=[_container_port("sidecar", names.SIDECAR_HEALTH_PORT)],
+        readiness_probe=_sidecar_probe("/readyz", period_seconds=2, failure_threshold=3),
+        liveness_probe=_sidecar_probe("/healthz", period_seconds=10, failure_threshold=6),
+        resources=k8s.core.v1.ResourceRequirementsArgs(
+            requests={"cpu": "10m", "memory": "32Mi"}, limits={"memory": "96Mi"}
+        ),
+        security_context=_security_context(),
+        termination_message_policy="FallbackToLogsOnError",
+        volume_mounts=[_mount(SOCKET, SOCKET_DIRECTORY), _mount(TOKEN, _TOKEN_DIRECTORY, read_only=True)],
+    )
+
+
+def secret_variable(
+    path: tuple[str, ...], secret: pulumi.Input[str], key: pulumi.Input[str]
+) -> k8s.core.v1.EnvVarArgs:
+    """Return the variable by which a secret of the configuration reaches Headscale (viper: `HEADSCALE_A_B`)."""
+    return k8s.core.v1.EnvVarArgs(
+        name="_".join(("HEADSCALE", *path)).upper(),
+        value_from=k8s.core.v1.EnvVarSourceArgs(
+            secret_key_ref=k8s.core.v1.SecretKeySelectorArgs(name=secret, key=key)
+        ),
+    )
+
+
+def _container_port(name: str, number: int) -> k8s.core.v1.ContainerPortArgs:
+    protocol = "UDP" if name == names.STUN_PORT_NAME else "TCP"
+    return k8s.core.v1.ContainerPortArgs(name=name, container_port=number, protocol=protocol)
+
+
+def _health(spec: HeadscaleArgs, *, period_seconds: int, failure_threshold: int) -> k8s.core.v1.ProbeArgs:
+    return k8s.core.v1.ProbeArgs(
+        http_get=k8s.core.v1.HTTPGetActionArgs(
+            path="/health", port=names.HTTP_PORT_NAME, scheme="HTTPS" if spec.config.serves_tls else "HTTP"
+        ),
+        period_seconds=period_seconds,
+        timeout_seconds=5,
+        failure_threshold=failure_threshold,
+    )
+
+
+def _sidecar_probe(path: str, *, period_seconds: int, failure_threshold: int) -> k8s.core.v1.ProbeArgs:
+    return k8s.core.v1.ProbeArgs(
+        http_get=k8s.core.v1.HTTPGetActionArgs(path=path, port="sidecar"),
+        period_seconds=period_seconds,
+        timeout_seconds=5,
+        failure_threshold=failure_threshold,
+    )
+
+
+def _mount(volume: str, directory: str, *, read_only: bool = False) -> k8s.core.v1.VolumeMountArgs:
+    return k8s.core.v1.VolumeMountArgs(name=volume, mount_path=directory, read_only=read_only or None)
+
+
+def _security_context() -> k8s.core.v1.SecurityContextArgs:
+    return k8s.core.v1.SecurityContextArgs(
+        allow_privilege_escalation=False,
+        read_only_root_filesystem=True,
+        capabilities=k8s.core.v1.CapabilitiesArgs(drop=["ALL"]),
+    )

@@ -1,0 +1,54 @@
+"""Names, labels and ports: what people and other programs hold on to."""
+
+from __future__ import annotations
+
+from headscale_component.spec import HeadscaleArgs
+
+HTTP_PORT_NAME = "http"
+GRPC_PORT_NAME = "grpc"
+METRICS_PORT_NAME = "metrics"
+STUN_PORT_NAME = "stun"
+
+RELAY_PORT = 50480
+"""Where the sidecar relays to Headscale's socket, on the pod's loopback only."""
+
+SIDECAR_HEALTH_PORT = 8081
+"""Where the sidecar answers probes and serves its metrics."""
+
+NON_ROOT = 65532
+"""User and group of both containers: `nonroot` in distroless images, and the seed operator's choice."""
+
+
+def config_map_prefix(instance: str) -> str:
+    """Return what the ConfigMap's name begins with; the hash of its content follows."""
+    return f"{instance}-config"
+
+
+def metrics_service(instance: str) -> str:
+    """Return the name of the metrics Service."""
+    return f"{instance}-metrics"
+
+
+def data_claim(instance: str) -> str:
+    """Return the name that the StatefulSet gives its claim, the same as under the seed operator."""
+    return f"data-{instance}-0"
+
+
+def selector(instance: str) -> dict[str, str]:
+    """Return the labels that never change: a StatefulSet's selector cannot."""
+    return {"app.kubernetes.io/name": "headscale", "app.kubernetes.io/instance": instance}
+
+
+def labels(instance: str, spec: HeadscaleArgs, component: str = "control-server") -> dict[str, str]:
+    """Return the recommended labels of Kubernetes for an object of the instance."""
+    return selector(instance) | {
+        "app.kubernetes.io/component": component,
+        "app.kubernetes.io/version": spec.version[:63],
+        "app.kubernetes.io/managed-by": "headscale-component",
+        "app.kubernetes.io/part-of": "headscale",
+    }
+
+
+def port_of(address: str) -> int:
+    """Return the port of a listen address such as `0.0.0.0:8080` or `[::]:8080`."""
+    return int(address.rpartition(":")[2])

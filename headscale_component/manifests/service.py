@@ -1,0 +1,65 @@
+"""The Services: one for clients, one for whoever collects metrics."""
+
+from __future__ import annotations
+
+import pulumi_kubernetes as k8s
+
+from headscale_component.manifests import names
+from headscale_component.spec import HeadscaleArgs
+
+_NO_WAIT = {"pulumi.com/skipAwait": "true"}
+"""The provider waits a flat 10 s for a ClusterIP Service; the StatefulSet's readiness is what counts."""
+
+
+def service(instance: str, spec: HeadscaleArgs, config: dict[str, str]) -> k8s.core.v1.ServiceInitArgs:
+    """Return the Service for clients: HTTP, gRPC, and STUN where the embedded relay runs.
+
+    Args:
+        instance: The instance's name.
+        spec: The instance.
+        config: Listen addresses by port name, see `listen_addresses`.
+    """
+    ports = [
+        _port(name, names.port_of(address), "UDP" if name == names.STUN_PORT_NAME else "TCP")
+        for name, address in config.items()
+        if name != names.METRICS_PORT_NAME
+    ]
+    return _service(instance, instance, spec, ports)
+
+
+def metrics_service(instance: str, spec: HeadscaleArgs, config: dict[str, str]) -> k8s.core.v1.ServiceInitArgs:
+    """Return the Service for metrics: Headscale's, and the sidecar's beside them."""
+    ports = []
+    if names.METRICS_PORT_NAME in config:
+        ports.append(_port(names.METRICS_PORT_NAME, names.port_of(config[names.METRICS_PORT_NAME]), "TCP"))
+    if spec.api_key.auto_manage:
+        ports.append(_port("sidecar", names.SIDECAR_HEALTH_PORT, "TCP"))
+    return _service(names.metrics_service(instance), instance, spec, ports)
+
+
+def listen_addresses(spec: HeadscaleArgs, tree: dict[str, object]) -> dict[str, str]:
+    """Return what listens where, by port name, from the finished configuration."""
+    addresses = {
+        names.HTTP_PORT_NAME: str(tree["listen_addr"]),
+        names.GRPC_PORT_NAME: str(tree["grpc_listen_addr"]),
+    }
+    if tree.get("metrics_listen_addr"):
+        addresses[names.METRICS_PORT_NAME] = str(tree["metrics_listen_addr"])
+    if spec.config.derp.server.enabled:
+        addresses[names.STUN_PORT_NAME] = spec.config.derp.server.stun_listen_addr
+    return addresses
+
+
+def _port(name: str, number: int, protocol: str) -> k8s.core.v1.ServicePortArgs:
+    return k8s.core.v1.ServicePortArgs(name=name, port=number, target_port=number, protocol=protocol)
+
+
+def _service(
+    name: str, instance: str, spec: HeadscaleArgs, ports: list[k8s.core.v1.ServicePortArgs]
+) -> k8s.core.v1.ServiceInitArgs:
+    return k8s.core.v1.ServiceInitArgs(
+        metadata=k8s.meta.v1.ObjectMetaArgs(
+            name=name, namespace=spec.namespace, labels=names.labels(instance, spec), annotations=dict(_NO_WAIT)
+        ),
+        spec=k8s.core.v1.ServiceSpecArgs(type="ClusterIP", selector=names.selector(instance), ports=ports),
+    )

@@ -1,0 +1,39 @@
+"""Keys for Headscale's API."""
+
+from __future__ import annotations
+
+from headscale_component.spec.model import SpecModel
+from headscale_component.spec.values import DnsSubdomain, Duration
+from headscale_component.versions import SIDECAR_IMAGE
+
+
+class ApiKeySpec(SpecModel):
+    """An API key that Pulumi keeps: each `pulumi up` inside the rotation buffer replaces it."""
+
+    secret_name: DnsSubdomain | None = None
+    """The Secret that holds it under `api-key`, with `expiration` and `created-at`; default: this key's own name."""
+
+    expiration: Duration = "2160h"
+    """How long a key is valid; default 90 days, as Headscale's own command line has it."""
+
+    rotation_buffer: Duration = "240h"
+    """A key with less than this left is replaced; default 10 days, so that a missed run or two does no harm."""
+
+
+class ManagedApiKeySpec(SpecModel):
+    """The instance's own API key, which the sidecar makes and rotates."""
+
+    auto_manage: bool = True
+    """Whether the sidecar runs. Without it nobody makes the key, and users are managed through the pod instead."""
+
+    secret_name: DnsSubdomain = "headscale-api-key"
+    """The Secret that holds it under `api-key`, with `expiration` and `created-at`."""
+
+    expiration: Duration = "2160h"
+    """How long a key is valid; default 90 days."""
+
+    rotation_buffer: Duration = "240h"
+    """A key with less than this left is replaced; default 10 days."""
+
+    manager_image: str = SIDECAR_IMAGE
+    """The sidecar's image, for those who keep images in a registry of their own."""

@@ -1,0 +1,31 @@
+"""How Pulumi reaches the instance to manage users and keys."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from headscale_component.spec.model import Leaf, SpecModel
+from headscale_component.spec.values import DnsSubdomain
+
+
+class ConnectionSpec(SpecModel):
+    """The admin channel; the default suits whoever can deploy the instance in the first place."""
+
+    channel: Literal["relay", "direct", "pod"] | None = None
+    """`relay`: a port-forward to the sidecar. `direct`: `address` with an API key over TLS. `pod`: a port-forward to
+    the pod's own gRPC port. Default: `relay`, or `pod` where the sidecar is switched off."""
+
+    address: Leaf[str] | None = None
+    """`host:port` of Headscale's gRPC listener, for `direct`."""
+
+    api_key: Any = None
+    """An API key as a Pulumi secret, for `direct` and `pod`."""
+
+    api_key_secret: DnsSubdomain | None = None
+    """A Secret in the instance's namespace that holds the key under `api-key`, read at the time of use."""
+
+    kubeconfig: Any = None
+    """Kubeconfig (text or path) for the port-forward; default `kubernetes:kubeconfig`, then `KUBECONFIG`."""
+
+    context: str | None = None
+    """Context in that kubeconfig; default `kubernetes:context`, then the current one."""

@@ -1,0 +1,99 @@
+"""One Headscale, as a person writes it."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
+
+from headscale_component.spec.api_key import ApiKeySpec, ManagedApiKeySpec
+from headscale_component.spec.config import HeadscaleConfig
+from headscale_component.spec.connection import ConnectionSpec
+from headscale_component.spec.errors import SpecError, problems_of
+from headscale_component.spec.model import SpecModel
+from headscale_component.spec.pre_auth_key import PreAuthKeySpec
+from headscale_component.spec.rules import broken_rules
+from headscale_component.spec.user import UserSpec
+from headscale_component.spec.values import DnsLabel, DnsSubdomain, Quantity, Version
+
+
+class PersistentVolumeClaimSpec(SpecModel):
+    """The volume that holds the database and the noise key."""
+
+    size: Quantity = "1Gi"
+    """Its size. It can grow where the storage class can, and never shrink."""
+
+    storage_class_name: str | None = None
+    """Its storage class; default: the cluster's. Fixed once the volume exists."""
+
+
+class HeadscaleArgs(SpecModel):
+    """A Headscale, its users and its keys.
+
+    Raises:
+        SpecError: With every problem at once, when something breaks a rule.
+    """
+
+    version: Version
+    """Headscale's version, exact, for example `v0.28.0`. Upgrade one minor version at a time."""
+
+    config: HeadscaleConfig
+    """Headscale's own configuration, spelt as in its `config.yaml`."""
+
+    namespace: DnsLabel = "headscale"
+    """The namespace of everything."""
+
+    create_namespace: bool = False
+    """Whether to make the namespace if it is not there. It is never deleted: it holds the data."""
+
+    namespace_labels: dict[str, str] = Field(default_factory=dict)
+    """Labels for the namespace, with `createNamespace`, for example a Pod Security Standard to enforce."""
+
+    image: str = "headscale/headscale"
+    """Headscale's image, without tag."""
+
+    image_pull_secrets: tuple[DnsSubdomain, ...] = ()
+    """Names of Secrets with which images are pulled."""
+
+    replicas: int = Field(default=1, ge=0)
+    """1, or 0 to stop it. Headscale keeps its state in memory: two would each have half of the tailnet."""
+
+    persistent_volume_claim: PersistentVolumeClaimSpec = PersistentVolumeClaimSpec()
+    """The volume that holds the database and the noise key."""
+
+    retain: bool = True
+    """Whether the data outlives `pulumi destroy`. A later `pulumi up` then finds it again."""
+
+    api_key: ManagedApiKeySpec = ManagedApiKeySpec()
+    """The instance's own API key, made and rotated by the sidecar."""
+
+    connection: ConnectionSpec = ConnectionSpec()
+    """How Pulumi reaches the instance to manage users and keys."""
+
+    users: dict[DnsLabel, UserSpec] = Field(default_factory=dict)
+    """The users, by name."""
+
+    pre_auth_keys: dict[DnsSubdomain, PreAuthKeySpec] = Field(default_factory=dict)
+    """The keys with which nodes join, by name."""
+
+    api_keys: dict[DnsSubdomain, ApiKeySpec] = Field(default_factory=dict)
+    """More API keys, for other programs, by name."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _all_problems_at_once(cls, data: Any, check: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401 - raw input
+        if isinstance(data, cls):
+            return data
+        problems = broken_rules(data)
+        try:
+            checked = check(data)
+        except ValidationError as error:
+            raise SpecError([*problems_of(error, cls), *problems]) from None
+        if problems:
+            raise SpecError(problems)
+        return checked
+
+    @property
+    def channel(self) -> str:
+        """The admin channel in use: `relay`, `direct` or `pod`."""
+        return self.connection.channel or ("relay" if self.api_key.auto_manage else "pod")

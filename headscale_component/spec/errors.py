@@ -35,8 +35,8 @@ class Problem:
         return f"{dotted(self.path)}: {self.message}"
 
 
-class SpecError(ValueError):
-    """A specification that breaks rules.
+class SpecError(Exception):
+    """A specification that breaks rules; no ValueError, which Pydantic would wrap and so hide the paths.
 
     Attributes:
         problems: Every problem that was found, in the order of the document.
@@ -68,7 +68,7 @@ def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]
         model: The model that was validated, to look up the keys that are known at a path.
     """
     return [
-        Problem(tuple(detail["loc"]), _message(detail["type"], detail, model))
+        Problem(tuple(part for part in detail["loc"] if part != "[key]"), _message(detail["type"], detail, model))
         for detail in error.errors(include_url=False)
     ]
 

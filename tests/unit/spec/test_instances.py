@@ -1,0 +1,232 @@
+"""What a stack file may say, and what a person reads when it says something else."""
+
+import copy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from headscale_component.spec import HeadscaleArgs, SpecError, load_instances
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+def an_instance(**changes):
+    return {"version": "v0.28.0", "config": {"server_url": "https://vpn.example.com"}, **changes}
+
+
+def problems(**changes):
+    with pytest.raises(SpecError) as caught:
+        load_instances({"vpn": an_instance(**changes)})
+    return {str(problem).removeprefix("headscale:instances.vpn.") for problem in caught.value.problems}
+
+
+def the_problem(**changes):
+    found = problems(**changes)
+    assert len(found) == 1, found
+    return found.pop()
+
+
+def test_the_seed_operators_quick_start_is_taken_in_either_spelling():
+    camel = {"autoManage": True, "secretName": "headscale-api-key", "expiration": "2160h", "rotationBuffer": "240h"}
+    snake = {"auto_manage": True, "secret_name": "headscale-api-key", "expiration": "2160h", "rotation_buffer": "240h"}
+    config = {
+        "server_url": "http://vpn.headscale.local",
+        "grpc_allow_insecure": True,
+        "derp": {"server": {"enabled": False}},
+        "disable_check_updates": False,
+        "database": {"type": "sqlite"},
+        "dns": {"magic_dns": False},
+    }
+
+    one, other = (
+        load_instances({"headscale-sample": {"version": "v0.28.0", "replicas": 1, "config": config, key: value}})
+        for key, value in (("apiKey", camel), ("api_key", snake))
+    )
+
+    assert one == other
+    assert one["headscale-sample"].config.disable_check_updates is False
+
+
+@pytest.mark.parametrize("stack", sorted((REPOSITORY / "stacks").glob("Pulumi.*.yaml")), ids=lambda path: path.name)
+def test_every_stack_of_the_repository_is_valid(stack):
+    assert load_instances(yaml.safe_load(stack.read_text())["config"]["headscale:instances"])
+
+
+BAD = {
+    "an unknown key names the nearest": ({"imagee": "x"}, "imagee: unknown key; did you mean `image`?"),
+    "an unknown key of the configuration names the nearest": (
+        {"config": {"server_url": "http://a", "polcy": {}}},
+        "config.polcy: unknown key; did you mean `policy`?",
+    ),
+    "a bad duration": (
+        {"preAuthKeys": {"ci": {"tags": ["tag:ci"], "expiration": "1 day"}}},
+        "preAuthKeys.ci.expiration: `1 day` is no duration; write a number and a unit (s, m, h, d), "
+        "for example `1h30m` or `90d`",
+    ),
+    "never": (
+        {"preAuthKeys": {"ci": {"tags": ["tag:ci"], "expiration": "never"}}},
+        "preAuthKeys.ci.expiration: `never` is not possible in Headscale, every key expires; "
+        "give a duration, for example `90d`",
+    ),
+    "a time of nothing": (
+        {"preAuthKeys": {"ci": {"tags": ["tag:ci"], "expiration": "0s"}}},
+        "preAuthKeys.ci.expiration: `0s` is over before it begins; give a time above zero, for example `24h` or `90d`",
+    ),
+    "both owners": (
+        {"users": {"bob": {}}, "preAuthKeys": {"ci": {"user": "bob", "userId": 5}}},
+        "preAuthKeys.ci: `user` and `userId` are both given; keep one of them",
+    ),
+    "no owner and no tags": (
+        {"preAuthKeys": {"ci": {}}},
+        "preAuthKeys.ci: belongs to nobody: give `user`, `userId` or `tags`",
+    ),
+    "an undeclared user": (
+        {"preAuthKeys": {"ci": {"user": "bob"}}},
+        "preAuthKeys.ci.user: `bob` is not under `users` (none is declared); "
+        "add it there, or give the `userId` of a user from elsewhere",
+    ),
+    "a tag that is none": (
+        {"preAuthKeys": {"ci": {"tags": ["Tag:CI"]}}},
+        "preAuthKeys.ci.tags[0]: `Tag:CI` is no tag: write `tag:` and a name of a-z, 0-9 and `-` "
+        "that begins with a letter, as `tag:ci`",
+    ),
+    "a username that is no DNS label": (
+        {"users": {"Bad_Name": {}}},
+        "users.Bad_Name: `Bad_Name` is no DNS label: at most 63 of a-z, 0-9 and `-`, "
+        "beginning and ending with a letter or digit",
+    ),
+    "a picture that is no web address": (
+        {"users": {"bob": {"pictureURL": "ftp://example.com/a"}}},
+        "users.bob.pictureURL: must be an http:// or https:// URL of at most 2048 characters",
+    ),
+    "a name that is too long": (
+        {"users": {"bob": {"displayName": "x" * 256}}},
+        "users.bob.displayName: has 256 characters; at most 255 are allowed",
+    ),
+    "an e-mail address that is too long": (
+        {"users": {"bob": {"email": "x" * 320 + "@a.b"}}},
+        "users.bob.email: must be an e-mail address of at most 320 characters, for example `alice@example.com`",
+    ),
+    "two keys in one Secret": (
+        {"preAuthKeys": {"a": {"tags": ["tag:a"]}, "b": {"tags": ["tag:b"], "secretName": "a"}}},
+        "preAuthKeys.b.secretName: Secret `a` is written by `preAuthKeys.a` too; name another one",
+    ),
+    "a key in the instance's own Secret": (
+        {"preAuthKeys": {"headscale-api-key": {"tags": ["tag:a"]}}},
+        "preAuthKeys.headscale-api-key.secretName: Secret `headscale-api-key` is written by `apiKey` too; "
+        "name another one",
+    ),
+    "a buffer that is not below the expiration": (
+        {"apiKey": {"expiration": "90d", "rotationBuffer": "2160h"}},
+        "apiKey.rotationBuffer: `2160h` is not below the expiration, `90d`: the key would be replaced without end; "
+        "write less, a tenth of the expiration is usual",
+    ),
+    "more than one replica": (
+        {"replicas": 2},
+        "replicas: 2 is more than 1: Headscale keeps its state in memory and takes no lock, so each replica would "
+        "hand out its own tailnet; write 1",
+    ),
+    "a floating version": (
+        {"version": "latest"},
+        "version: `latest` is no exact version; write it in full, for example `v0.28.0`",
+    ),
+    "a policy mode that Headscale would read as allow all": (
+        {"config": {"server_url": "http://a", "policy": {"mode": "Database"}}},
+        "config.policy.mode: input should be 'file' or 'database', not 'Database'",
+    ),
+    "a base domain that holds the server": (
+        {"config": {"server_url": "https://VPN.example.com:443", "dns": {"base_domain": "example.com"}}},
+        "config.dns.base_domain: `example.com` holds the host of server_url, `vpn.example.com`: nodes would lose "
+        "their way to Headscale; choose a domain of its own, as `tailnet.example.com`",
+    ),
+    "what 0.29 removed": (
+        {"version": "v0.29.1", "config": {"server_url": "http://a", "randomize_client_port": False}},
+        "config.randomize_client_port: 0.29 does not start with it, even when it is false; "
+        "write `randomizeClientPort` in the policy instead",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "message"), BAD.values(), ids=BAD)
+def test_a_mistake_is_told_with_its_path_the_rule_and_the_remedy(changes, message):
+    assert the_problem(**changes) == message
+
+
+def test_every_mistake_is_told_at_once_whatever_else_is_wrong():
+    changes = copy.deepcopy({key: value for change, _ in list(BAD.values())[:1] for key, value in change.items()})
+    found = problems(**changes, replicas=3, preAuthKeys={"x": {"expiration": "soon", "tag": []}}, users={"B": {}})
+
+    assert {line.split(":")[0] for line in found} == {
+        "imagee",
+        "replicas",
+        "preAuthKeys.x",
+        "preAuthKeys.x.expiration",
+        "preAuthKeys.x.tag",
+        "users.B",
+    }
+
+
+def test_a_secret_in_clear_is_refused_and_not_repeated():
+    oidc = {"issuer": "https://id.example.com", "client_id": "h", "client_secret": "hunter2"}
+
+    message = the_problem(config={"server_url": "http://a", "oidc": oidc})
+
+    assert message.startswith("config.oidc.client_secret: is a secret and would stand in clear; write `{secretKeyRef")
+    assert "hunter2" not in message
+
+
+def test_mistakes_of_all_instances_are_told_each_under_its_name():
+    with pytest.raises(SpecError) as caught:
+        load_instances({"one": an_instance(replicas=2), "two": 5, "Three": an_instance(namespace="three")})
+
+    paths = [str(problem).split(": ")[0] for problem in caught.value.problems]
+    assert sorted(paths) == [
+        "headscale:instances.Three",
+        "headscale:instances.one.replicas",
+        "headscale:instances.two",
+    ]
+
+
+def test_two_instances_may_not_write_one_secret():
+    with pytest.raises(SpecError, match=r"two\.apiKey\.secretName: Secret `headscale-api-key` in `headscale` is"):
+        load_instances({"one": an_instance(), "two": an_instance()})
+
+
+@pytest.mark.parametrize("document", [None, [], "x", {}], ids=repr)
+def test_a_document_that_holds_no_instances_is_refused(document):
+    with pytest.raises(SpecError, match="must be a mapping of names to instances"):
+        load_instances(document)
+
+
+def test_the_python_api_keeps_the_same_rules():
+    with pytest.raises(SpecError, match="replicas: 2 is more than 1"):
+        HeadscaleArgs(version="v0.28.0", config={"server_url": "http://a"}, replicas=2)
+
+
+def test_the_defaults_that_people_rely_on():
+    spec = HeadscaleArgs.model_validate(an_instance())
+
+    assert (spec.namespace, spec.replicas, spec.retain, spec.create_namespace) == ("headscale", 1, True, False)
+    assert spec.image == "headscale/headscale"
+    assert spec.api_key.model_dump(exclude={"manager_image"}) == {
+        "auto_manage": True,
+        "secret_name": "headscale-api-key",
+        "expiration": "2160h",
+        "rotation_buffer": "240h",
+    }
+    assert spec.config.disable_check_updates is True
+    assert spec.config.policy.mode == "database"
+
+
+def test_the_specification_loads_no_pulumi_and_no_grpc():
+    program = (
+        "import sys, headscale_component.spec; "
+        "print([m for m in ('pulumi', 'pulumi_kubernetes', 'grpc', 'kr8s') if m in sys.modules])"
+    )
+
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=REPOSITORY)
+
+    assert loaded.stdout.strip() == "[]"

@@ -1,0 +1,135 @@
+"""Real headscale processes on loopback, one for each version that the client speaks to."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import yaml
+
+from headscale_api import HeadscaleClient, HeadscaleError
+
+VERSIONS = ("0.26", "0.27", "0.28", "0.29")
+REPOSITORY = Path(__file__).parents[2]
+
+
+def pytest_collection_modifyitems(items):
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.integration)
+
+
+def binary(version):
+    """Return headscale's binary, built by the lab where it is not at hand yet."""
+    command = [sys.executable, "-m", "lab", "tool", f"headscale-{version}"]
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY).stdout.strip()
+
+
+def free_port(kind=socket.SOCK_STREAM):
+    with contextlib.closing(socket.socket(socket.AF_INET, kind)) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@dataclass
+class RunningHeadscale:
+    version: str
+    directory: Path
+    http_port: int = field(default_factory=free_port)
+    grpc_port: int = field(default_factory=free_port)
+    process: subprocess.Popen | None = None
+
+    @property
+    def socket_path(self):
+        return str(self.directory / "h.sock")
+
+    @property
+    def grpc_address(self):
+        return f"127.0.0.1:{self.grpc_port}"
+
+    def client(self, **options):
+        return HeadscaleClient.over_unix_socket(self.socket_path, **options)
+
+    def start(self):
+        config = {
+            "server_url": f"http://127.0.0.1:{self.http_port}",
+            "listen_addr": f"127.0.0.1:{self.http_port}",
+            "metrics_listen_addr": f"127.0.0.1:{free_port()}",
+            "grpc_listen_addr": self.grpc_address,
+            "grpc_allow_insecure": True,
+            "noise": {"private_key_path": str(self.directory / "noise.key")},
+            "prefixes": {"v4": "100.64.0.0/10"},
+            "derp": {
+                "urls": [],
+                "server": {
+                    "enabled": True,
+                    "region_id": 999,
+                    "stun_listen_addr": f"127.0.0.1:{free_port(socket.SOCK_DGRAM)}",
+                    "private_key_path": str(self.directory / "derp.key"),
+                },
+            },
+            "disable_check_updates": True,
+            "database": {"type": "sqlite", "sqlite": {"path": str(self.directory / "db.sqlite")}},
+            "dns": {"magic_dns": False, "override_local_dns": False},
+            "policy": {"mode": "database"},
+            "unix_socket": self.socket_path,
+            "unix_socket_permission": "0770",
+        }
+        path = self.directory / "config.yaml"
+        path.write_text(yaml.safe_dump(config))
+        with (self.directory / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [binary(self.version), "serve", "--config", str(path)],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "HOME": str(self.directory)},
+            )
+        self.wait()
+
+    def wait(self):
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                with self.client(timeout_seconds=1) as client:
+                    client.list_users()
+            except HeadscaleError:
+                log = (self.directory / "log").read_text()[-2000:]
+                assert self.process.poll() is None, f"headscale {self.version} ended:\n{log}"
+                assert time.monotonic() < deadline, f"headscale {self.version} does not answer:\n{log}"
+                time.sleep(0.05)
+            else:
+                return
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(10)
+
+
+@contextlib.contextmanager
+def running(version, directory):
+    server = RunningHeadscale(version, directory)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(params=VERSIONS)
+def any_headscale(request, tmp_path):
+    """A fresh Headscale of every version that has a gRPC API."""
+    with running(request.param, tmp_path) as server:
+        yield server
+
+
+@pytest.fixture(params=("0.28", "0.29"))
+def headscale(request, tmp_path):
+    """A fresh Headscale of the versions that people run."""
+    with running(request.param, tmp_path) as server:
+        yield server

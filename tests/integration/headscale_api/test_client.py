@@ -145,8 +145,8 @@ def test_a_policy_is_stored_and_a_broken_one_is_refused(headscale):
     with headscale.client() as client:
         with pytest.raises(NotFound):
             client.get_policy()
-        client.set_policy('{"acls": []} // kept')
-        assert client.get_policy() == '{"acls": []} // kept'
+        client.set_policy('// kept\n{"acls": []}')
+        assert client.get_policy() == '// kept\n{"acls": []}'
         with pytest.raises(InvalidArgument):
             client.set_policy("{nonsense")
 

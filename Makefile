@@ -1,0 +1,67 @@
+# Every check and every chore has one definition, here; people, hooks and CI call the same.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+RUN := .venv/bin/python
+STAMP := .venv/.locked
+
+.PHONY: help venv up down status join test test-unit test-integration test-e2e lint fmt images bench kubeconfig shell-env
+
+help: ## show this
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: $(STAMP) ## make .venv from requirements.lock
+$(STAMP): requirements.lock
+	@echo "making .venv from requirements.lock …" >&2
+	@$(PYTHON) -m venv .venv
+	@$(RUN) -m pip install --quiet --require-hashes --only-binary :all: -r requirements.lock
+	@touch $@
+
+up: venv ## make a cluster where there is none, deploy the lab stack, and show what you have
+	@$(RUN) -m lab up
+
+down: venv ## destroy the lab stack and remove all that `make up` made, except the cache
+	@$(RUN) -m lab down
+
+status: venv ## what runs, where, and when keys end; no secrets
+	@$(RUN) -m lab status
+
+join: venv ## join a demo node with a key from a Secret
+	@$(RUN) -m lab join
+
+kubeconfig: venv ## print the path of the kubeconfig in use
+	@$(RUN) -m lab kubeconfig
+
+shell-env: venv ## print the exports for your own pulumi, kubectl and tailscale
+	@$(RUN) -m lab shell-env
+
+images: venv ## build the images that the lab runs
+	@$(RUN) -m lab images
+
+test: lint ## everything: lint, types, unit, integration, e2e
+	@$(RUN) -m lab prepare
+	$(RUN) -m pytest tests/unit tests/integration tests/e2e
+
+test-unit: venv ## pure and fast
+	$(RUN) -m pytest tests/unit
+
+test-integration: venv ## against real headscale processes and the real engine
+	$(RUN) -m pytest tests/integration
+
+test-e2e: venv ## the real engine, a real cluster, real tailscale nodes
+	@$(RUN) -m lab prepare
+	$(RUN) -m pytest tests/e2e
+
+lint: venv ## ruff, mypy --strict, import-linter
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+	.venv/bin/lint-imports
+
+fmt: venv ## let ruff write the layout and mend what it can
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+bench: venv ## measure against the targets; writes build/bench.json
+	@$(RUN) -m lab prepare
+	$(RUN) -m tests.bench

@@ -1,0 +1,203 @@
+"""The objects that an instance becomes, without engine and cluster."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pulumi
+import pytest
+import yaml
+
+from headscale_component.manifests import (
+    config_map,
+    config_yaml,
+    names,
+    persistent_volume_claim,
+    role,
+    service,
+    stateful_set,
+)
+from headscale_component.spec import HeadscaleArgs
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+def an_instance(config=None, **changes):
+    return HeadscaleArgs.model_validate(
+        {"version": "v0.28.0", "config": {"server_url": "https://vpn.example.com", **(config or {})}, **changes}
+    )
+
+
+def plain(value):
+    """Return Kubernetes arguments as the plain tree that reaches the provider."""
+    if isinstance(value, dict):
+        return {key: plain(its) for key, its in value.items() if its is not None}
+    if isinstance(value, list | tuple):
+        return [plain(its) for its in value]
+    if hasattr(value, "__dict__") and getattr(value, "_PULUMI_TYPE", None) != "leaf" and not isinstance(value, str):
+        return plain(value.__dict__)
+    return value
+
+
+def the_pod(spec):
+    addresses = service.listen_addresses(spec, config_yaml.config_tree(spec))
+    made = stateful_set.stateful_set("vpn", spec, config_map="vpn-config-1", addresses=addresses, environment=[])
+    return plain(made)["spec"]["template"]["spec"]
+
+
+def rendered(spec):
+    return yaml.safe_load(config_map.config_text(spec))
+
+
+def test_the_pod_meets_the_restricted_pod_security_standard():
+    pod = the_pod(an_instance())
+
+    assert pod["security_context"]["run_as_non_root"] is True
+    assert pod["security_context"]["seccomp_profile"] == {"type": "RuntimeDefault"}
+    for container in pod["containers"]:
+        context = container["security_context"]
+        assert context["allow_privilege_escalation"] is False
+        assert context["read_only_root_filesystem"] is True
+        assert context["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_only_the_sidecar_gets_a_token():
+    pod = the_pod(an_instance())
+    mounts = {container["name"]: {m["name"] for m in container["volume_mounts"]} for container in pod["containers"]}
+
+    assert pod["automount_service_account_token"] is False
+    assert "service-account-token" in mounts["apikey-manager"]
+    assert "service-account-token" not in mounts["headscale"]
+
+
+def test_without_the_sidecar_there_is_no_account_and_headscale_still_has_its_socket_directory():
+    """The seed operator's B2: its pod named an account that nobody made, and had no writable socket directory."""
+    pod = the_pod(an_instance(apiKey={"autoManage": False}))
+
+    assert [container["name"] for container in pod["containers"]] == ["headscale"]
+    assert "service_account_name" not in pod
+    assert "/var/run/headscale" in {mount["mount_path"] for mount in pod["containers"][0]["volume_mounts"]}
+
+
+def test_without_the_sidecar_grpc_is_served_on_the_pods_loopback_alone():
+    config = rendered(an_instance(apiKey={"autoManage": False}))
+
+    assert (config["grpc_listen_addr"], config["grpc_allow_insecure"]) == ("127.0.0.1:50443", True)
+    assert rendered(an_instance())["grpc_allow_insecure"] is False
+
+
+def test_ports_probes_and_services_follow_the_configuration():
+    spec = an_instance({"listen_addr": "0.0.0.0:9999", "metrics_listen_addr": "[::]:9100", "tls_cert_path": "/c"})
+    addresses = service.listen_addresses(spec, config_yaml.config_tree(spec))
+    headscale = the_pod(spec)["containers"][0]
+
+    assert {port["name"]: port["container_port"] for port in headscale["ports"]} == {
+        "http": 9999,
+        "grpc": 50443,
+        "metrics": 9100,
+    }
+    assert headscale["readiness_probe"]["http_get"] == {"path": "/health", "port": "http", "scheme": "HTTPS"}
+    assert [port["port"] for port in plain(service.service("vpn", spec, addresses))["spec"]["ports"]] == [9999, 50443]
+    assert [port["port"] for port in plain(service.metrics_service("vpn", spec, addresses))["spec"]["ports"]] == [
+        9100,
+        8081,
+    ]
+
+
+def test_the_embedded_relay_answers_stun_over_udp():
+    """The seed operator's B10."""
+    spec = an_instance({"derp": {"server": {"enabled": True}, "urls": []}})
+    addresses = service.listen_addresses(spec, config_yaml.config_tree(spec))
+
+    assert {"name": "stun", "port": 3478, "target_port": 3478, "protocol": "UDP"} in plain(
+        service.service("vpn", spec, addresses)
+    )["spec"]["ports"]
+    derp = rendered(spec)["derp"]
+    assert derp["urls"] == []
+    assert "ipv4" not in derp["server"], "the example's addresses are documentation's, nobody is there"
+
+
+def test_a_changed_configuration_gets_a_new_immutable_config_map():
+    one, other = an_instance(), an_instance({"log": {"level": "debug"}})
+    first = plain(config_map.config_map("vpn", one, config_map.config_text(one)))
+    second = plain(config_map.config_map("vpn", other, config_map.config_text(other)))
+
+    assert first["immutable"] is True
+    assert re.fullmatch(r"vpn-config-[0-9a-f]{10}", first["metadata"]["name"])
+    assert first["metadata"]["name"] != second["metadata"]["name"]
+    assert first == plain(config_map.config_map("vpn", one, config_map.config_text(one)))
+
+
+def test_an_empty_value_stays_empty():
+    """The seed operator's B9: what was empty there was filled with defaults again."""
+    config = rendered(an_instance({"derp": {"urls": []}, "prefixes": {"v6": ""}, "metrics_listen_addr": ""}))
+
+    assert config["derp"]["urls"] == []
+    assert config["prefixes"]["v6"] == ""
+    assert config["metrics_listen_addr"] == ""
+
+
+def test_the_timeout_of_ephemeral_nodes_has_the_name_that_the_version_reads():
+    old, new = rendered(an_instance()), rendered(an_instance(version="v0.29.1"))
+
+    assert (old["ephemeral_node_inactivity_timeout"], "node" in old) == ("30m", False)
+    assert new["node"]["ephemeral"]["inactivity_timeout"] == "30m"
+    assert "ephemeral_node_inactivity_timeout" not in new
+
+
+def test_secrets_stay_out_of_the_config_map():
+    reference = {"secretKeyRef": {"name": "oidc", "key": "client-secret"}}
+    spec = an_instance(
+        {
+            "oidc": {"issuer": "https://id.example.com", "client_id": "h", "client_secret": reference},
+            "database": {"type": "postgres", "postgres": {"host": "db", "pass": pulumi.Output.secret("hunter2")}},
+        }
+    )
+
+    assert "client_secret" not in rendered(spec)["oidc"]
+    assert rendered(spec)["database"]["postgres"] == {"host": "db"}
+    assert set(config_yaml.secret_leaves(spec.config)) == {("oidc", "client_secret"), ("database", "postgres", "pass")}
+
+
+def test_the_sidecar_may_touch_one_secret_and_look_at_one_stateful_set():
+    rules = plain(role.role("vpn", an_instance()))["rules"]
+
+    assert [(rule["resources"], rule["resource_names"]) for rule in rules] == [
+        (["secrets"], ["headscale-api-key"]),
+        (["statefulsets"], ["vpn"]),
+    ]
+
+
+@pytest.mark.parametrize(("retain", "policy"), [(True, "Retain"), (False, "Delete")], ids=["kept", "given up"])
+def test_the_data_outlives_the_instance_unless_it_is_given_up(retain, policy):
+    spec = an_instance(retain=retain)
+    made = plain(stateful_set.stateful_set("vpn", spec, config_map="c", addresses={}, environment=[]))["spec"]
+
+    assert made["persistent_volume_claim_retention_policy"] == {"when_deleted": policy, "when_scaled": "Retain"}
+    assert names.data_claim("vpn") == "data-vpn-0"
+
+
+def test_size_and_class_of_the_volume_reach_template_and_patch():
+    spec = an_instance(persistentVolumeClaim={"size": "5Gi", "storageClassName": "fast"})
+    template = plain(persistent_volume_claim.claim_template("vpn", spec))["spec"]
+    patch = plain(persistent_volume_claim.claim_patch("vpn", spec))["spec"]
+
+    for claim in (template, patch):
+        assert claim["storage_class_name"] == "fast"
+        assert claim["resources"] == {"requests": {"storage": "5Gi"}}
+
+
+def test_image_pull_secrets_and_image_reach_the_pod():
+    pod = the_pod(an_instance(image="registry.example.com/headscale", imagePullSecrets=["regcred"]))
+
+    assert pod["image_pull_secrets"] == [{"name": "regcred"}]
+    assert pod["containers"][0]["image"] == "registry.example.com/headscale:v0.28.0"
+
+
+def test_the_public_names_are_these_and_need_no_pulumi_until_they_are_used():
+    program = "import sys, headscale_component as h; h.HeadscaleArgs; print('pulumi' in sys.modules, h.__all__ == sorted(h.__all__))"
+
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=REPOSITORY)
+
+    assert said.stdout.split() == ["False", "True"]

@@ -15,7 +15,7 @@ from headscale_api.errors import HeadscaleError, Unsupported
 from headscale_api.models import ApiKey, Node, PreAuthKey, User
 from headscale_api.transport import GrpcTransport, Transport
 
-_CHANNEL_OPTIONS = [
+_CHANNEL_OPTIONS: list[tuple[str, str | int]] = [
     # A port-forward can die without a word; a ping tells.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
@@ -157,7 +157,9 @@ class HeadscaleClient:
         if self.minor_version() >= TAGS_ALONE_SINCE:
             return self._list_pre_auth_keys(wire.ListPreAuthKeysRequest())
         return [
-            key for user in self.list_users() for key in self._list_pre_auth_keys(wire.ListPreAuthKeysRequest(user=user.id))
+            key
+            for user in self.list_users()
+            for key in self._list_pre_auth_keys(wire.ListPreAuthKeysRequest(user=user.id))
         ]
 
     def _list_pre_auth_keys(self, request: wire.ListPreAuthKeysRequest) -> list[PreAuthKey]:
@@ -225,7 +227,7 @@ class HeadscaleClient:
     def create_api_key(self, expiration: datetime) -> str:
         """Make an API key and return its text, which is told here only; `api_key_prefix` names it afterwards."""
         request = wire.CreateApiKeyRequest(expiration=_timestamp(expiration))
-        return self._transport.call("CreateApiKey", request, wire.CreateApiKeyResponse).api_key
+        return str(self._transport.call("CreateApiKey", request, wire.CreateApiKeyResponse).api_key)
 
     def expire_api_key(self, prefix: str) -> None:
         """End an API key now.
@@ -266,7 +268,7 @@ class HeadscaleClient:
         Raises:
             NotFound: When none was stored.
         """
-        return self._transport.call("GetPolicy", wire.Empty(), wire.Policy).policy
+        return str(self._transport.call("GetPolicy", wire.Empty(), wire.Policy).policy)
 
     def set_policy(self, policy: str) -> None:
         """Store a policy, in effect at once.

@@ -21,9 +21,13 @@ def parse_duration(text: str) -> timedelta:
         ValueError: When it is no duration, or longer than a hundred years; the message says what to write.
     """
     if text.strip().lower() in {"never", "none", "infinite", "inf"}:
-        raise ValueError(f"`{text}` is not possible in Headscale, every key expires; give a duration, for example `90d`")
+        raise ValueError(
+            f"`{text}` is not possible in Headscale, every key expires; give a duration, for example `90d`"
+        )
     if not _WHOLE.fullmatch(text):
-        raise ValueError(f"`{text}` is no duration; write a number and a unit (s, m, h, d), for example `1h30m` or `90d`")
+        raise ValueError(
+            f"`{text}` is no duration; write a number and a unit (s, m, h, d), for example `1h30m` or `90d`"
+        )
     seconds = sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
     if seconds > _LONGEST.total_seconds():
         raise ValueError(f"`{text}` is more than a hundred years; write less, for example `3650d`")

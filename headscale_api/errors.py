@@ -124,7 +124,10 @@ _BY_WORDS: tuple[tuple[tuple[str, ...], type[HeadscaleError]], ...] = (
     (("UNIQUE constraint", "duplicate key"), AlreadyExists),
     (("user not empty", "node(s) found", "update is disabled for modes"), FailedPrecondition),
     (("not found",), NotFound),
-    (("must be either tagged or owned", "must provide id or prefix", "parsing policy", "tag "), InvalidArgument),
+    (
+        ("must be either tagged or owned", "must provide id or prefix", "parsing policy", "tag "),
+        InvalidArgument,
+    ),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 import grpc
@@ -37,7 +38,12 @@ class GrpcTransport:
     """Calls over one gRPC channel, which is safe to share between threads and connects on first use."""
 
     def __init__(
-        self, channel: grpc.Channel, address: str, *, api_key: str | None = None, timeout_seconds: float = 10.0
+        self,
+        channel: grpc.Channel,
+        address: str,
+        *,
+        api_key: str | None = None,
+        timeout_seconds: float = 10.0,
     ) -> None:
         self.address = address
         self._channel = channel
@@ -46,13 +52,13 @@ class GrpcTransport:
 
     def call(self, method: str, request: Message, answer: type[Answer]) -> Answer:
         """Call a method and return its answer."""
-        invoke = self._channel.unary_unary(
+        invoke: Callable[..., Answer] = self._channel.unary_unary(
             f"{_SERVICE}/{method}",
             request_serializer=lambda message: message.SerializeToString(),
             response_deserializer=answer.FromString,
         )
         try:
-            return invoke(request, timeout=self._timeout_seconds, metadata=self._metadata)  # type: ignore[no-any-return]  # types-grpcio leaves the answer open
+            return invoke(request, timeout=self._timeout_seconds, metadata=self._metadata)
         except grpc.RpcError as error:
             detail = (error.details() or "")[:_LONGEST_DETAIL]
             raise error_class(error.code().name, detail)(method, self.address, detail) from None

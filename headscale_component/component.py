@@ -5,11 +5,11 @@ from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
-
 from dynamic_providers.api_key import ApiKey
 from dynamic_providers.connection import ConnectionArgs, HeadscaleConnection
 from dynamic_providers.pre_auth_key import PreAuthKey
 from dynamic_providers.user import User
+
 from headscale_component.manifests import (
     config_map,
     containers,
@@ -173,9 +173,7 @@ class Headscale(pulumi.ComponentResource):
         )
         addresses = service.listen_addresses(spec, config_tree(spec))
         k8s.core.v1.Service(name, service.service(name, spec, addresses), opts=self._options(home))
-        k8s.core.v1.Service(
-            f"{name}-metrics", service.metrics_service(name, spec, addresses), opts=self._options(home)
-        )
+        k8s.core.v1.Service(f"{name}-metrics", service.metrics_service(name, spec, addresses), opts=self._options(home))
         workload = k8s.apps.v1.StatefulSet(
             name,
             stateful_set.stateful_set(

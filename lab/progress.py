@@ -38,7 +38,9 @@ def step(what: str) -> Iterator[None]:
         say(f"    done in {seconds:.0f} s")
 
 
-def wait_for(what: str, ready: Callable[[], bool], *, seconds: float, on_failure: Callable[[], str] = lambda: "") -> None:
+def wait_for(
+    what: str, ready: Callable[[], bool], *, seconds: float, on_failure: Callable[[], str] = lambda: ""
+) -> None:
     """Wait until something is so.
 
     Args:

@@ -152,7 +152,16 @@ def _build(tool: Tool, folder: Path) -> None:
         )
     made = Path(tempfile.mkdtemp(prefix=f".{tool.name}-", dir=folder.parent))
     with step(f"building {tool.name} {tool.version} (about {tool.minutes} min the first time)"):
-        command = ["go", "build", "-trimpath", "-ldflags", tool.linker_flags, "-o", f"{made}/", *tool.packages]
+        command = [
+            "go",
+            "build",
+            "-trimpath",
+            "-ldflags",
+            tool.linker_flags,
+            "-o",
+            f"{made}/",
+            *tool.packages,
+        ]
         environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", "GOWORK": "off"}
         run = subprocess.run(
             command, cwd=_MODULES / tool.name, env=environment, capture_output=True, text=True, check=False

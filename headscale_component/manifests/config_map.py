@@ -15,7 +15,7 @@ from headscale_component.spec.model import is_output
 FILE = "config.yaml"
 
 
-def config_text(spec: HeadscaleArgs) -> pulumi.Input[str]:
+def config_text(spec: HeadscaleArgs) -> str | pulumi.Output[str]:
     """Return `config.yaml`: a plain string unless a leaf of it is an Output."""
     tree = config_tree(spec)
     if _holds_output(tree):
@@ -23,14 +23,14 @@ def config_text(spec: HeadscaleArgs) -> pulumi.Input[str]:
     return to_yaml(tree)
 
 
-def config_map_name(instance: str, text: pulumi.Input[str]) -> pulumi.Input[str]:
+def config_map_name(instance: str, text: str | pulumi.Output[str]) -> str | pulumi.Output[str]:
     """Return the name: the hash of the content is in it, so a change makes a new object and rolls the pod."""
     if isinstance(text, str):
         return _name(instance, text)
-    return pulumi.Output.from_input(text).apply(lambda known: _name(instance, known))
+    return text.apply(lambda known: _name(instance, known))
 
 
-def config_map(instance: str, spec: HeadscaleArgs, text: pulumi.Input[str]) -> k8s.core.v1.ConfigMapInitArgs:
+def config_map(instance: str, spec: HeadscaleArgs, text: str | pulumi.Output[str]) -> k8s.core.v1.ConfigMapInitArgs:
     """Return the immutable ConfigMap with the configuration."""
     return k8s.core.v1.ConfigMapInitArgs(
         metadata=k8s.meta.v1.ObjectMetaArgs(

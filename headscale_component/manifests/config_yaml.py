@@ -56,7 +56,14 @@ def config_tree(spec: HeadscaleArgs) -> Tree:
 
 def to_yaml(tree: Tree) -> str:
     """Return the text of `config.yaml`; equal trees give equal texts."""
-    return yaml.safe_dump(tree, sort_keys=True, default_flow_style=False, allow_unicode=True)
+    return yaml.safe_dump(_plain(tree), sort_keys=True, default_flow_style=False, allow_unicode=True)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any leaf
+    """Return lists for tuples, which YAML would mark as Python's own."""
+    if isinstance(value, Mapping):
+        return {key: _plain(its) for key, its in value.items()}
+    return [_plain(its) for its in value] if isinstance(value, list | tuple) else value
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Tree:
@@ -118,7 +125,7 @@ def _settle_grpc(tree: Tree, spec: HeadscaleArgs) -> None:
     if spec.channel == "pod" and "grpc_listen_addr" not in tree:
         tree["grpc_listen_addr"] = "127.0.0.1:50443"
         tree.setdefault("grpc_allow_insecure", not spec.config.serves_tls)
-    tree.setdefault("grpc_listen_addr", "0.0.0.0:50443")  # noqa: S104 - inside the pod
+    tree.setdefault("grpc_listen_addr", "0.0.0.0:50443")
     tree.setdefault("grpc_allow_insecure", False)
 
 

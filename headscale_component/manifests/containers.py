@@ -76,7 +76,10 @@ def apikey_manager(instance: str, spec: HeadscaleArgs) -> k8s.core.v1.ContainerA
         name="apikey-manager",
         image=spec.api_key.manager_image,
         image_pull_policy="IfNotPresent",
-        env=[namespace, *(k8s.core.v1.EnvVarArgs(name=name, value=value) for name, value in settings.items())],
+        env=[
+            namespace,
+            *(k8s.core.v1.EnvVarArgs(name=name, value=value) for name, value in settings.items()),
+        ],
         ports=[_container_port("sidecar", names.SIDECAR_HEALTH_PORT)],
         readiness_probe=_sidecar_probe("/readyz", period_seconds=2, failure_threshold=3),
         liveness_probe=_sidecar_probe("/healthz", period_seconds=10, failure_threshold=6),
@@ -89,15 +92,11 @@ def apikey_manager(instance: str, spec: HeadscaleArgs) -> k8s.core.v1.ContainerA
     )
 
 
-def secret_variable(
-    path: tuple[str, ...], secret: pulumi.Input[str], key: pulumi.Input[str]
-) -> k8s.core.v1.EnvVarArgs:
+def secret_variable(path: tuple[str, ...], secret: pulumi.Input[str], key: pulumi.Input[str]) -> k8s.core.v1.EnvVarArgs:
     """Return the variable by which a secret of the configuration reaches Headscale (viper: `HEADSCALE_A_B`)."""
     return k8s.core.v1.EnvVarArgs(
         name="_".join(("HEADSCALE", *path)).upper(),
-        value_from=k8s.core.v1.EnvVarSourceArgs(
-            secret_key_ref=k8s.core.v1.SecretKeySelectorArgs(name=secret, key=key)
-        ),
+        value_from=k8s.core.v1.EnvVarSourceArgs(secret_key_ref=k8s.core.v1.SecretKeySelectorArgs(name=secret, key=key)),
     )
 
 

@@ -23,14 +23,14 @@ def claim_template(instance: str, spec: HeadscaleArgs) -> k8s.core.v1.Persistent
     )
 
 
-def claim_patch(instance: str, spec: HeadscaleArgs) -> k8s.core.v1.PersistentVolumeClaimPatchArgs:
+def claim_patch(instance: str, spec: HeadscaleArgs) -> k8s.core.v1.PersistentVolumeClaimPatchInitArgs:
     """Return the patch that grows the claim in place.
 
     The storage class is in it so that a change of it is refused by the API server, with the reason, where a change
     of the template would be passed over in silence.
     """
     claim = spec.persistent_volume_claim
-    return k8s.core.v1.PersistentVolumeClaimPatchArgs(
+    return k8s.core.v1.PersistentVolumeClaimPatchInitArgs(
         metadata=k8s.meta.v1.ObjectMetaPatchArgs(
             name=names.data_claim(instance),
             namespace=spec.namespace,

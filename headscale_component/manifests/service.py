@@ -59,7 +59,10 @@ def _service(
 ) -> k8s.core.v1.ServiceInitArgs:
     return k8s.core.v1.ServiceInitArgs(
         metadata=k8s.meta.v1.ObjectMetaArgs(
-            name=name, namespace=spec.namespace, labels=names.labels(instance, spec), annotations=dict(_NO_WAIT)
+            name=name,
+            namespace=spec.namespace,
+            labels=names.labels(instance, spec),
+            annotations=dict(_NO_WAIT),
         ),
         spec=k8s.core.v1.ServiceSpecArgs(type="ClusterIP", selector=names.selector(instance), ports=ports),
     )

@@ -73,9 +73,7 @@ def _pod(
         service_account_name=instance if managed else None,
         automount_service_account_token=False,
         enable_service_links=False,
-        image_pull_secrets=[
-            k8s.core.v1.LocalObjectReferenceArgs(name=secret) for secret in spec.image_pull_secrets
-        ]
+        image_pull_secrets=[k8s.core.v1.LocalObjectReferenceArgs(name=secret) for secret in spec.image_pull_secrets]
         or None,
         security_context=k8s.core.v1.PodSecurityContextArgs(
             run_as_non_root=True,

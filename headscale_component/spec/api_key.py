@@ -26,7 +26,7 @@ class ManagedApiKeySpec(SpecModel):
     auto_manage: bool = True
     """Whether the sidecar runs. Without it nobody makes the key, and users are managed through the pod instead."""
 
-    secret_name: DnsSubdomain = "headscale-api-key"
+    secret_name: DnsSubdomain = "headscale-api-key"  # noqa: S105 - a name
     """The Secret that holds it under `api-key`, with `expiration` and `created-at`."""
 
     expiration: Duration = "2160h"

@@ -72,7 +72,7 @@ class DerpServerConfig(OpenSection):
     enabled: bool = False
     """Whether it runs; clients reach it under `server_url`, and by STUN over UDP."""
 
-    stun_listen_addr: str = "0.0.0.0:3478"  # noqa: S104 - a pod's own address is not known beforehand
+    stun_listen_addr: str = "0.0.0.0:3478"
     """Where it answers STUN, over UDP."""
 
 
@@ -82,7 +82,7 @@ class DerpConfig(OpenSection):
     server: DerpServerConfig = DerpServerConfig()
     """The relay that is built into Headscale."""
 
-    urls: list[str] = ["https://controlplane.tailscale.com/derpmap/default"]
+    urls: tuple[str, ...] = ("https://controlplane.tailscale.com/derpmap/default",)
     """Relay maps to fetch. Headscale does not start while one cannot be fetched: `[]` where there is no internet."""
 
 
@@ -92,10 +92,10 @@ class HeadscaleConfig(ConfigModel):
     server_url: Leaf[str]
     """The address that clients use, for example `https://vpn.example.com`."""
 
-    listen_addr: str = "0.0.0.0:8080"  # noqa: S104 - inside the pod
+    listen_addr: str = "0.0.0.0:8080"
     """Where Headscale serves clients and its HTTP API; the port of the Service follows it."""
 
-    metrics_listen_addr: str = "0.0.0.0:9090"  # noqa: S104 - inside the pod
+    metrics_listen_addr: str = "0.0.0.0:9090"
     """Where Headscale serves metrics; the port of the metrics Service follows it."""
 
     grpc_listen_addr: str | None = None

@@ -107,7 +107,10 @@ def _secret_names_differ(instance: Raw) -> Iterator[Problem]:
     for secret, path in secrets_of(instance):
         first = seen.setdefault(secret, path)
         if first != path:
-            yield Problem(path, f"Secret `{secret}` is written by `{'.'.join(map(str, first[:-1]))}` too; name another one")
+            yield Problem(
+                path,
+                f"Secret `{secret}` is written by `{'.'.join(map(str, first[:-1]))}` too; name another one",
+            )
 
 
 def _buffers_fit(instance: Raw) -> Iterator[Problem]:
@@ -147,7 +150,9 @@ def _server_url(instance: Raw) -> Iterator[Problem]:
 def _dns_is_complete(instance: Raw) -> Iterator[Problem]:
     dns = _section(_section(get(instance, "config")).get("dns"))
     if dns.get("magic_dns") is True and not dns.get("base_domain"):
-        yield Problem(("config", "dns", "base_domain"), "is required with `magic_dns`; Headscale does not start without")
+        yield Problem(
+            ("config", "dns", "base_domain"), "is required with `magic_dns`; Headscale does not start without"
+        )
     if dns.get("override_local_dns") is True and not _section(dns.get("nameservers")).get("global"):
         yield Problem(
             ("config", "dns", "nameservers", "global"),
@@ -203,7 +208,9 @@ def _direct_needs_an_address(instance: Raw) -> Iterator[Problem]:
     if channel == "direct" and get(connection, "apiKey") is None and get(connection, "apiKeySecret") is None:
         yield Problem(("connection",), "`channel: direct` needs `apiKeySecret` or `apiKey`")
     if channel == "relay" and not managed:
-        yield Problem(("connection", "channel"), "`relay` is the sidecar's; with `apiKey.autoManage: false` write `pod`")
+        yield Problem(
+            ("connection", "channel"), "`relay` is the sidecar's; with `apiKey.autoManage: false` write `pod`"
+        )
 
 
 RULES: tuple[Callable[[Raw], Iterator[Problem]], ...] = (

@@ -32,7 +32,7 @@ def dns_subdomain(value: str) -> str:
     if len(value) <= 253 and _DNS_SUBDOMAIN.fullmatch(value):  # noqa: PLR2004 - RFC 1123
         return value
     raise ValueError(
-        f"`{value}` is no name for a Kubernetes object: at most 253 of a-z, 0-9, `-` and `.`, for example `alice-dev-key`"
+        f"`{value}` is no Kubernetes name: at most 253 of a-z, 0-9, `-` and `.`, for example `alice-dev-key`"
     )
 
 

@@ -149,5 +149,3 @@ def test_a_policy_is_stored_and_a_broken_one_is_refused(headscale):
         assert client.get_policy() == '// kept\n{"acls": []}'
         with pytest.raises(InvalidArgument):
             client.set_policy("{nonsense")
-
-

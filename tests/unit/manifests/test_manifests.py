@@ -25,7 +25,11 @@ REPOSITORY = Path(__file__).parents[3]
 
 def an_instance(config=None, **changes):
     return HeadscaleArgs.model_validate(
-        {"version": "v0.28.0", "config": {"server_url": "https://vpn.example.com", **(config or {})}, **changes}
+        {
+            "version": "v0.28.0",
+            "config": {"server_url": "https://vpn.example.com", **(config or {})},
+            **changes,
+        }
     )
 
 
@@ -98,7 +102,10 @@ def test_ports_probes_and_services_follow_the_configuration():
         "metrics": 9100,
     }
     assert headscale["readiness_probe"]["http_get"] == {"path": "/health", "port": "http", "scheme": "HTTPS"}
-    assert [port["port"] for port in plain(service.service("vpn", spec, addresses))["spec"]["ports"]] == [9999, 50443]
+    assert [port["port"] for port in plain(service.service("vpn", spec, addresses))["spec"]["ports"]] == [
+        9999,
+        50443,
+    ]
     assert [port["port"] for port in plain(service.metrics_service("vpn", spec, addresses))["spec"]["ports"]] == [
         9100,
         8081,
@@ -151,13 +158,19 @@ def test_secrets_stay_out_of_the_config_map():
     spec = an_instance(
         {
             "oidc": {"issuer": "https://id.example.com", "client_id": "h", "client_secret": reference},
-            "database": {"type": "postgres", "postgres": {"host": "db", "pass": pulumi.Output.secret("hunter2")}},
+            "database": {
+                "type": "postgres",
+                "postgres": {"host": "db", "pass": pulumi.Output.secret("hunter2")},
+            },
         }
     )
 
     assert "client_secret" not in rendered(spec)["oidc"]
     assert rendered(spec)["database"]["postgres"] == {"host": "db"}
-    assert set(config_yaml.secret_leaves(spec.config)) == {("oidc", "client_secret"), ("database", "postgres", "pass")}
+    assert set(config_yaml.secret_leaves(spec.config)) == {
+        ("oidc", "client_secret"),
+        ("database", "postgres", "pass"),
+    }
 
 
 def test_the_sidecar_may_touch_one_secret_and_look_at_one_stateful_set():
@@ -174,7 +187,10 @@ def test_the_data_outlives_the_instance_unless_it_is_given_up(retain, policy):
     spec = an_instance(retain=retain)
     made = plain(stateful_set.stateful_set("vpn", spec, config_map="c", addresses={}, environment=[]))["spec"]
 
-    assert made["persistent_volume_claim_retention_policy"] == {"when_deleted": policy, "when_scaled": "Retain"}
+    assert made["persistent_volume_claim_retention_policy"] == {
+        "when_deleted": policy,
+        "when_scaled": "Retain",
+    }
     assert names.data_claim("vpn") == "data-vpn-0"
 
 
@@ -196,7 +212,10 @@ def test_image_pull_secrets_and_image_reach_the_pod():
 
 
 def test_the_public_names_are_these_and_need_no_pulumi_until_they_are_used():
-    program = "import sys, headscale_component as h; h.HeadscaleArgs; print('pulumi' in sys.modules, h.__all__ == sorted(h.__all__))"
+    program = (
+        "import sys, headscale_component as h; h.HeadscaleArgs; "
+        "print('pulumi' in sys.modules, h.__all__ == sorted(h.__all__))"
+    )
 
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=REPOSITORY)
 

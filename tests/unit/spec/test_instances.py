@@ -30,8 +30,18 @@ def the_problem(**changes):
 
 
 def test_the_seed_operators_quick_start_is_taken_in_either_spelling():
-    camel = {"autoManage": True, "secretName": "headscale-api-key", "expiration": "2160h", "rotationBuffer": "240h"}
-    snake = {"auto_manage": True, "secret_name": "headscale-api-key", "expiration": "2160h", "rotation_buffer": "240h"}
+    camel = {
+        "autoManage": True,
+        "secretName": "headscale-api-key",
+        "expiration": "2160h",
+        "rotationBuffer": "240h",
+    }
+    snake = {
+        "auto_manage": True,
+        "secret_name": "headscale-api-key",
+        "expiration": "2160h",
+        "rotation_buffer": "240h",
+    }
     config = {
         "server_url": "http://vpn.headscale.local",
         "grpc_allow_insecure": True,
@@ -209,7 +219,12 @@ def test_the_python_api_keeps_the_same_rules():
 def test_the_defaults_that_people_rely_on():
     spec = HeadscaleArgs.model_validate(an_instance())
 
-    assert (spec.namespace, spec.replicas, spec.retain, spec.create_namespace) == ("headscale", 1, True, False)
+    assert (spec.namespace, spec.replicas, spec.retain, spec.create_namespace) == (
+        "headscale",
+        1,
+        True,
+        False,
+    )
     assert spec.image == "headscale/headscale"
     assert spec.api_key.model_dump(exclude={"manager_image"}) == {
         "auto_manage": True,

@@ -1,0 +1,203 @@
+"""The real engine, a real cluster, real nodes: what `make up` made, or the cluster of KUBECONFIG."""
+
+import base64
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lab import pulumi as lab_pulumi
+from lab import tools
+from lab.state import kubeconfig
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def pytest_collection_modifyitems(items):
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory):
+    """What pulumi and kubectl run with: the lab's tools, and a backend of this test run alone."""
+    assert kubeconfig().exists(), "there is no cluster: run `make up`, or `python -m lab prepare`"
+    backend = tmp_path_factory.mktemp("backend")
+    return {
+        **os.environ,
+        **lab_pulumi.environment(),
+        "KUBECONFIG": str(kubeconfig()),
+        "PULUMI_BACKEND_URL": f"file://{backend}",
+        "PULUMI_CONFIG_PASSPHRASE": "only for this test run",
+        "PYTHONPATH": str(REPOSITORY),
+        "NO_COLOR": "1",
+    }
+
+
+@dataclass
+class Cluster:
+    environment: dict
+
+    def kubectl(self, *arguments, check=True):
+        command = [str(tools.path("kubectl")), *arguments]
+        run = subprocess.run(command, capture_output=True, text=True, env=self.environment, check=False)
+        assert not check or run.returncode == 0, f"{' '.join(arguments)}:\n{run.stderr}"
+        return run.stdout
+
+    def get(self, kind, name, namespace):
+        return json.loads(self.kubectl("get", kind, name, "-n", namespace, "-o", "json"))
+
+    def exists(self, kind, name, namespace):
+        return bool(self.kubectl("get", kind, name, "-n", namespace, "-o", "name", "--ignore-not-found").strip())
+
+    def names(self, kind, namespace):
+        return set(self.kubectl("get", kind, "-n", namespace, "-o", "name").split())
+
+    def secret(self, name, namespace):
+        data = self.get("secret", name, namespace).get("data", {})
+        return {key: base64.b64decode(value).decode() for key, value in data.items()}
+
+    def headscale(self, instance, namespace, *arguments):
+        """Run headscale's own command line in the pod, and return what it says as data."""
+        out = self.kubectl(
+            "exec", f"{instance}-0", "-n", namespace, "-c", "headscale", "--", "headscale", *arguments, "-o", "json"
+        )
+        return json.loads(out) if out.strip() else None
+
+
+@pytest.fixture(scope="session")
+def cluster(environment):
+    return Cluster(environment)
+
+
+@dataclass
+class Stack:
+    """One Pulumi stack in a project folder of its own, with this repository's program."""
+
+    directory: Path
+    environment: dict
+    name: str = "test"
+    said: list = field(default_factory=list)
+
+    def __post_init__(self):
+        project = yaml.safe_load((REPOSITORY / "Pulumi.yaml").read_text())
+        project["runtime"]["options"]["virtualenv"] = str(Path(sys.prefix))
+        (self.directory / "stacks").mkdir(parents=True)
+        (self.directory / "Pulumi.yaml").write_text(yaml.safe_dump(project))
+        shutil.copy(REPOSITORY / "__main__.py", self.directory)
+        self.pulumi("stack", "init", self.name)
+
+    @property
+    def file(self):
+        return self.directory / "stacks" / f"Pulumi.{self.name}.yaml"
+
+    def declare(self, **instances):
+        """Write the stack file, keeping what pulumi itself put there."""
+        kept = yaml.safe_load(self.file.read_text()) if self.file.exists() else {}
+        self.file.write_text(yaml.safe_dump({**(kept or {}), "config": {"headscale:instances": instances}}))
+
+    def pulumi(self, *arguments, check=True, **environment):
+        run = subprocess.run(
+            ["pulumi", *arguments, "--non-interactive"],
+            cwd=self.directory,
+            env={**self.environment, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.said.append(run.stdout + run.stderr)
+        assert not check or run.returncode == 0, f"pulumi {' '.join(arguments)}:\n{run.stdout}\n{run.stderr}"
+        return run
+
+    def up(self, *arguments, **options):
+        return self.pulumi("up", "--yes", "--skip-preview", "--stack", self.name, *arguments, **options)
+
+    def preview(self, *arguments, **options):
+        return self.pulumi("preview", "--stack", self.name, *arguments, **options)
+
+    def refresh(self, **options):
+        return self.pulumi("refresh", "--yes", "--skip-preview", "--stack", self.name, **options)
+
+    def destroy(self, **options):
+        return self.pulumi("destroy", "--yes", "--skip-preview", "--stack", self.name, **options)
+
+    def planned(self, *arguments, **options):
+        """Return what a preview would do, as sets of (operation, name), without what stays the same."""
+        run = self.preview("--json", *arguments, **options)
+        steps = json.loads(run.stdout)["steps"]
+        return {(step["op"], step["urn"].rpartition("::")[2]) for step in steps if step["op"] != "same"}
+
+    def output(self, name):
+        return json.loads(self.pulumi("stack", "output", name, "--json", "--stack", self.name).stdout)
+
+    def export(self):
+        return json.loads(self.pulumi("stack", "export", "--stack", self.name).stdout)
+
+    def killed_up(self, after_seconds):
+        """Start an update and kill the engine and all that it started, without a word of warning."""
+        process = subprocess.Popen(
+            ["pulumi", "up", "--yes", "--skip-preview", "--stack", self.name, "--non-interactive"],
+            cwd=self.directory,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        time.sleep(after_seconds)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        self.pulumi("cancel", "--yes", self.name, check=False)
+
+
+@pytest.fixture(scope="module")
+def make_stack(tmp_path_factory, environment, cluster):
+    """Make stacks that are destroyed when the module is done, with their namespaces."""
+    made = []
+
+    def make(*namespaces):
+        stack = Stack(tmp_path_factory.mktemp("project"), environment)
+        made.append((stack, namespaces))
+        return stack
+
+    yield make
+    for stack, namespaces in made:
+        stack.destroy(check=False)
+        for namespace in namespaces:
+            cluster.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait=false")
+
+
+def an_instance(namespace, config=None, **changes):
+    """Return the smallest instance that runs with no internet."""
+    return {
+        "namespace": namespace,
+        "createNamespace": True,
+        "namespaceLabels": {"pod-security.kubernetes.io/enforce": "restricted"},
+        "version": "v0.28.0",
+        "config": {
+            "server_url": "http://vpn.headscale.local",
+            "derp": {"urls": [], "server": {"enabled": True}},
+            "ephemeral_node_inactivity_timeout": "70s",
+            **(config or {}),
+        },
+        "persistentVolumeClaim": {"size": "128Mi"},
+        **changes,
+    }
+
+
+def eventually(what, truth, seconds=60):
+    """Wait until something is so, and fail with its name when it does not become so."""
+    deadline = time.monotonic() + seconds
+    while not (found := truth()):
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.5)
+    return found

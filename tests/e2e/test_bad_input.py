@@ -1,0 +1,48 @@
+"""A wrong stack file changes nothing and says everything."""
+
+import pytest
+
+from .conftest import an_instance
+
+NAMESPACE = "e2e-bad-input"
+
+
+@pytest.fixture(scope="module")
+def stack(make_stack):
+    return make_stack(NAMESPACE)
+
+
+@pytest.mark.parametrize("command", ["preview", "up"])
+def test_every_mistake_is_told_with_its_path_and_nothing_is_registered(stack, cluster, command):
+    stack.declare(
+        vpn=an_instance(
+            NAMESPACE,
+            replicas=2,
+            imagee="x",
+            users={"Bad_Name": {"pictureURL": "ftp://a"}},
+            preAuthKeys={"a": {"expiration": "soon"}, "b": {"tags": ["ci"]}},
+        )
+    )
+
+    run = getattr(stack, command)(check=False)
+
+    assert run.returncode != 0
+    said = run.stdout + run.stderr
+    for path in ("replicas", "imagee", "users.Bad_Name", "preAuthKeys.a", "preAuthKeys.a.expiration", "preAuthKeys.b.tags[0]"):
+        assert f"headscale:instances.vpn.{path}: " in said, path
+    assert "Traceback" not in said
+    resources = stack.export()["deployment"].get("resources", [])
+    assert [its["type"] for its in resources if its["type"] != "pulumi:pulumi:Stack"] == []
+    assert not cluster.kubectl("get", "namespace", NAMESPACE, "--ignore-not-found").strip()
+
+
+def test_a_file_that_is_no_yaml_is_refused(stack):
+    kept = stack.file.read_text()
+    stack.file.write_text("config: [what\n")
+    try:
+        run = stack.preview(check=False)
+    finally:
+        stack.file.write_text(kept)
+
+    assert run.returncode != 0
+    assert stack.file.name in run.stdout + run.stderr

@@ -1,0 +1,93 @@
+"""Things that go wrong: each is named, and the next update repairs it."""
+
+import random
+
+import pytest
+
+from .conftest import an_instance
+
+NAMESPACE = "e2e-faults"
+
+
+def declared(**changes):
+    return {
+        "vpn": an_instance(
+            NAMESPACE,
+            users={name: {} for name in ("alice", "bob", "carol")},
+            preAuthKeys={f"{name}-key": {"user": name, "expiration": "24h"} for name in ("alice", "bob", "carol")},
+            **changes,
+        )
+    }
+
+
+@pytest.fixture(scope="module")
+def stack(make_stack):
+    stack = make_stack(NAMESPACE)
+    stack.declare(**declared())
+    return stack
+
+
+def test_an_update_that_is_killed_ten_times_ends_with_one_user_and_one_key_each(stack, cluster):
+    chance = random.Random(20261124)
+    for _ in range(10):
+        stack.killed_up(chance.uniform(1.5, 9))
+    stack.pulumi("refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--stack", stack.name, check=False)
+    stack.up()
+
+    users = cluster.headscale("vpn", NAMESPACE, "users", "list")
+    keys = cluster.headscale("vpn", NAMESPACE, "preauthkeys", "list")
+    assert sorted(user["name"] for user in users) == ["alice", "bob", "carol"]
+    assert sorted(key["user"]["name"] for key in keys) == ["alice", "bob", "carol"]
+    for name in ("alice", "bob", "carol"):
+        prefix = cluster.secret(f"{name}-key", NAMESPACE)["key"][:23]
+        assert [key["user"]["name"] for key in keys if key["key"].startswith(prefix)] == [name]
+    stack.preview("--expect-no-changes")
+
+
+def test_a_pod_that_crash_loops_is_reported_with_what_it_says_and_the_next_up_repairs(stack, cluster):
+    stack.declare(**declared(config={"prefixes": {"v4": "nonsense"}, "derp": {"urls": [], "server": {"enabled": True}}, "server_url": "http://a"}))
+    broken = stack.up(check=False)
+    stack.declare(**declared())
+    stack.up()
+
+    said = broken.stdout + broken.stderr
+    assert broken.returncode != 0
+    assert "vpn-0" in said
+    assert "CrashLoopBackOff" in said or "exit code 1" in said
+
+
+def test_a_cluster_that_is_gone_is_named(stack, tmp_path):
+    nowhere = tmp_path / "kubeconfig"
+    nowhere.write_text(
+        "apiVersion: v1\nkind: Config\ncurrent-context: a\n"
+        "clusters: [{name: a, cluster: {server: 'https://127.0.0.1:9'}}]\n"
+        "contexts: [{name: a, context: {cluster: a, user: a}}]\nusers: [{name: a, user: {}}]\n"
+    )
+    changed = declared()
+    changed["vpn"]["users"]["dave"] = {}
+    stack.declare(**changed)
+
+    run = stack.up(check=False, KUBECONFIG=str(nowhere))
+
+    stack.declare(**declared())
+    assert run.returncode != 0
+    assert "cluster" in run.stdout + run.stderr
+    assert "unreachable" in run.stdout + run.stderr
+
+
+def test_a_headscale_that_is_down_is_named_and_the_next_up_repairs(stack, cluster):
+    cluster.kubectl("scale", "statefulset", "vpn", "-n", NAMESPACE, "--replicas=0")
+    changed = declared()
+    changed["vpn"]["users"]["dave"] = {}
+    stack.declare(**changed)
+
+    run = stack.up(check=False)
+
+    said = run.stdout + run.stderr
+    assert run.returncode != 0
+    assert "pod" in said
+    assert "vpn-0" in said
+    cluster.kubectl("scale", "statefulset", "vpn", "-n", NAMESPACE, "--replicas=1")
+    cluster.kubectl("rollout", "status", "statefulset/vpn", "-n", NAMESPACE, "--timeout=90s")
+    stack.up()
+    assert "dave" in stack.output("vpn")["users"]

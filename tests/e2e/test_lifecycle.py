@@ -1,0 +1,66 @@
+"""What happens to data and keys over time: rotation, destroy, and coming back."""
+
+import pytest
+
+from headscale_api import api_key_prefix
+
+from .conftest import an_instance, eventually
+
+
+def live_keys(cluster, namespace):
+    """Return the prefixes of all API keys that Headscale still honours."""
+    listed = cluster.headscale("vpn", namespace, "apikeys", "list") or []
+    return {key["prefix"].removeprefix("hskey-api-").removesuffix("-***") for key in listed if not is_over(key)}
+
+
+def is_over(key):
+    from datetime import UTC, datetime
+
+    return key["expiration"]["seconds"] <= datetime.now(UTC).timestamp()
+
+
+def test_rotation_leaves_exactly_one_valid_key(make_stack, cluster):
+    namespace = "e2e-rotation"
+    stack = make_stack(namespace)
+    stack.declare(vpn=an_instance(namespace, apiKey={"expiration": "40s", "rotationBuffer": "25s"}))
+    stack.up()
+
+    first = cluster.secret("headscale-api-key", namespace)["api-key"]
+    second = eventually(
+        "another key is in the Secret",
+        lambda: (now := cluster.secret("headscale-api-key", namespace)["api-key"]) != first and now,
+    )
+
+    eventually("one key is left", lambda: live_keys(cluster, namespace) == {api_key_prefix(second)}, seconds=10)
+
+
+@pytest.fixture(scope="module")
+def gone_and_back(make_stack, cluster):
+    """An instance that was destroyed and made again, with what it had before and after."""
+    namespace = "e2e-back"
+    stack = make_stack(namespace)
+    stack.declare(vpn=an_instance(namespace, users={"alice": {}}, preAuthKeys={"laptop": {"user": "alice"}}))
+    stack.up()
+    before = cluster.headscale("vpn", namespace, "users", "list")
+    stack.destroy()
+    eventually(
+        "only what is retained is left",
+        lambda: not cluster.names("statefulset,pod,service,secret,role,serviceaccount", namespace)
+        - {"serviceaccount/default"},
+    )
+    claims = cluster.names("persistentvolumeclaim", namespace)
+    stack.up()
+    return stack, namespace, before, claims
+
+
+def test_destroy_keeps_the_claim_and_nothing_else(gone_and_back):
+    *_, claims = gone_and_back
+
+    assert claims == {"persistentvolumeclaim/data-vpn-0"}
+
+
+def test_a_new_up_finds_the_old_users(gone_and_back, cluster):
+    stack, namespace, before, _ = gone_and_back
+
+    assert cluster.headscale("vpn", namespace, "users", "list") == before
+    stack.preview("--expect-no-changes")

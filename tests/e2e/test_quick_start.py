@@ -1,0 +1,186 @@
+"""The seed operator's quick start and its three keys, each used by a real node."""
+
+import json
+import urllib.request
+
+import pytest
+
+from lab.tailnode import TailNode
+
+from .conftest import an_instance, eventually
+
+NAMESPACE = "e2e-quick-start"
+
+USERS = {
+    "alice": {
+        "displayName": "Alice Smith",
+        "email": "alice@example.com",
+        "pictureURL": "https://example.com/alice.jpg",
+    },
+    "ci-user": {},
+}
+KEYS = {
+    "alice-dev-key": {"user": "alice", "expiration": "24h", "tags": ["tag:dev", "tag:laptop"]},
+    "laptop-key": {"user": "alice", "expiration": "1h", "reusable": False},
+    "ci-runner-key": {
+        "user": "ci-user",
+        "expiration": "720h",
+        "reusable": True,
+        "ephemeral": True,
+        "tags": ["tag:ci", "tag:ephemeral"],
+    },
+    "test-env-key": {"userId": 1, "expiration": "2h", "ephemeral": True, "tags": ["tag:test"]},
+}
+
+
+def declared(**changes):
+    return {
+        "vpn": an_instance(
+            NAMESPACE,
+            users=USERS,
+            preAuthKeys=KEYS,
+            apiKey={"autoManage": True, "secretName": "headscale-api-key", "expiration": "2160h", "rotationBuffer": "240h"},
+            **changes,
+        )
+    }
+
+
+@pytest.fixture(scope="module")
+def stack(make_stack):
+    stack = make_stack(NAMESPACE)
+    stack.declare(**declared())
+    stack.up()
+    return stack
+
+
+@pytest.fixture(scope="module")
+def login_server(stack, cluster):
+    service = cluster.get("service", "vpn", NAMESPACE)
+    return f"http://{service['spec']['clusterIP']}:8080"
+
+
+@pytest.fixture
+def node(tmp_path):
+    nodes = []
+
+    def make(name):
+        made = TailNode(tmp_path / name)
+        made.start()
+        nodes.append(made)
+        return made
+
+    yield make
+    for made in nodes:
+        made.stop()
+
+
+def test_the_objects_have_the_names_of_the_contract(stack, cluster):
+    assert cluster.exists("statefulset", "vpn", NAMESPACE)
+    assert cluster.exists("persistentvolumeclaim", "data-vpn-0", NAMESPACE)
+    for kind in ("serviceaccount", "role", "rolebinding"):
+        assert cluster.exists(kind, "vpn", NAMESPACE), kind
+    assert {"service/vpn", "service/vpn-metrics"} <= cluster.names("service", NAMESPACE)
+    assert any(name.startswith("configmap/vpn-config-") for name in cluster.names("configmap", NAMESPACE))
+
+
+def test_users_have_their_profiles(stack, cluster):
+    users = {user["name"]: user for user in cluster.headscale("vpn", NAMESPACE, "users", "list")}
+
+    assert set(users) == {"alice", "ci-user"}
+    assert users["alice"]["display_name"] == "Alice Smith"
+    assert users["alice"]["email"] == "alice@example.com"
+    assert users["alice"]["profile_pic_url"] == "https://example.com/alice.jpg"
+    assert stack.output("vpn")["users"]["alice"] == str(users["alice"]["id"])
+
+
+def test_the_api_key_of_the_secret_opens_a_real_call(stack, cluster, login_server):
+    secret = cluster.secret("headscale-api-key", NAMESPACE)
+    request = urllib.request.Request(f"{login_server}/api/v1/user", headers={"Authorization": f"Bearer {secret['api-key']}"})
+
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        names = {user["name"] for user in json.load(answer)["users"]}
+
+    assert names == {"alice", "ci-user"}
+    assert set(secret) == {"api-key", "expiration", "created-at"}
+
+
+def test_a_one_time_key_joins_one_node_and_is_refused_to_a_second(stack, cluster, login_server, node):
+    key = cluster.secret("laptop-key", NAMESPACE)["key"]
+
+    node("first").up(login_server, key, hostname="first-laptop")
+    second = node("second").up(login_server, key, hostname="second-laptop", check=False)
+
+    assert second.returncode != 0
+    assert "already used" in second.stdout + second.stderr
+    assert {"first-laptop"} == {
+        its["given_name"] for its in cluster.headscale("vpn", NAMESPACE, "nodes", "list") if "laptop" in its["given_name"]
+    }
+
+
+def test_the_tags_of_a_key_show_on_its_node(stack, cluster, login_server, node):
+    node("dev").up(login_server, cluster.secret("alice-dev-key", NAMESPACE)["key"], hostname="dev-machine")
+
+    (found,) = [its for its in cluster.headscale("vpn", NAMESPACE, "nodes", "list") if its["given_name"] == "dev-machine"]
+    assert set(found["tags"]) == {"tag:dev", "tag:laptop"}
+
+
+def test_a_reusable_key_joins_several_ephemeral_nodes_and_they_disappear(stack, cluster, login_server, node):
+    key = cluster.secret("ci-runner-key", NAMESPACE)["key"]
+    runners = [node(name) for name in ("runner-1", "runner-2")]
+    for number, runner in enumerate(runners, 1):
+        runner.up(login_server, key, hostname=f"runner-{number}")
+
+    def seen():
+        listed = cluster.headscale("vpn", NAMESPACE, "nodes", "list") or []
+        return {its["given_name"] for its in listed if its["given_name"].startswith("runner-")}
+
+    assert seen() == {"runner-1", "runner-2"}
+    for runner in runners:
+        runner.stop()
+    eventually("the runners are gone", lambda: not seen(), seconds=150)
+
+
+def test_a_second_up_changes_nothing(stack):
+    stack.preview("--expect-no-changes")
+    stack.up("--expect-no-changes")
+
+
+def test_a_refresh_finds_nothing_to_repair(stack):
+    stack.refresh()
+    stack.preview("--expect-no-changes")
+
+
+def test_a_preview_shows_the_change_and_nothing_else(stack):
+    changed = declared()
+    changed["vpn"]["users"] = {**USERS, "carol": {}}
+    changed["vpn"]["preAuthKeys"] = {**KEYS, "carol-key": {"user": "carol"}}
+    stack.declare(**changed)
+    try:
+        assert stack.planned() == {("create", "vpn-carol"), ("create", "vpn-carol-key")}
+    finally:
+        stack.declare(**declared())
+
+
+def test_a_preview_needs_no_way_to_the_cluster(stack, tmp_path):
+    nowhere = tmp_path / "kubeconfig"
+    nowhere.write_text(
+        "apiVersion: v1\nkind: Config\ncurrent-context: a\n"
+        "clusters: [{name: a, cluster: {server: 'https://127.0.0.1:9'}}]\n"
+        "contexts: [{name: a, context: {cluster: a, user: a}}]\nusers: [{name: a, user: {}}]\n"
+    )
+
+    stack.preview("--expect-no-changes", KUBECONFIG=str(nowhere))
+
+
+def test_no_key_stands_in_clear_in_state_or_output(stack, cluster):
+    stack.preview("--diff")
+    stack.pulumi("stack", "output", "--stack", stack.name)
+    keys = [cluster.secret(name, NAMESPACE)["key"] for name in KEYS]
+    keys.append(cluster.secret("headscale-api-key", NAMESPACE)["api-key"])
+
+    everything = json.dumps(stack.export()) + "".join(stack.said)
+
+    assert len(keys) == 5
+    for key in keys:
+        assert key not in everything
+        assert key.rpartition("-")[2] not in everything

@@ -1,0 +1,59 @@
+"""Debian packages that the lab needs and that this machine lacks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from lab.progress import LabError, step
+
+_PROGRAMS = {
+    "containerd": "containerd",
+    "runc": "runc",
+    "etcd": "etcd-server",
+    "iptables": "iptables",
+    "conntrack": "conntrack",
+    "ip": "iproute2",
+    "openssl": "openssl",
+    "buildah": "buildah",
+    "debootstrap": "debootstrap",
+}
+_CNI = Path("/usr/lib/cni/bridge")
+
+
+def missing() -> list[str]:
+    """Return the packages that are not installed."""
+    packages = [package for program, package in _PROGRAMS.items() if not shutil.which(program)]
+    return packages if _CNI.exists() else [*packages, "containernetworking-plugins"]
+
+
+def install() -> None:
+    """Install what is missing.
+
+    Raises:
+        LabError: Where that is not possible: no Linux, no root, no apt-get.
+    """
+    own = "or set KUBECONFIG to a cluster of your own (kind, k3s, …): then none of this is needed"
+    if not sys.platform.startswith("linux"):
+        raise LabError("the lab's cluster needs Linux", f"run it in a Linux machine, {own}")
+    if os.geteuid() != 0:
+        raise LabError("the lab's cluster needs root: it starts containerd, kubelet and kube-proxy", f"use sudo, {own}")
+    packages = missing()
+    if not packages:
+        return
+    if not shutil.which("apt-get"):
+        raise LabError(f"these are not installed: {', '.join(packages)}", f"install them, {own}")
+    with step(f"installing Debian packages: {' '.join(packages)}"):
+        _apt("update")
+        _apt("install", "-y", "--no-install-recommends", *packages)
+
+
+def _apt(*arguments: str) -> None:
+    # Services of the packages must not start: the lab starts its own, with its own settings.
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    run = subprocess.run(["apt-get", "-q", *arguments], env=environment, capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise LabError(f"apt-get {arguments[0]} failed:\n{run.stderr[-1500:]}", "are Debian's packages in reach?")

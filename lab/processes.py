@@ -1,0 +1,82 @@
+"""Processes of the lab: started apart, recorded, and ended only when they are provably ours."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lab.state import LOGS, PIDS
+
+_PATIENCE_SECONDS = 15.0
+
+
+def start(name: str, command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> None:
+    """Start a process in a session of its own unless it runs; its output goes to its log.
+
+    Args:
+        name: Its name in the lab.
+        command: Program and arguments; no secrets, everybody can read them.
+        environment: Variables on top of ours.
+    """
+    if running(name):
+        return
+    PIDS.mkdir(parents=True, exist_ok=True)
+    LOGS.mkdir(parents=True, exist_ok=True)
+    with (LOGS / f"{name}.log").open("ab") as log:
+        process = subprocess.Popen(
+            [str(part) for part in command],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(environment or {})},
+            start_new_session=True,
+        )
+    # The start time goes with the number, which the kernel may give to somebody else later.
+    (PIDS / name).write_text(f"{process.pid} {started_at(process.pid)}\n")
+
+
+def running(name: str) -> bool:
+    """Return whether the process that was recorded under a name runs."""
+    return _ours(name) is not None
+
+
+def stop(name: str) -> None:
+    """End a process of ours: politely, and after a while by force."""
+    pid = _ours(name)
+    if pid is not None:
+        os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while _ours(name) is not None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        if _ours(name) is not None:
+            os.kill(pid, signal.SIGKILL)
+    (PIDS / name).unlink(missing_ok=True)
+
+
+def log_tail(name: str, lines: int = 15) -> str:
+    """Return the end of a process's log."""
+    path = LOGS / f"{name}.log"
+    text = path.read_text(errors="replace").splitlines()[-lines:] if path.exists() else ["(no log)"]
+    return "\n".join([f"the end of {path}:", *text])
+
+
+def started_at(pid: int) -> str | None:
+    """Return when a process started, in the kernel's ticks; None when it does not run."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] == "Z" else fields[19]
+
+
+def _ours(name: str) -> int | None:
+    try:
+        pid, start_time = (PIDS / name).read_text().split()
+    except (OSError, ValueError):
+        return None
+    return int(pid) if started_at(int(pid)) == start_time else None

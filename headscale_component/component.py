@@ -5,11 +5,11 @@ from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
+
 from dynamic_providers.api_key import ApiKey
 from dynamic_providers.connection import ConnectionArgs, HeadscaleConnection
 from dynamic_providers.pre_auth_key import PreAuthKey
 from dynamic_providers.user import User
-
 from headscale_component.manifests import (
     config_map,
     containers,
@@ -87,7 +87,9 @@ class Headscale(pulumi.ComponentResource):
         self.connection = self._connect()
         for username, user in spec.users.items():
             self.user(username, user)
-        self.pre_auth_keys = {key: self.pre_auth_key(key, its).secret_name for key, its in spec.pre_auth_keys.items()}
+        for key, its in spec.pre_auth_keys.items():
+            self.pre_auth_key(key, its)
+        self.pre_auth_keys = {key: its.secret_name or key for key, its in spec.pre_auth_keys.items()}
         for key, its in spec.api_keys.items():
             self.api_key(key, its)
         self.users = pulumi.Output.all(**{username: user.user_id for username, user in self._users.items()})

@@ -43,7 +43,14 @@ def _pause() -> Path:
     return _archive(
         PAUSE_IMAGE,
         {"bin/busybox": Path(busybox)},
-        {"Entrypoint": ["/bin/busybox", "sh", "-c", "trap 'exit 0' TERM INT; while :; do /bin/busybox sleep 3600 & wait; done"]},
+        {
+            "Entrypoint": [
+                "/bin/busybox",
+                "sh",
+                "-c",
+                "trap 'exit 0' TERM INT; while :; do /bin/busybox sleep 3600 & wait; done",
+            ]
+        },
     )
 
 
@@ -55,7 +62,9 @@ def _headscale(name: str, minor: str) -> Path:
 
 def _archive(name: str, files: Mapping[str, Path], config: Mapping[str, object]) -> Path:
     """Return a docker-archive of one layer that holds the files."""
-    fingerprint = _hash(name, json.dumps(config, sort_keys=True), *(f"{path}:{_file_hash(source)}" for path, source in files.items()))
+    fingerprint = _hash(
+        name, json.dumps(config, sort_keys=True), *(f"{path}:{_file_hash(source)}" for path, source in files.items())
+    )
     target = CACHE / "images" / f"{fingerprint}.tar"
     if target.exists():
         return target
@@ -112,7 +121,18 @@ def _sidecar() -> Path:
         _download_wheels(folder / "wheels")
         unfinished = target.with_suffix(".part")
         unfinished.unlink(missing_ok=True)
-        _buildah("bud", "--isolation", "chroot", "--build-arg", f"BASE={base}", "-f", str(folder / "images/sidecar/Dockerfile"), "-t", SIDECAR, str(folder))
+        _buildah(
+            "bud",
+            "--isolation",
+            "chroot",
+            "--build-arg",
+            f"BASE={base}",
+            "-f",
+            str(folder / "images/sidecar/Dockerfile"),
+            "-t",
+            SIDECAR,
+            str(folder),
+        )
         _buildah("push", SIDECAR, f"docker-archive:{unfinished}:{SIDECAR}")
         unfinished.rename(target)
     return target
@@ -146,9 +166,18 @@ def _base_image() -> str:
 
 def _bootstrap(archive: Path) -> None:
     archive.parent.mkdir(parents=True, exist_ok=True)
-    with step("making a base image with debootstrap (about 40 s the first time)"), tempfile.TemporaryDirectory() as folder:
+    with (
+        step("making a base image with debootstrap (about 40 s the first time)"),
+        tempfile.TemporaryDirectory() as folder,
+    ):
         root = Path(folder) / "root"
-        command = ["debootstrap", "--variant=minbase", "--include=python3,python3-pip,ca-certificates", _SUITE, str(root)]
+        command = [
+            "debootstrap",
+            "--variant=minbase",
+            "--include=python3,python3-pip,ca-certificates",
+            _SUITE,
+            str(root),
+        ]
         run = subprocess.run(command, capture_output=True, text=True, check=False)
         if run.returncode:
             raise LabError(f"debootstrap failed:\n{run.stdout[-1000:]}", "are Debian's packages in reach?")
@@ -157,7 +186,15 @@ def _bootstrap(archive: Path) -> None:
         unfinished.rename(archive)
 
 
-_BUILDAH = ["buildah", "--root", str(CACHE / "buildah"), "--runroot", str(CACHE / "buildah-run"), "--storage-driver", "vfs"]
+_BUILDAH = [
+    "buildah",
+    "--root",
+    str(CACHE / "buildah"),
+    "--runroot",
+    str(CACHE / "buildah-run"),
+    "--storage-driver",
+    "vfs",
+]
 
 
 def _buildah(*arguments: str) -> str:

@@ -35,4 +35,4 @@ def kubeconfig() -> Path:
 def own_cluster() -> bool:
     """Return whether a person brought a cluster of their own."""
     own = os.environ.get("KUBECONFIG")
-    return bool(own) and Path(own) != KUBECONFIG
+    return own is not None and own != "" and Path(own) != KUBECONFIG

@@ -46,19 +46,27 @@ def up() -> None:
         processes.start("etcd", parts.etcd())
         processes.start("kube-apiserver", parts.api_server(binaries["kube-apiserver"]))
         wait_for("the API server", _api_is_ready, seconds=90, on_failure=lambda: processes.log_tail("kube-apiserver"))
-        processes.start(
-            "kube-controller-manager", parts.controller_manager(binaries["kube-controller-manager"])
-        )
+        processes.start("kube-controller-manager", parts.controller_manager(binaries["kube-controller-manager"]))
         processes.start("kube-scheduler", parts.scheduler(binaries["kube-scheduler"]))
     with step("starting the node, waiting for it to be ready"):
         _make_control_groups()
         processes.start("containerd", parts.containerd())
-        wait_for("containerd", parts.CONTAINERD_SOCKET.exists, seconds=30, on_failure=lambda: processes.log_tail("containerd"))
+        wait_for(
+            "containerd",
+            parts.CONTAINERD_SOCKET.exists,
+            seconds=30,
+            on_failure=lambda: processes.log_tail("containerd"),
+        )
         processes.start("kubelet", parts.kubelet(binaries["kubelet"]))
         processes.start("kube-proxy", parts.proxy(binaries["kube-proxy"]))
         processes.start("provisioner", _provisioner(), {"PYTHONPATH": str(REPOSITORY)})
         wait_for("the node", _node_is_ready, seconds=120, on_failure=lambda: processes.log_tail("kubelet"))
-        wait_for("service accounts", _accounts_work, seconds=60, on_failure=lambda: processes.log_tail("kube-controller-manager"))
+        wait_for(
+            "service accounts",
+            _accounts_work,
+            seconds=60,
+            on_failure=lambda: processes.log_tail("kube-controller-manager"),
+        )
 
 
 def down() -> None:

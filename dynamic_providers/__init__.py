@@ -1,0 +1,5 @@
+"""Pulumi dynamic providers for what lives inside a Headscale: users, preauth keys, API keys.
+
+Here live the connection, one module for each resource, and the rules that they follow. Importing a module here does
+nothing: Pulumi unpickles providers by their dotted paths, which therefore stand in people's state for ever.
+"""

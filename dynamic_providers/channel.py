@@ -1,0 +1,257 @@
+"""The admin channel: how a provider process reaches its Headscale, opened on first use."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from dynamic_providers.cluster import Cluster, ClusterError
+from dynamic_providers.secret_store import KubernetesSecretStore
+from headscale_api import HeadscaleClient, HeadscaleError, api_key_prefix
+
+Result = TypeVar("Result")
+
+_OPEN_SECONDS = 40.0
+_PAUSE_SECONDS = 0.5
+_BORROWED_KEY = timedelta(minutes=15)
+
+
+class ChannelError(Exception):
+    """Headscale cannot be reached; the message says where the way ends and what to look at."""
+
+
+class HeadscaleGone(ChannelError):
+    """The instance itself is not there any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a connection was told; see `ConnectionArgs`."""
+
+    instance: str
+    namespace: str
+    channel: str = "relay"
+    kubeconfig: str | None = None
+    context: str | None = None
+    relay_port: int = 50480
+    grpc_port: int = 50443
+    address: str | None = None
+    api_key: str | None = None
+    api_key_secret: str | None = None
+    tls: bool = False
+    ca_certificate: str | None = None
+
+    @property
+    def pod(self) -> str:
+        """The instance's one pod."""
+        return f"{self.instance}-0"
+
+
+class Channel:
+    """One Headscale and its cluster; safe to share between the threads of a provider process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.cluster = Cluster(settings.kubeconfig, settings.context)
+        self._lock = threading.Lock()
+        self._open: contextlib.ExitStack | None = None
+        self._client: HeadscaleClient | None = None
+        self._users_of_borrowed_key = 0
+
+    def secrets(self, kind: str) -> KubernetesSecretStore:
+        """Return the store of one kind of keys."""
+        return KubernetesSecretStore(self.cluster, self.settings.instance, kind)
+
+    @contextlib.contextmanager
+    def session(self) -> Iterator[HeadscaleClient]:
+        """Give a client that works, for one operation.
+
+        Raises:
+            ChannelError: When the way to Headscale is blocked.
+        """
+        with self._lock:
+            if self._client is None:
+                self._client = self._connect()
+            client = self._client
+            self._users_of_borrowed_key += 1
+        try:
+            yield client
+        except HeadscaleError as error:
+            if error.retryable:
+                self._forget(client)
+                raise ChannelError(f"{error}; {self._pod_report()}") from error
+            raise
+        finally:
+            with self._lock:
+                self._users_of_borrowed_key -= 1
+                if self._borrows and self._users_of_borrowed_key == 0:
+                    self._close()
+
+    @property
+    def _borrows(self) -> bool:
+        """Whether the key is one that was made for the moment, to be deleted after use."""
+        return self.settings.channel == "pod" and not (self.settings.api_key or self.settings.api_key_secret)
+
+    def _connect(self) -> HeadscaleClient:
+        """Try until it works or time is over: the pod may be starting, the port-forward may have broken."""
+        deadline = time.monotonic() + _OPEN_SECONDS
+        while True:
+            self._open = contextlib.ExitStack()
+            try:
+                client = self._open.enter_context(self._client_of_channel(self._open))
+                client.list_users(user_id=2**62)
+            except HeadscaleError as error:
+                self._close()
+                if not error.retryable:
+                    raise
+                problem: Exception = error
+            except ClusterError as error:
+                self._close()
+                raise ChannelError(str(error)) from None
+            else:
+                return client
+            report = self._pod_report()
+            if time.monotonic() > deadline or "crashes" in report:
+                raise ChannelError(f"{problem}; {report}") from None
+            time.sleep(_PAUSE_SECONDS)
+
+    def _client_of_channel(self, stack: contextlib.ExitStack) -> HeadscaleClient:
+        settings = self.settings
+        if settings.channel == "direct":
+            if not settings.address:
+                raise ChannelError("`direct` needs an `address`, as `vpn.example.com:50443`")
+            return self._remote(settings.address, self._stored_key())
+        self._require_pod()
+        port = settings.relay_port if settings.channel == "relay" else settings.grpc_port
+        local = stack.enter_context(self.cluster.port_forward(settings.pod, settings.namespace, port))
+        address = f"127.0.0.1:{local}"
+        if settings.channel == "relay":
+            return HeadscaleClient.over_tcp(address)
+        if not self._borrows:
+            return self._remote(address, self._stored_key())
+        key = stack.enter_context(self._borrowed_key())
+        return self._remote(address, key)
+
+    def _remote(self, address: str, key: str) -> HeadscaleClient:
+        settings = self.settings
+        authority = settings.ca_certificate.encode() if settings.ca_certificate else None
+        return HeadscaleClient.over_tcp(address, api_key=key, tls=settings.tls, ca_certificate=authority)
+
+    def _stored_key(self) -> str:
+        """Return the key that was given, or read it from its Secret now."""
+        if self.settings.api_key:
+            return self.settings.api_key
+        name, namespace = self.settings.api_key_secret, self.settings.namespace
+        answer = self.cluster.request("GET", f"/api/v1/namespaces/{namespace}/secrets/{name}")
+        value = (answer.body.get("data") or {}).get("api-key") if answer.ok else None
+        if not value:
+            why = answer.message if not answer.ok else "it has no `api-key`"
+            raise ChannelError(f"the API key cannot be read from Secret {namespace}/{name}: {why}")
+        import base64  # noqa: PLC0415 - used on this one way alone
+
+        return base64.b64decode(value).decode()
+
+    @contextlib.contextmanager
+    def _borrowed_key(self) -> Iterator[str]:
+        """Make a key by headscale's own command in the pod; short-lived, and deleted afterwards."""
+        lifetime = f"{int(_BORROWED_KEY.total_seconds() // 60)}m"
+        key = str(json.loads(self._in_pod("apikeys", "create", "--expiration", lifetime, "--output", "json")))
+        try:
+            yield key
+        finally:
+            # One that cannot be deleted ends by itself within a quarter of an hour.
+            with contextlib.suppress(ClusterError):
+                self._in_pod("apikeys", "delete", "--prefix", api_key_prefix(key), "--output", "json")
+
+    def _in_pod(self, *arguments: str) -> str:
+        return self.cluster.execute(self.settings.pod, self.settings.namespace, "headscale", ["headscale", *arguments])
+
+    def _require_pod(self) -> None:
+        """Check that the pod is there: a port-forward to none fails without a reason."""
+        answer = self._get("apps/v1", "statefulsets", self.settings.instance)
+        if answer is None:
+            raise HeadscaleGone(
+                f"there is no StatefulSet {self.settings.namespace}/{self.settings.instance} in this cluster; "
+                "was the instance deleted, or is this another cluster?"
+            )
+
+    def _get(self, version: str, kind: str, name: str) -> Mapping[str, Any] | None:
+        root = "/api/v1" if version == "v1" else f"/apis/{version}"
+        answer = self.cluster.request("GET", f"{root}/namespaces/{self.settings.namespace}/{kind}/{name}")
+        if answer.status == 404:  # noqa: PLR2004 - HTTP
+            return None
+        if not answer.ok:
+            raise ClusterError(f"{kind} {self.settings.namespace}/{name} cannot be read: {answer.message}")
+        return answer.body
+
+    def _pod_report(self) -> str:
+        """Return what is the matter with the pod, in a sentence that names the command to run next."""
+        if self.settings.channel == "direct":
+            return "look at the address, the proxy before it and Headscale's log"
+        where = f"{self.settings.namespace}/{self.settings.pod}"
+        try:
+            pod = self._get("v1", "pods", self.settings.pod)
+        except ClusterError as error:
+            return str(error)
+        if pod is None:
+            return f"pod {where} does not exist: is the StatefulSet scaled to 0? see `kubectl describe statefulset`"
+        return describe_pod(where, pod)
+
+    def _forget(self, client: HeadscaleClient) -> None:
+        with self._lock:
+            if self._client is client:
+                self._close()
+
+    def _close(self) -> None:
+        stack, self._open, self._client = self._open, None, None
+        if stack is not None:
+            stack.close()
+
+
+def describe_pod(where: str, pod: Mapping[str, Any]) -> str:
+    """Return what keeps a pod from serving.
+
+    Args:
+        where: `namespace/name`, for the text.
+        pod: The pod as the API server shows it.
+    """
+    namespace, _, name = where.partition("/")
+    for status in pod.get("status", {}).get("containerStatuses", []):
+        container = f"container `{status['name']}` of pod {where}"
+        logs = f"kubectl logs {name} -n {namespace} -c {status['name']}"
+        waiting = status.get("state", {}).get("waiting") or {}
+        ended = status.get("lastState", {}).get("terminated") or status.get("state", {}).get("terminated") or {}
+        if waiting.get("reason") == "CrashLoopBackOff" or (ended and not status.get("ready")):
+            said = str(ended.get("message", "")).strip()[-400:]
+            return f"{container} crashes (exit code {ended.get('exitCode')}): {said}; see `{logs} --previous`"
+        if waiting:
+            return f"{container} waits: {waiting.get('reason')} {waiting.get('message', '')}"
+        if not status.get("ready"):
+            return f"{container} runs and is not ready; see `{logs}`"
+    phase = pod.get("status", {}).get("phase", "Unknown")
+    return f"pod {where} is {phase}; see `kubectl describe pod {name} -n {namespace}`"
+
+
+def repeat_safely(action: Callable[[], Result], *, times: int = 3) -> Result:
+    """Do something that may be done twice without harm, again where the channel broke in the middle."""
+    for attempt in range(times):
+        try:
+            return action()
+        except HeadscaleGone:
+            raise
+        except ChannelError:
+            if attempt == times - 1:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+    raise AssertionError("not reached")
+
+
+def utc_now() -> datetime:
+    """Return the time; the one clock of the providers."""
+    return datetime.now(UTC)

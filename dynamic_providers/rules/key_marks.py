@@ -1,0 +1,33 @@
+"""What we note on a Secret about its key, so that a run that was killed at any point can be finished.
+
+A key's text is told once, by the answer to its creation. Whoever is killed before it is written down leaves a key that
+nobody holds. So the exact time at which the key will end, with its microseconds, is noted first; Headscale gives it
+back unchanged, and the next run knows its own by it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+KEY_ID = "headscale-component/key-id"
+EXPIRES_AT = "headscale-component/expires-at"
+PENDING = "headscale-component/pending-expiration"
+SPEC = "headscale-component/spec"
+TAGS = "headscale-component/tags"
+
+_MICROSECONDS = 1_000_000
+
+
+def distinct_expiration(now: datetime, lifetime: timedelta) -> datetime:
+    """Return when a key ends, to a random microsecond by which it is known again."""
+    return (now + lifetime).replace(microsecond=secrets.randbelow(_MICROSECONDS))
+
+
+def time_of(annotations: Mapping[str, str], mark: str) -> datetime | None:
+    """Return the time that a mark notes, None where there is none that can be read."""
+    try:
+        return datetime.fromisoformat(annotations[mark])
+    except (KeyError, ValueError):
+        return None

@@ -1,0 +1,140 @@
+"""Secrets that hold keys: written by us, and never over somebody else's."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from dynamic_providers.cluster import Cluster, ClusterError
+
+MANAGER = "headscale-component"
+_MANAGED_BY = "app.kubernetes.io/managed-by"
+_INSTANCE = "app.kubernetes.io/instance"
+_KIND = "headscale-component/kind"
+_FIELD_MANAGER = "headscale-component"
+
+
+class ForeignSecret(ClusterError):
+    """A Secret of that name is somebody else's."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSecret:
+    """A Secret of ours.
+
+    Attributes:
+        data: Its values in clear, never shown.
+        annotations: What we noted about the key it holds.
+    """
+
+    data: Mapping[str, str] = field(repr=False)
+    annotations: Mapping[str, str]
+
+
+class SecretStore(Protocol):
+    """Where keys are kept; one for each kind of key of an instance."""
+
+    def read(self, namespace: str, name: str) -> StoredSecret | None:
+        """Return our Secret, None where there is none.
+
+        Raises:
+            ForeignSecret: When it is somebody else's.
+        """
+        ...
+
+    def write(self, namespace: str, name: str, secret: StoredSecret) -> None:
+        """Make our Secret exactly so.
+
+        Raises:
+            ForeignSecret: When one of this name is somebody else's.
+        """
+        ...
+
+    def delete(self, namespace: str, name: str) -> None:
+        """Delete our Secret; one that is gone, or somebody else's, is left alone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class KubernetesSecretStore:
+    """Secrets in a cluster.
+
+    Attributes:
+        cluster: The cluster.
+        instance: The instance whose keys they are; another one's are as foreign as anybody's.
+        kind: `preauth-key` or `api-key`.
+    """
+
+    cluster: Cluster
+    instance: str
+    kind: str
+
+    def read(self, namespace: str, name: str) -> StoredSecret | None:
+        """Return our Secret, None where there is none."""
+        answer = self.cluster.request("GET", _path(namespace, name))
+        if answer.status == 404:  # noqa: PLR2004 - HTTP
+            return None
+        if not answer.ok:
+            raise ClusterError(f"Secret {namespace}/{name} cannot be read: {answer.message}")
+        metadata = answer.body["metadata"]
+        self._check_ours(namespace, name, metadata.get("labels", {}))
+        data = {key: base64.b64decode(value).decode() for key, value in (answer.body.get("data") or {}).items()}
+        return StoredSecret(data, metadata.get("annotations", {}))
+
+    def write(self, namespace: str, name: str, secret: StoredSecret) -> None:
+        """Make our Secret exactly so, in one request."""
+        self.read(namespace, name)
+        document = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": "Opaque",
+            "metadata": {
+                "name": name,
+                "namespace": namespace,
+                "labels": self._labels(),
+                "annotations": dict(secret.annotations),
+            },
+            "data": {key: base64.b64encode(value.encode()).decode() for key, value in secret.data.items()},
+        }
+        answer = self.cluster.request(
+            "PATCH",
+            _path(namespace, name),
+            body=document,
+            params={"fieldManager": _FIELD_MANAGER, "force": "true"},
+            content_type="application/apply-patch+yaml",
+        )
+        if not answer.ok:
+            raise ClusterError(f"Secret {namespace}/{name} cannot be written: {answer.message}")
+
+    def delete(self, namespace: str, name: str) -> None:
+        """Delete our Secret; one that is gone, or somebody else's, is left alone."""
+        try:
+            if self.read(namespace, name) is None:
+                return
+        except ForeignSecret:
+            return
+        answer = self.cluster.request("DELETE", _path(namespace, name))
+        if not answer.ok and answer.status != 404:  # noqa: PLR2004 - HTTP
+            raise ClusterError(f"Secret {namespace}/{name} cannot be deleted: {answer.message}")
+
+    def _labels(self) -> dict[str, str]:
+        return {
+            "app.kubernetes.io/name": "headscale",
+            _INSTANCE: self.instance,
+            _MANAGED_BY: MANAGER,
+            _KIND: self.kind,
+        }
+
+    def _check_ours(self, namespace: str, name: str, labels: Mapping[str, str]) -> None:
+        if all(labels.get(key) == value for key, value in self._labels().items()):
+            return
+        raise ForeignSecret(
+            f"Secret {namespace}/{name} exists and is not this {self.kind}'s: nothing was changed; "
+            "give another `secretName`, or delete that Secret if nobody needs it"
+        )
+
+
+def _path(namespace: str, name: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/secrets/{name}"

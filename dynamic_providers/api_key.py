@@ -8,9 +8,9 @@ from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Re
 
 from dynamic_providers.channel import HeadscaleGone, repeat_safely, utc_now
 from dynamic_providers.provider import HeadscaleProvider, Props, changed, checked
-from dynamic_providers.rules import api_key as rules
-from dynamic_providers.secret_store import SecretStore
 from headscale_api import fields
+from headscale_api.stored_keys import api_key as rules
+from headscale_api.stored_keys.store import SecretStore
 
 
 class ApiKeyProvider(HeadscaleProvider):

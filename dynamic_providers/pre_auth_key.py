@@ -9,8 +9,8 @@ from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, 
 from dynamic_providers.channel import HeadscaleGone, repeat_safely, utc_now
 from dynamic_providers.provider import HeadscaleProvider, Props, changed, checked
 from dynamic_providers.rules import pre_auth_key as rules
-from dynamic_providers.secret_store import SecretStore
 from headscale_api import fields
+from headscale_api.stored_keys.store import SecretStore
 
 _IMMUTABLE = ("namespace", "secret_name", "user_id", "expiration", "reusable", "ephemeral", "tags")
 

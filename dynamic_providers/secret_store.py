@@ -4,57 +4,16 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
 
 from dynamic_providers.cluster import Cluster, ClusterError
+from headscale_api.stored_keys.store import ForeignSecret, StoredSecret
 
 MANAGER = "headscale-component"
 _MANAGED_BY = "app.kubernetes.io/managed-by"
 _INSTANCE = "app.kubernetes.io/instance"
 _KIND = "headscale-component/kind"
 _FIELD_MANAGER = "headscale-component"
-
-
-class ForeignSecret(ClusterError):
-    """A Secret of that name is somebody else's."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredSecret:
-    """A Secret of ours.
-
-    Attributes:
-        data: Its values in clear, never shown.
-        annotations: What we noted about the key it holds.
-    """
-
-    data: Mapping[str, str] = field(repr=False)
-    annotations: Mapping[str, str]
-
-
-class SecretStore(Protocol):
-    """Where keys are kept; one for each kind of key of an instance."""
-
-    def read(self, namespace: str, name: str) -> StoredSecret | None:
-        """Return our Secret, None where there is none.
-
-        Raises:
-            ForeignSecret: When it is somebody else's.
-        """
-        ...
-
-    def write(self, namespace: str, name: str, secret: StoredSecret) -> None:
-        """Make our Secret exactly so.
-
-        Raises:
-            ForeignSecret: When one of this name is somebody else's.
-        """
-        ...
-
-    def delete(self, namespace: str, name: str) -> None:
-        """Delete our Secret; one that is gone, or somebody else's, is left alone."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from dynamic_providers.rules.key_marks import EXPIRES_AT, KEY_ID, PENDING, SPEC, TAGS, distinct_expiration, time_of
-from dynamic_providers.secret_store import SecretStore, StoredSecret
 from headscale_api import HeadscaleClient, PreAuthKey
 from headscale_api.durations import parse_duration
+from headscale_api.stored_keys.marks import EXPIRES_AT, KEY_ID, PENDING, SPEC, TAGS, distinct_expiration, time_of
+from headscale_api.stored_keys.store import SecretStore, StoredSecret
 
 DATA_KEY = "key"
 

@@ -11,7 +11,14 @@ from dynamic_providers.cluster import Answer, Cluster
 from lab.standins.kubernetes_provider.values import Tree
 
 CREATOR = "pulumi-kubernetes"
-_CLUSTER_WIDE = {"Namespace", "PersistentVolume", "StorageClass", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
+_CLUSTER_WIDE = {
+    "Namespace",
+    "PersistentVolume",
+    "StorageClass",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "CustomResourceDefinition",
+}
 _PLURALS = {"Ingress": "ingresses", "NetworkPolicy": "networkpolicies", "StorageClass": "storageclasses"}
 _BUILT_IN_GROUPS = ("apps", "batch", "policy", "autoscaling")
 _POLL_SECONDS = 0.15

@@ -95,7 +95,10 @@ def _is_rolled_out(live: Tree) -> bool:
 
 def _stateful_set_problems(waiting: Waiting, live: Tree) -> list[str]:
     name, status, wanted = waiting.where.name, live.get("status", {}), live["spec"].get("replicas", 1)
-    problems = [f"'{name}' timed out waiting to be Ready", f"{status.get('readyReplicas', 0)} out of {wanted} replicas succeeded readiness checks"]
+    problems = [
+        f"'{name}' timed out waiting to be Ready",
+        f"{status.get('readyReplicas', 0)} out of {wanted} replicas succeeded readiness checks",
+    ]
     before, after = status.get("currentRevision"), status.get("updateRevision")
     if waiting.updating and before != after:
         problems.append(f'StatefulSet controller failed to advance from revision "{before}" to revision "{after}"')

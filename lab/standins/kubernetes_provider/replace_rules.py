@@ -49,9 +49,7 @@ def differences(old: Any, new: Any, path: str = "") -> list[Difference]:  # noqa
     if isinstance(old, dict) and isinstance(new, dict):
         keys = sorted({*old, *new})
         return [
-            found
-            for key in keys
-            for found in differences(old.get(key), new.get(key), f"{path}.{key}" if path else key)
+            found for key in keys for found in differences(old.get(key), new.get(key), f"{path}.{key}" if path else key)
         ]
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         pairs = enumerate(zip(old, new, strict=True))
@@ -66,7 +64,9 @@ def compare(old: Tree, new: Tree) -> list[Difference]:
     return differences(opened(old), opened(new))
 
 
-def replacing(found: list[Difference], old: Tree, *, mutable: frozenset[str] = frozenset(), patch: bool = False) -> list[str]:
+def replacing(
+    found: list[Difference], old: Tree, *, mutable: frozenset[str] = frozenset(), patch: bool = False
+) -> list[str]:
     """Return the paths that force a replacement.
 
     Args:

@@ -17,7 +17,15 @@ from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provid
 from dynamic_providers.cluster import Answer, Cluster, ClusterUnreachable
 from lab.standins.kubernetes_provider import readiness, replace_rules
 from lab.standins.kubernetes_provider.objects import Objects, Reference
-from lab.standins.kubernetes_provider.values import Tree, folded, from_wire, holds_unknown, opened, to_wire, with_secrets
+from lab.standins.kubernetes_provider.values import (
+    Tree,
+    folded,
+    from_wire,
+    holds_unknown,
+    opened,
+    to_wire,
+    with_secrets,
+)
 
 _INTERNAL = {"__inputs", "__initialApiVersion", "__fieldManager"}
 _AUTONAMED = "pulumi.com/autonamed"
@@ -353,7 +361,9 @@ def _fail(context: grpc.ServicerContext, message: str) -> NoReturn:
     raise AssertionError("abort raises")
 
 
-def _fail_partly(context: grpc.ServicerContext, id_: str, outputs: Message, inputs: Message, reasons: list[str]) -> NoReturn:
+def _fail_partly(
+    context: grpc.ServicerContext, id_: str, outputs: Message, inputs: Message, reasons: list[str]
+) -> NoReturn:
     """Report an object that exists and is not ready: it goes into state with the reasons (3.2 of what was seen)."""
     detail = AnyMessage()
     detail.Pack(provider_pb2.ErrorResourceInitFailed(id=id_, properties=outputs, reasons=reasons, inputs=inputs))
@@ -361,5 +371,3 @@ def _fail_partly(context: grpc.ServicerContext, id_: str, outputs: Message, inpu
     context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
     context.abort(grpc.StatusCode.UNKNOWN, reasons[0])
     raise AssertionError("abort raises")
-
-

@@ -14,6 +14,8 @@ from datetime import datetime, timedelta
 KEY_ID = "headscale-component/key-id"
 EXPIRES_AT = "headscale-component/expires-at"
 PENDING = "headscale-component/pending-expiration"
+RETIRING = "headscale-component/retiring"
+DIGEST = "headscale-component/key-sha256"
 SPEC = "headscale-component/spec"
 TAGS = "headscale-component/tags"
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from dynamic_providers.rules.key_marks import EXPIRES_AT, KEY_ID, PENDING, distinct_expiration, time_of
-from dynamic_providers.secret_store import SecretStore, StoredSecret
-from headscale_api import ApiKey, HeadscaleClient, NotFound, api_key_prefix
+from headscale_api.client import HeadscaleClient
 from headscale_api.durations import parse_duration
+from headscale_api.errors import NotFound
+from headscale_api.models import ApiKey, api_key_prefix
+from headscale_api.stored_keys.marks import DIGEST, EXPIRES_AT, KEY_ID, PENDING, RETIRING, distinct_expiration, time_of
+from headscale_api.stored_keys.store import SecretStore, StoredSecret
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +61,35 @@ def rotate(client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: dat
         old: Prefix of the key that the state knows, to be revoked too if the Secret holds another one.
     """
     before = store.read(wanted.namespace, wanted.secret_name)
-    _remove_pending(client, before)
+    clean_up(client, before)
     expires_at = distinct_expiration(now, parse_duration(wanted.expiration))
     data = before.data if before else {}
     notes = dict(before.annotations) if before else {}
     store.write(wanted.namespace, wanted.secret_name, StoredSecret(data, {**notes, PENDING: expires_at.isoformat()}))
     text = client.create_api_key(expires_at)
+    retiring = sorted({old, notes.get(KEY_ID)} - {None, api_key_prefix(text)}, key=str)
     try:
-        store.write(wanted.namespace, wanted.secret_name, _holding(text, expires_at, now))
+        store.write(wanted.namespace, wanted.secret_name, _holding(text, expires_at, now, retiring))
     except Exception:
         revoke(client, api_key_prefix(text))
         raise
-    for prefix in {old, notes.get(KEY_ID)} - {None, api_key_prefix(text)}:
+    for prefix in retiring:
         revoke(client, str(prefix))
+    if retiring:
+        store.write(wanted.namespace, wanted.secret_name, _holding(text, expires_at, now, []))
     return Held(api_key_prefix(text), expires_at, now)
+
+
+def clean_up(client: HeadscaleClient, stored: StoredSecret | None) -> None:
+    """Revoke what a run that was killed left: the key it had not written down, and the one it had replaced."""
+    notes = stored.annotations if stored else {}
+    pending = time_of(notes, PENDING)
+    retiring = set(filter(None, notes.get(RETIRING, "").split(",")))
+    if pending is None and not retiring:
+        return
+    for key in client.list_api_keys():
+        if key.prefix in retiring or (key.expiration == pending and key.prefix != notes.get(KEY_ID)):
+            revoke(client, key.prefix)
 
 
 def current(client: HeadscaleClient, stored: StoredSecret) -> Held | None:
@@ -78,7 +97,7 @@ def current(client: HeadscaleClient, stored: StoredSecret) -> Held | None:
     text, expires_at = stored.data.get("api-key", ""), time_of(stored.annotations, EXPIRES_AT)
     created_at = time_of(stored.data, "created-at")
     prefix = api_key_prefix(text)
-    if not text or expires_at is None or created_at is None or prefix != stored.annotations.get(KEY_ID):
+    if expires_at is None or created_at is None or stored.annotations.get(DIGEST) != _digest(text):
         return None
     known = find(client, prefix)
     if known is None or known.expiration != expires_at:
@@ -110,24 +129,20 @@ def delete_secret(store: SecretStore, prefix: str, namespace: str, secret_name: 
         store.delete(namespace, secret_name)
 
 
-def _holding(text: str, expires_at: datetime, created_at: datetime) -> StoredSecret:
+def _holding(text: str, expires_at: datetime, created_at: datetime, retiring: Sequence[str | None]) -> StoredSecret:
     data = {
         "api-key": text,
         "expiration": _rfc3339(expires_at),
         "created-at": _rfc3339(created_at),
     }
-    return StoredSecret(data, {KEY_ID: api_key_prefix(text), EXPIRES_AT: expires_at.isoformat()})
+    notes = {KEY_ID: api_key_prefix(text), EXPIRES_AT: expires_at.isoformat(), DIGEST: _digest(text)}
+    return StoredSecret(data, {**notes, RETIRING: ",".join(map(str, retiring))} if retiring else notes)
+
+
+def _digest(text: str) -> str:
+    """Return a key's hash, by which an edit is noticed; of 64 random characters it gives nothing away."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _rfc3339(time: datetime) -> str:
     return time.isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _remove_pending(client: HeadscaleClient, before: StoredSecret | None) -> None:
-    """Delete the key that a killed run made and did not write down."""
-    pending = time_of(before.annotations, PENDING) if before else None
-    if pending is None:
-        return
-    for key in client.list_api_keys():
-        if key.expiration == pending:
-            revoke(client, key.prefix)

@@ -1,0 +1,48 @@
+"""Where keys are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+class ForeignSecret(Exception):
+    """A Secret of that name is somebody else's."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSecret:
+    """A Secret of ours.
+
+    Attributes:
+        data: Its values in clear, never shown.
+        annotations: What we noted about the key it holds.
+    """
+
+    data: Mapping[str, str] = field(repr=False)
+    annotations: Mapping[str, str]
+
+
+class SecretStore(Protocol):
+    """Reads and writes the Secrets of one kind of keys of an instance."""
+
+    def read(self, namespace: str, name: str) -> StoredSecret | None:
+        """Return our Secret, None where there is none.
+
+        Raises:
+            ForeignSecret: When it is somebody else's.
+        """
+        ...
+
+    def write(self, namespace: str, name: str, secret: StoredSecret) -> None:
+        """Make our Secret exactly so.
+
+        Raises:
+            ForeignSecret: When one of this name is somebody else's.
+        """
+        ...
+
+    def delete(self, namespace: str, name: str) -> None:
+        """Delete our Secret; one that is gone, or somebody else's, is left alone."""
+        ...

@@ -1,0 +1,130 @@
+"""The two calls that the sidecar makes of Kubernetes, with the standard library alone: memory is what counts here.
+
+A Secret is written by server-side apply. Where that creates, the API server asks for the right to create with the
+object's name, so the Role can be held to the one Secret.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headscale_api.stored_keys.store import ForeignSecret, StoredSecret
+
+ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+_SECONDS = 10.0
+_MANAGER = "headscale-component"
+_KIND = "managed-api-key"
+
+
+class KubernetesError(Exception):
+    """A call that Kubernetes did not carry out."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiServer:
+    """The API server as a pod sees it.
+
+    Attributes:
+        host: Its address.
+        port: Its port.
+        account: Folder with token and authority; the token is read anew each time, for it changes hourly.
+    """
+
+    host: str
+    port: int
+    account: Path = ACCOUNT
+
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
+        """Return status and object.
+
+        Raises:
+            KubernetesError: When nobody answers.
+        """
+        headers = {"Authorization": f"Bearer {(self.account / 'token').read_text()}", "Accept": "application/json"}
+        if body is not None:
+            headers["Content-Type"] = "application/apply-patch+yaml"
+        trust = ssl.create_default_context(cafile=str(self.account / "ca.crt"))
+        connection = http.client.HTTPSConnection(self.host, self.port, timeout=_SECONDS, context=trust)
+        try:
+            connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise KubernetesError(f"{method} {path.partition('?')[0]}: {error}") from None
+        finally:
+            connection.close()
+
+
+class ManagedSecret:
+    """The store of the one Secret, owned by the StatefulSet and so gone with it."""
+
+    def __init__(self, server: ApiServer, instance: str) -> None:
+        self._server = server
+        self._instance = instance
+        self._owner: str | None = None
+
+    def read(self, namespace: str, name: str) -> StoredSecret | None:
+        """Return our Secret, None where there is none."""
+        status, body = self._server.call("GET", _path(namespace, name))
+        if status == 404:  # noqa: PLR2004 - HTTP
+            return None
+        if status != 200:  # noqa: PLR2004 - HTTP
+            raise KubernetesError(f"Secret {namespace}/{name} cannot be read: {body.get('message')}")
+        labels = body["metadata"].get("labels") or {}
+        if any(labels.get(key) != value for key, value in self._labels().items()):
+            raise ForeignSecret(f"Secret {namespace}/{name} exists and is not ours; delete it, or name another one")
+        data = {key: base64.b64decode(value).decode() for key, value in (body.get("data") or {}).items()}
+        return StoredSecret(data, body["metadata"].get("annotations") or {})
+
+    def write(self, namespace: str, name: str, secret: StoredSecret) -> None:
+        """Make our Secret exactly so."""
+        self.read(namespace, name)
+        document = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": "Opaque",
+            "metadata": {
+                "name": name,
+                "labels": self._labels(),
+                "annotations": dict(secret.annotations),
+                "ownerReferences": [self._owner_reference(namespace)],
+            },
+            "data": {key: base64.b64encode(value.encode()).decode() for key, value in secret.data.items()},
+        }
+        query = "?fieldManager=headscale-sidecar&force=true"
+        status, body = self._server.call("PATCH", _path(namespace, name) + query, document)
+        if status not in {200, 201}:
+            raise KubernetesError(f"Secret {namespace}/{name} cannot be written: {body.get('message')}")
+
+    def delete(self, namespace: str, name: str) -> None:
+        """Delete nothing: the Secret goes with its owner."""
+
+    def _labels(self) -> dict[str, str]:
+        return {
+            "app.kubernetes.io/name": "headscale",
+            "app.kubernetes.io/instance": self._instance,
+            "app.kubernetes.io/component": "api-key",
+            "app.kubernetes.io/managed-by": _MANAGER,
+            "headscale-component/kind": _KIND,
+        }
+
+    def _owner_reference(self, namespace: str) -> dict[str, str]:
+        if self._owner is None:
+            status, body = self._server.call(
+                "GET", f"/apis/apps/v1/namespaces/{namespace}/statefulsets/{self._instance}"
+            )
+            if status != 200:  # noqa: PLR2004 - HTTP
+                raise KubernetesError(f"StatefulSet {namespace}/{self._instance} cannot be read: {body.get('message')}")
+            self._owner = str(body["metadata"]["uid"])
+        return {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": self._instance, "uid": self._owner}
+
+
+def _path(namespace: str, name: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/secrets/{name}"

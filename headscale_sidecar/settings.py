@@ -1,0 +1,69 @@
+"""What the sidecar is told, by its environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from headscale_api.durations import parse_duration
+from headscale_api.stored_keys.api_key import Wanted
+
+
+class SettingsError(Exception):
+    """Everything that is wrong with the environment, at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The sidecar's settings.
+
+    Attributes:
+        instance: The StatefulSet, which owns the Secret.
+        wanted: Namespace and name of the Secret, the keys' lifetime, and when they are replaced.
+        socket_path: Headscale's unix socket.
+        relay_listen: Where it is relayed; on loopback.
+        health_listen: Where probes and metrics are answered.
+    """
+
+    instance: str
+    wanted: Wanted
+    socket_path: str
+    relay_listen: tuple[str, int]
+    health_listen: tuple[str, int]
+
+
+def settings_from(environment: Mapping[str, str]) -> Settings:
+    """Read the settings.
+
+    Raises:
+        SettingsError: With every problem at once.
+    """
+    problems: list[str] = []
+    required = ("POD_NAMESPACE", "INSTANCE", "SECRET_NAME")
+    problems += [f"{name} is required and missing" for name in required if not environment.get(name)]
+    expiration = environment.get("EXPIRATION", "2160h")
+    buffer = environment.get("ROTATION_BUFFER", "240h")
+    for name, text in (("EXPIRATION", expiration), ("ROTATION_BUFFER", buffer)):
+        try:
+            parse_duration(text)
+        except ValueError as error:
+            problems.append(f"{name}: {error}")
+    if not problems and parse_duration(buffer) >= parse_duration(expiration):
+        problems.append(f"ROTATION_BUFFER ({buffer}) must be below EXPIRATION ({expiration})")
+    relay, health = (
+        _address(environment.get(name, default), name, problems)
+        for name, default in (("RELAY_LISTEN", "127.0.0.1:50480"), ("HEALTH_LISTEN", ":8081"))
+    )
+    if problems:
+        raise SettingsError("; ".join(problems))
+    wanted = Wanted(environment["POD_NAMESPACE"], environment["SECRET_NAME"], expiration, buffer)
+    socket_path = environment.get("SOCKET_PATH", "/var/run/headscale/headscale.sock")
+    return Settings(environment["INSTANCE"], wanted, socket_path, relay, health)
+
+
+def _address(text: str, name: str, problems: list[str]) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not port.isdigit():
+        problems.append(f"{name}: `{text}` is no address; write `127.0.0.1:50480`")
+        return host, 0
+    return host, int(port)

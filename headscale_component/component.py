@@ -87,11 +87,11 @@ class Headscale(pulumi.ComponentResource):
         self.connection = self._connect()
         for username, user in spec.users.items():
             self.user(username, user)
-        for key, its in spec.pre_auth_keys.items():
-            self.pre_auth_key(key, its)
+        for key, pre_auth_key in spec.pre_auth_keys.items():
+            self.pre_auth_key(key, pre_auth_key)
         self.pre_auth_keys = {key: its.secret_name or key for key, its in spec.pre_auth_keys.items()}
-        for key, its in spec.api_keys.items():
-            self.api_key(key, its)
+        for key, api_key in spec.api_keys.items():
+            self.api_key(key, api_key)
         self.users = pulumi.Output.all(**{username: user.user_id for username, user in self._users.items()})
 
         self.register_outputs(

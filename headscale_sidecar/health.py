@@ -65,8 +65,13 @@ def serve(listener: socket.socket, health: Health) -> None:
             client.settimeout(2)
             path = client.recv(2048).decode("ascii").split()[1].partition("?")[0]
             status, text = health.answer(path)
-            head = f"HTTP/1.1 {status} -\r\nContent-Type: text/plain\r\nContent-Length: {len(text)}\r\nConnection: close\r\n\r\n"
-            client.sendall((head + text).encode())
+            head = (
+                f"HTTP/1.1 {status} -",
+                "Content-Type: text/plain",
+                f"Content-Length: {len(text)}",
+                "Connection: close",
+            )
+            client.sendall("\r\n".join((*head, "", text)).encode())
 
 
 def resident_bytes() -> int:

@@ -84,5 +84,5 @@ class Keeper:
         if self.health.expires_at <= self.now().timestamp():
             self.health.ready = False
         self.health.why_not = str(error)
-        pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2 ** min(self.failures_in_a_row - 1, 6))
-        return pause * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load
+        pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** min(self.failures_in_a_row - 1, 6))
+        return float(pause) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load

@@ -6,16 +6,24 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from lab import tools
+from lab import cluster, images, stack, tools
 from lab.progress import LabError, say
+from lab.state import kubeconfig
 
 
 def _tool(arguments: argparse.Namespace) -> None:
     print(tools.path(arguments.name))
 
 
-def _tools(_: argparse.Namespace) -> None:
-    tools.build_all()
+def _images(_: argparse.Namespace) -> None:
+    for archive in images.build():
+        print(archive)
+
+
+def _leftovers(_: argparse.Namespace) -> None:
+    found = cluster.leftovers()
+    if found:
+        raise LabError("of the lab there is still:\n" + "\n".join(found), "run `make down`")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -27,8 +35,17 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run)
         return added
 
+    verb("up", lambda _: stack.up(), "make a cluster where there is none, deploy the lab stack, show it")
+    verb("down", lambda _: stack.down(), "destroy it all, except the cache")
+    verb("prepare", lambda _: stack.prepare(), "make the cluster and its images, and deploy nothing")
+    verb("status", lambda _: stack.status(), "what runs, where, and when keys end")
+    verb("join", lambda _: stack.join(), "join a demo node with the key of a Secret")
+    verb("shell-env", lambda _: stack.shell_env(), "print exports for your own commands")
+    verb("kubeconfig", lambda _: print(kubeconfig()), "print the path of the kubeconfig in use")
+    verb("images", _images, "build the images and print their archives")
+    verb("leftovers", _leftovers, "list what of the lab is still on this machine; 1 if anything")
+    verb("tools", lambda _: tools.build_all(), "build every tool that is not cached yet")
     verb("tool", _tool, "print the path of a tool, building it where needed").add_argument("name")
-    verb("tools", _tools, "build every tool that is not cached yet")
     return parser
 
 

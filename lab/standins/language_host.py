@@ -56,7 +56,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             env=_environment(),
         )
         self._programs.add(process)
-        context.add_callback(lambda: process.poll() is None and process.kill())
+        context.add_callback(lambda: _end(process))
         process.communicate(_description(request, self._engine))
         self._programs.discard(process)
         if process.returncode == BAIL:
@@ -76,8 +76,12 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     def stop(self) -> None:
         """End what runs."""
         for process in list(self._programs):
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
 
 
 def _description(request: Any, engine: str) -> bytes:  # noqa: ANN401 - the wire's type

@@ -43,9 +43,13 @@ def main() -> int:
     return _run(loop, told["program"])
 
 
+def _execute(program: str) -> None:
+    runpy.run_path(program, run_name="__main__")
+
+
 def _run(loop: asyncio.AbstractEventLoop, program: str) -> int:
     try:
-        loop.run_until_complete(run_in_stack(lambda: runpy.run_path(program, run_name="__main__")))
+        loop.run_until_complete(run_in_stack(lambda: _execute(program)))
     except pulumi.RunError as error:
         pulumi.log.error(str(error))
         return BAIL

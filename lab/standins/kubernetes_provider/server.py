@@ -325,9 +325,8 @@ def _restricted(live: Any, inputs: Any) -> Any:  # noqa: ANN401 - any two values
 
 
 def _detail(each: replace_rules.Difference, *, replaces: bool) -> Message:
-    kinds = provider_pb2.PropertyDiff
-    kind = {"add": kinds.ADD, "delete": kinds.DELETE, "update": kinds.UPDATE}[each.kind]
-    return kinds(kind=kind + 1 if replaces else kind, inputDiff=False)
+    kind = each.kind.upper() + ("_REPLACE" if replaces else "")
+    return provider_pb2.PropertyDiff(kind=provider_pb2.PropertyDiff.Kind.Value(kind), inputDiff=False)
 
 
 def _name_of(urn: str) -> str:

@@ -28,7 +28,14 @@ def test_every_mistake_is_told_with_its_path_and_nothing_is_registered(stack, cl
 
     assert run.returncode != 0
     said = run.stdout + run.stderr
-    for path in ("replicas", "imagee", "users.Bad_Name", "preAuthKeys.a", "preAuthKeys.a.expiration", "preAuthKeys.b.tags[0]"):
+    for path in (
+        "replicas",
+        "imagee",
+        "users.Bad_Name",
+        "preAuthKeys.a",
+        "preAuthKeys.a.expiration",
+        "preAuthKeys.b.tags[0]",
+    ):
         assert f"headscale:instances.vpn.{path}: " in said, path
     assert "Traceback" not in said
     resources = stack.export()["deployment"].get("resources", [])

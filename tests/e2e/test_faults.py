@@ -45,7 +45,15 @@ def test_an_update_that_is_killed_ten_times_ends_with_one_user_and_one_key_each(
 
 
 def test_a_pod_that_crash_loops_is_reported_with_what_it_says_and_the_next_up_repairs(stack, cluster):
-    stack.declare(**declared(config={"prefixes": {"v4": "nonsense"}, "derp": {"urls": [], "server": {"enabled": True}}, "server_url": "http://a"}))
+    stack.declare(
+        **declared(
+            config={
+                "prefixes": {"v4": "nonsense"},
+                "derp": {"urls": [], "server": {"enabled": True}},
+                "server_url": "http://a",
+            }
+        )
+    )
     broken = stack.up(check=False)
     stack.declare(**declared())
     stack.up()

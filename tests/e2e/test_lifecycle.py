@@ -45,8 +45,10 @@ def gone_and_back(make_stack, cluster):
     stack.destroy()
     eventually(
         "only what is retained is left",
-        lambda: not cluster.names("statefulset,pod,service,secret,role,serviceaccount", namespace)
-        - {"serviceaccount/default"},
+        lambda: (
+            not cluster.names("statefulset,pod,service,secret,role,serviceaccount", namespace)
+            - {"serviceaccount/default"}
+        ),
     )
     claims = cluster.names("persistentvolumeclaim", namespace)
     stack.up()

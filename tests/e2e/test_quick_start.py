@@ -39,7 +39,12 @@ def declared(**changes):
             NAMESPACE,
             users=USERS,
             preAuthKeys=KEYS,
-            apiKey={"autoManage": True, "secretName": "headscale-api-key", "expiration": "2160h", "rotationBuffer": "240h"},
+            apiKey={
+                "autoManage": True,
+                "secretName": "headscale-api-key",
+                "expiration": "2160h",
+                "rotationBuffer": "240h",
+            },
             **changes,
         )
     }
@@ -95,7 +100,9 @@ def test_users_have_their_profiles(stack, cluster):
 
 def test_the_api_key_of_the_secret_opens_a_real_call(stack, cluster, login_server):
     secret = cluster.secret("headscale-api-key", NAMESPACE)
-    request = urllib.request.Request(f"{login_server}/api/v1/user", headers={"Authorization": f"Bearer {secret['api-key']}"})
+    request = urllib.request.Request(
+        f"{login_server}/api/v1/user", headers={"Authorization": f"Bearer {secret['api-key']}"}
+    )
 
     with urllib.request.urlopen(request, timeout=10) as answer:
         names = {user["name"] for user in json.load(answer)["users"]}
@@ -113,14 +120,18 @@ def test_a_one_time_key_joins_one_node_and_is_refused_to_a_second(stack, cluster
     assert second.returncode != 0
     assert "already used" in second.stdout + second.stderr
     assert {"first-laptop"} == {
-        its["given_name"] for its in cluster.headscale("vpn", NAMESPACE, "nodes", "list") if "laptop" in its["given_name"]
+        its["given_name"]
+        for its in cluster.headscale("vpn", NAMESPACE, "nodes", "list")
+        if "laptop" in its["given_name"]
     }
 
 
 def test_the_tags_of_a_key_show_on_its_node(stack, cluster, login_server, node):
     node("dev").up(login_server, cluster.secret("alice-dev-key", NAMESPACE)["key"], hostname="dev-machine")
 
-    (found,) = [its for its in cluster.headscale("vpn", NAMESPACE, "nodes", "list") if its["given_name"] == "dev-machine"]
+    (found,) = [
+        its for its in cluster.headscale("vpn", NAMESPACE, "nodes", "list") if its["given_name"] == "dev-machine"
+    ]
     assert set(found["tags"]) == {"tag:dev", "tag:laptop"}
 
 

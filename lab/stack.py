@@ -98,23 +98,18 @@ def down() -> None:
 def status() -> None:
     """Print what runs, where, and when keys end; no secrets."""
     for instance in instances():
-        pod = kubectl_json("get", "pod", f"{instance.name}-0", "-n", instance.namespace)
-        ready = all(status["ready"] for status in pod["status"].get("containerStatuses", []))
-        print(
-            f"{instance.name}: {'ready' if ready else 'not ready'}, {instance.address} (serves {instance.outputs['serverUrl']})"
-        )
+        home, serves = instance.namespace, instance.outputs["serverUrl"]
+        pod = kubectl_json("get", "pod", f"{instance.name}-0", "-n", home)
+        ready = all(container["ready"] for container in pod["status"].get("containerStatuses", []))
+        print(f"{instance.name}: {'ready' if ready else 'not ready'}, {instance.address} (serves {serves})")
         for user in instance.headscale("users", "list"):
             print(f"  user {user['name']} (id {user['id']})")
         for key, secret in instance.outputs["preAuthKeySecrets"].items():
-            notes = kubectl_json("get", "secret", secret, "-n", instance.namespace)["metadata"]["annotations"]
-            print(
-                f"  preauth key {key}: Secret {instance.namespace}/{secret}, until {notes['headscale-component/expires-at']}"
-            )
-        if instance.outputs.get("apiKeySecret"):
-            name = instance.outputs["apiKeySecret"]
-            print(
-                f"  API key: Secret {instance.namespace}/{name}, until {instance.secret(name)['expiration']}, rotated by itself"
-            )
+            notes = kubectl_json("get", "secret", secret, "-n", home)["metadata"]["annotations"]
+            print(f"  preauth key {key}: Secret {home}/{secret}, until {notes['headscale-component/expires-at']}")
+        if name := instance.outputs.get("apiKeySecret"):
+            until = instance.secret(name)["expiration"]
+            print(f"  API key: Secret {home}/{name}, until {until}, rotated by itself")
         for node in instance.headscale("nodes", "list"):
             print(f"  node {node['given_name']} ({', '.join(node['ip_addresses'])})")
 

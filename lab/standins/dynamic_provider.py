@@ -12,7 +12,7 @@ def main() -> None:
     virtualenv = os.environ.get("PULUMI_RUNTIME_VIRTUALENV")
     python = Path(virtualenv, "bin", "python") if virtualenv else Path(sys.executable)
     chosen = str(python) if python.exists() else sys.executable
-    os.execv(chosen, [chosen, "-u", "-m", "pulumi.dynamic", *sys.argv[1:]])
+    os.execv(chosen, [chosen, "-u", "-m", "pulumi.dynamic", *sys.argv[1:]])  # noqa: S606 - no shell is the point
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from pathlib import Path
 
@@ -38,4 +37,4 @@ def write_launchers(folder: Path, *, python: Path, repository: Path, pulumi: Pat
         except OSError:
             # The cache is on another file system.
             engine.write_bytes(pulumi.read_bytes())
-            os.chmod(engine, 0o755)  # noqa: PTH101 - as above
+            engine.chmod(0o755)

@@ -161,7 +161,8 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         live, problems = readiness.wait(waiting, answer.body) if not patch else (answer.body, [])
         outputs = to_wire(_outputs(live, news, manager))
         if problems:
-            first = f'the Kubernetes API server reported that "{where.id}" failed to fully initialize or become live: {problems[0]}'
+            failed = "failed to fully initialize or become live"
+            first = f'the Kubernetes API server reported that "{where.id}" {failed}: {problems[0]}'
             _fail_partly(context, where.id, outputs, to_wire(news), [first, *problems[1:]])
         return provider_pb2.UpdateResponse(properties=outputs)
 

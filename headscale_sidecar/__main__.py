@@ -8,10 +8,9 @@ import threading
 from datetime import UTC, datetime
 from types import FrameType
 
-from headscale_api.client import HeadscaleClient
-from headscale_sidecar import health, relay
+from headscale_sidecar import headscale, health, relay
 from headscale_sidecar.keeper import Keeper
-from headscale_sidecar.kubernetes import ApiServer, ManagedSecret
+from headscale_sidecar.kubernetes import ManagedSecret, api_server
 from headscale_sidecar.settings import Settings, SettingsError, settings_from
 
 
@@ -43,12 +42,15 @@ def _run(settings: Settings, stop: threading.Event) -> None:
     ):
         listener = relay.listen(address)
         threading.Thread(target=serve, args=(listener, what), daemon=True).start()
-    server = ApiServer(
-        os.environ.get("KUBERNETES_SERVICE_HOST", ""), int(os.environ.get("KUBERNETES_SERVICE_PORT", "443"))
+    keeper = Keeper(
+        works=lambda key: headscale.works(settings.url, key),
+        replace=headscale.replace,
+        store=ManagedSecret(api_server(os.environ), settings.instance),
+        wanted=settings.wanted,
+        health=state,
+        now=lambda: datetime.now(UTC),
+        log=_log,
     )
-    client = HeadscaleClient.over_unix_socket(settings.socket_path)
-    store = ManagedSecret(server, settings.instance)
-    keeper = Keeper(client, store, settings.wanted, state, lambda: datetime.now(UTC), _log)
     while not stop.wait(keeper.turn()):
         pass
 

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from headscale_api.client import HeadscaleClient
 from headscale_api.durations import parse_duration
-from headscale_api.stored_keys.api_key import Held, Wanted, clean_up, current, is_due, rotate
+from headscale_api.stored_keys.api_key import Held, Wanted, as_written, is_due, is_unfinished
 from headscale_api.stored_keys.store import SecretStore
 from headscale_sidecar.health import Health
 
@@ -26,7 +25,8 @@ class Keeper:
     """Keeps a working key in the Secret.
 
     Attributes:
-        client: Headscale, over its socket.
+        works: Asks Headscale whether it takes a key.
+        replace: Makes a new key and revokes the old one, or finishes a run that was killed; may be done again.
         store: The Secret.
         wanted: Its name, the keys' lifetime, and when they are replaced.
         health: Where it tells how it is.
@@ -35,7 +35,8 @@ class Keeper:
         failures_in_a_row: Since the last success.
     """
 
-    client: HeadscaleClient
+    works: Callable[[str], bool]
+    replace: Callable[[], str]
     store: SecretStore
     wanted: Wanted
     health: Health
@@ -63,16 +64,30 @@ class Keeper:
         return max(0.2, min(due_in + 0.05, _LOOK_SECONDS * random.uniform(0.8, 1.2)))  # noqa: S311 - spreads load
 
     def _keep(self) -> Held:
+        reason = self._reason_to_act()
+        if reason:
+            prefix = self.replace()
+            self.health.rotations += 1
+            self.log("made an API key", reason=reason, prefix=prefix)
         stored = self.store.read(self.wanted.namespace, self.wanted.secret_name)
-        held = current(self.client, stored) if stored else None
-        if held is not None and not is_due(held.expires_at, self.wanted.rotation_buffer, self.now()):
-            clean_up(self.client, stored)
-            return held
-        reason = "none that works" if held is None else "rotation is due"
-        made = rotate(self.client, self.store, self.wanted, self.now(), old=None)
-        self.health.rotations += 1
-        self.log("made an API key", reason=reason, prefix=made.prefix, expires_at=made.expires_at.isoformat())
-        return made
+        held = as_written(stored) if stored else None
+        if held is None:
+            raise RuntimeError("the Secret changed while it was written")
+        return held
+
+    def _reason_to_act(self) -> str:
+        """Return why the key must be replaced, nothing where it need not."""
+        stored = self.store.read(self.wanted.namespace, self.wanted.secret_name)
+        held = as_written(stored) if stored else None
+        if stored is None:
+            return "there is no Secret"
+        if held is None:
+            return "the Secret is not as it was written"
+        if is_unfinished(stored):
+            return "an earlier run was interrupted"
+        if is_due(held.expires_at, self.wanted.rotation_buffer, self.now()):
+            return "rotation is due"
+        return "" if self.works(stored.data["api-key"]) else "Headscale does not know the key"
 
     def _failed(self, error: Exception) -> float:
         kind = type(error).__name__

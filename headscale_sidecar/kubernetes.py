@@ -62,6 +62,12 @@ class ApiServer:
             connection.close()
 
 
+def api_server(environment: Mapping[str, str]) -> ApiServer:
+    """Return the API server that kubelet names to every container."""
+    host, port = (environment.get(f"KUBERNETES_SERVICE_{part}", "") for part in ("HOST", "PORT"))
+    return ApiServer(host, int(port or 443), Path(environment.get("SERVICE_ACCOUNT", ACCOUNT)))
+
+
 class ManagedSecret:
     """The store of the one Secret, owned by the StatefulSet and so gone with it."""
 

@@ -21,6 +21,7 @@ class Settings:
         instance: The StatefulSet, which owns the Secret.
         wanted: Namespace and name of the Secret, the keys' lifetime, and when they are replaced.
         socket_path: Headscale's unix socket.
+        url: Headscale's HTTP address on the pod's loopback.
         relay_listen: Where it is relayed; on loopback.
         health_listen: Where probes and metrics are answered.
     """
@@ -28,6 +29,7 @@ class Settings:
     instance: str
     wanted: Wanted
     socket_path: str
+    url: str
     relay_listen: tuple[str, int]
     health_listen: tuple[str, int]
 
@@ -58,7 +60,8 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         raise SettingsError("; ".join(problems))
     wanted = Wanted(environment["POD_NAMESPACE"], environment["SECRET_NAME"], expiration, buffer)
     socket_path = environment.get("SOCKET_PATH", "/var/run/headscale/headscale.sock")
-    return Settings(environment["INSTANCE"], wanted, socket_path, relay, health)
+    url = environment.get("HEADSCALE_URL", "http://127.0.0.1:8080")
+    return Settings(environment["INSTANCE"], wanted, socket_path, url, relay, health)
 
 
 def _address(text: str, name: str, problems: list[str]) -> tuple[str, int]:

@@ -7,13 +7,17 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from headscale_api.client import HeadscaleClient
 from headscale_api.durations import parse_duration
 from headscale_api.errors import NotFound
 from headscale_api.models import ApiKey, api_key_prefix
 from headscale_api.stored_keys.marks import DIGEST, EXPIRES_AT, KEY_ID, PENDING, RETIRING, distinct_expiration, time_of
 from headscale_api.stored_keys.store import SecretStore, StoredSecret
+
+if TYPE_CHECKING:
+    # gRPC comes with it, and whoever only looks at a Secret does without.
+    from headscale_api.client import HeadscaleClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,29 +84,46 @@ def rotate(client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: dat
     return Held(api_key_prefix(text), expires_at, now)
 
 
+def finish(client: HeadscaleClient, store: SecretStore, wanted: Wanted) -> None:
+    """Finish what a run that was killed left behind: revoke, and strike out the note of it."""
+    stored = store.read(wanted.namespace, wanted.secret_name)
+    if stored is None or not is_unfinished(stored):
+        return
+    clean_up(client, stored)
+    kept = {mark: value for mark, value in stored.annotations.items() if mark not in {PENDING, RETIRING}}
+    store.write(wanted.namespace, wanted.secret_name, StoredSecret(stored.data, kept))
+
+
+def is_unfinished(stored: StoredSecret) -> bool:
+    """Return whether a run was killed between making a key and revoking the one before."""
+    return PENDING in stored.annotations or RETIRING in stored.annotations
+
+
 def clean_up(client: HeadscaleClient, stored: StoredSecret | None) -> None:
     """Revoke what a run that was killed left: the key it had not written down, and the one it had replaced."""
-    notes = stored.annotations if stored else {}
-    pending = time_of(notes, PENDING)
-    retiring = set(filter(None, notes.get(RETIRING, "").split(",")))
-    if pending is None and not retiring:
+    if stored is None or not is_unfinished(stored):
         return
+    notes = stored.annotations
+    pending, retiring = time_of(notes, PENDING), set(filter(None, notes.get(RETIRING, "").split(",")))
     for key in client.list_api_keys():
         if key.prefix in retiring or (key.expiration == pending and key.prefix != notes.get(KEY_ID)):
             revoke(client, key.prefix)
 
 
-def current(client: HeadscaleClient, stored: StoredSecret) -> Held | None:
-    """Return the key that a Secret holds, None where Headscale does not know it or the Secret is not as we wrote it."""
+def as_written(stored: StoredSecret) -> Held | None:
+    """Return the key that a Secret holds, None where it is not as we wrote it."""
     text, expires_at = stored.data.get("api-key", ""), time_of(stored.annotations, EXPIRES_AT)
     created_at = time_of(stored.data, "created-at")
-    prefix = api_key_prefix(text)
     if expires_at is None or created_at is None or stored.annotations.get(DIGEST) != _digest(text):
         return None
-    known = find(client, prefix)
-    if known is None or known.expiration != expires_at:
-        return None
-    return Held(prefix, expires_at, created_at)
+    return Held(api_key_prefix(text), expires_at, created_at)
+
+
+def current(client: HeadscaleClient, stored: StoredSecret) -> Held | None:
+    """Return the key that a Secret holds, None where it is not as we wrote it or Headscale does not know it."""
+    held = as_written(stored)
+    known = find(client, held.prefix) if held else None
+    return held if held and known and known.expiration == held.expires_at else None
 
 
 def find(client: HeadscaleClient, prefix: str) -> ApiKey | None:

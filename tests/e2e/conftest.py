@@ -165,7 +165,7 @@ def make_stack(tmp_path_factory, environment, cluster):
     made = []
 
     def make(*namespaces):
-        stack = Stack(tmp_path_factory.mktemp("project"), environment)
+        stack = Stack(tmp_path_factory.mktemp("project"), environment, "-".join(namespaces))
         made.append((stack, namespaces))
         return stack
 

@@ -1,0 +1,59 @@
+"""What the sidecar asks of Headscale: whether a key works, by using it, and to have it replaced."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import subprocess
+import sys
+from urllib.parse import urlsplit
+
+_SECONDS = 10.0
+_REPLACED_WITHIN_SECONDS = 60.0
+
+
+class HeadscaleError(Exception):
+    """Headscale did not do what it was asked; the message holds no key."""
+
+
+def works(url: str, key: str) -> bool:
+    """Return whether Headscale takes a key, by a real call on the pod's loopback.
+
+    Raises:
+        HeadscaleError: When Headscale does not answer, so that nobody knows.
+    """
+    where = urlsplit(url)
+    connection: http.client.HTTPConnection
+    if where.scheme == "https":
+        # The certificate bears the public name; on loopback there is nobody in between.
+        trust = ssl._create_unverified_context()  # noqa: S323, SLF001 - as above
+        connection = http.client.HTTPSConnection(str(where.hostname), where.port, timeout=_SECONDS, context=trust)
+    else:
+        connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=_SECONDS)
+    try:
+        connection.request("GET", "/api/v1/apikey", headers={"Authorization": f"Bearer {key}"})
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        raise HeadscaleError(f"Headscale does not answer at {url}: {error}") from None
+    finally:
+        connection.close()
+    if status in {200, 401}:
+        return status == 200  # noqa: PLR2004 - HTTP
+    raise HeadscaleError(f"Headscale answers with HTTP status {status} at {url}")
+
+
+def replace() -> str:
+    """Replace the key in a process of its own, and return the new one's prefix.
+
+    Raises:
+        HeadscaleError: With what that process says, when it fails.
+    """
+    command = [sys.executable, "-m", "headscale_sidecar.rotation"]
+    try:
+        run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_REPLACED_WITHIN_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise HeadscaleError("the key was not replaced in time; it is tried again") from None
+    if run.returncode:
+        lines = run.stderr.strip().splitlines()
+        raise HeadscaleError(lines[-1] if lines else f"replacing the key ended with code {run.returncode}")
+    return run.stdout.strip()

@@ -1,0 +1,37 @@
+"""Replace the key, in a process of its own: `python -m headscale_sidecar.rotation`.
+
+gRPC and protobuf take 22 MB. They are needed for a second every few months, so they come and go with this process, and
+the sidecar itself stays small. The key goes from Headscale into the Secret within it; what it prints holds none.
+"""
+
+import os
+import sys
+from datetime import UTC, datetime
+
+from headscale_api.client import HeadscaleClient
+from headscale_api.stored_keys.api_key import current, finish, is_due, rotate
+from headscale_sidecar.kubernetes import ManagedSecret, api_server
+from headscale_sidecar.settings import settings_from
+
+
+def main() -> int:
+    """Print the prefix of the key that is in force afterwards; on stderr, what went wrong."""
+    settings = settings_from(os.environ)
+    wanted, now = settings.wanted, datetime.now(UTC)
+    store = ManagedSecret(api_server(os.environ), settings.instance)
+    with HeadscaleClient.over_unix_socket(settings.socket_path) as client:
+        try:
+            finish(client, store, wanted)
+            stored = store.read(wanted.namespace, wanted.secret_name)
+            held = current(client, stored) if stored else None
+            if held is None or is_due(held.expires_at, wanted.rotation_buffer, now):
+                held = rotate(client, store, wanted, now, old=None)
+        except Exception as error:  # noqa: BLE001 - told to the sidecar in one line, without a trace of values
+            sys.stderr.write(f"{type(error).__name__}: {error}\n")
+            return 1
+    sys.stdout.write(held.prefix)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

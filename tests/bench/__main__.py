@@ -1,0 +1,139 @@
+"""200 users, 200 preauth keys and their Secrets, against the floors: bare API calls, and the engine alone."""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from lab import pulumi, tools
+from lab.progress import say
+from lab.state import kubeconfig
+from tests.e2e.conftest import REPOSITORY, Cluster, Stack, an_instance
+from tests.integration.conftest import running
+
+COUNT = 200
+NAMESPACE = "bench"
+TARGETS = {
+    "bulk_up_s": 25.0,
+    "add_one_up_s": 5.0,
+    "noop_preview_s": 5.0,
+    "destroy_s": 25.0,
+    "sidecar_rss_mb": 40.0,
+}
+_TRIVIAL = """
+import pulumi
+from trivial import Trivial
+for number in range({count}):
+    Trivial(f"trivial-{{number}}", number=str(number))
+"""
+_PROVIDER = """
+from pulumi.dynamic import CreateResult, Resource, ResourceProvider
+
+class Provider(ResourceProvider):
+    serialize_as_secret_always = False
+    def create(self, props):
+        return CreateResult(props["number"], props)
+
+class Trivial(Resource, module="bench", name="Trivial"):
+    def __init__(self, name, number):
+        super().__init__(Provider(), name, {"number": number})
+"""
+
+
+def main() -> None:
+    """Measure everything once, print a table, write build/bench.json."""
+    environment = {
+        **os.environ,
+        **pulumi.environment(),
+        "KUBECONFIG": str(kubeconfig()),
+        "PULUMI_CONFIG_PASSPHRASE": "bench",
+        "PYTHONPATH": str(REPOSITORY),
+    }
+    say(pulumi.describe())
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        (home / "backend").mkdir()
+        environment["PULUMI_BACKEND_URL"] = f"file://{home / 'backend'}"
+        results = {"bulk_floor_s": bare_calls(home), "engine_floor_s": engine_alone(home, environment)}
+        results |= whole_stack(home, environment)
+    target = REPOSITORY / "build" / "bench.json"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps(results, indent=2) + "\n")
+    print(f"{'figure':<18}{'measured':>10}{'target':>10}")
+    for name, value in results.items():
+        print(f"{name:<18}{value:>10.1f}{TARGETS.get(name, ''):>10}")
+
+
+def bare_calls(home: Path) -> float:
+    """Make as many users and keys by bare calls on Headscale's socket."""
+    (home / "bare").mkdir()
+    with running("0.28", home / "bare") as server, server.client() as client:
+        client.list_users()
+        begun = time.monotonic()
+        for number in range(COUNT):
+            user = client.create_user(f"user-{number}")
+            client.create_pre_auth_key(user_id=user.id, expiration=datetime.now(UTC) + timedelta(hours=24))
+        return time.monotonic() - begun
+
+
+def engine_alone(home: Path, environment: dict[str, str]) -> float:
+    """Make as many dynamic resources that do nothing."""
+    stack = Stack(home / "trivial", environment, "trivial")
+    (stack.directory / "__main__.py").write_text(_TRIVIAL.format(count=2 * COUNT))
+    (stack.directory / "trivial.py").write_text(_PROVIDER)
+    seconds = timed(stack.up)
+    stack.destroy()
+    return seconds
+
+
+def whole_stack(home: Path, environment: dict[str, str]) -> dict[str, float]:
+    """Make them by the component, add one more, look for changes, destroy."""
+    cluster = Cluster(environment)
+    stack = Stack(home / "whole", environment, "bench")
+    stack.declare(vpn=an_instance(NAMESPACE))
+    stack.up()
+    results = {}
+    try:
+        stack.declare(vpn=with_users(COUNT))
+        results["bulk_up_s"] = timed(stack.up)
+        stack.declare(vpn=with_users(COUNT + 1))
+        results["add_one_up_s"] = timed(stack.up)
+        results["noop_preview_s"] = timed(lambda: stack.preview("--expect-no-changes"))
+        results["noop_up_s"] = timed(lambda: stack.up("--expect-no-changes"))
+        results["sidecar_rss_mb"] = sidecar_rss(cluster)
+    finally:
+        results["destroy_s"] = timed(stack.destroy)
+        cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+    return results
+
+
+def with_users(count: int) -> dict:
+    """Return an instance with so many users, each with a key."""
+    users = {f"user-{number}": {} for number in range(count)}
+    keys = {f"{name}-key": {"user": name, "expiration": "24h"} for name in users}
+    return an_instance(NAMESPACE, users=users, preAuthKeys=keys)
+
+
+def sidecar_rss(cluster: Cluster) -> float:
+    """Return the memory that the running sidecar tells in its metrics, in MB of a million bytes."""
+    program = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8081/metrics').read().decode())"
+    metrics = cluster.kubectl(
+        "exec", "vpn-0", "-n", NAMESPACE, "-c", "apikey-manager", "--", "python3", "-c", program
+    )
+    line = next(line for line in metrics.splitlines() if line.startswith("process_resident_memory_bytes"))
+    return int(line.split()[1]) / 1e6
+
+
+def timed(action) -> float:
+    """Return how long something takes, as a whole command."""
+    begun = time.monotonic()
+    action()
+    return time.monotonic() - begun
+
+
+if __name__ == "__main__":
+    tools.path("pulumi")
+    sys.exit(main())

@@ -9,7 +9,7 @@ from headscale_component.manifests import containers, names
 from headscale_component.manifests.persistent_volume_claim import claim_template
 from headscale_component.spec import HeadscaleArgs
 
-READY_SECONDS = 180
+READY_SECONDS = 120
 """How long a pod may take to be ready before `pulumi up` reports what keeps it; more than the startup probe allows."""
 
 

@@ -120,9 +120,7 @@ def with_users(count: int) -> dict:
 def sidecar_rss(cluster: Cluster) -> float:
     """Return the memory that the running sidecar tells in its metrics, in MB of a million bytes."""
     program = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8081/metrics').read().decode())"
-    metrics = cluster.kubectl(
-        "exec", "vpn-0", "-n", NAMESPACE, "-c", "apikey-manager", "--", "python3", "-c", program
-    )
+    metrics = cluster.kubectl("exec", "vpn-0", "-n", NAMESPACE, "-c", "apikey-manager", "--", "python3", "-c", program)
     line = next(line for line in metrics.splitlines() if line.startswith("process_resident_memory_bytes"))
     return int(line.split()[1]) / 1e6
 

@@ -1,0 +1,117 @@
+"""What a preview decides, without any call: checks and differences."""
+
+import socket
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pulumi.output import Unknown
+
+from dynamic_providers.api_key import ApiKeyProvider
+from dynamic_providers.pre_auth_key import PreAuthKeyProvider
+from dynamic_providers.user import UserProvider
+
+KEY = {"namespace": "ns", "secret_name": "s", "user_id": "1", "expiration": "1h", "reusable": False, "tags": []}
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch):
+    """A preview that opens a connection fails here."""
+
+    def refuse(*_):
+        raise AssertionError("a preview opened a connection")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+def a_provider(kind):
+    provider = kind()
+    provider._known = set()
+    return provider
+
+
+def failures(kind, **news):
+    return {failure.property: failure.reason for failure in kind().check({}, news).failures}
+
+
+BAD_USERS = {
+    "username": "Bad Name",
+    "display_name": "x" * 256,
+    "email": "nobody",
+    "picture_url": "ftp://example.com",
+}
+
+
+@pytest.mark.parametrize(("name", "value"), BAD_USERS.items(), ids=BAD_USERS)
+def test_a_wrong_field_of_a_user_is_refused(name, value):
+    assert set(failures(UserProvider, **{"username": "alice", name: value})) == {name}
+
+
+BAD_KEYS = {"expiration": "never", "tags": ["ci"], "user_id": "0", "secret_name": "Bad Name"}
+
+
+@pytest.mark.parametrize(("name", "value"), BAD_KEYS.items(), ids=BAD_KEYS)
+def test_a_wrong_field_of_a_key_is_refused(name, value):
+    assert set(failures(PreAuthKeyProvider, **{**KEY, name: value})) == {name}
+
+
+def test_a_key_that_belongs_to_nobody_is_refused():
+    assert set(failures(PreAuthKeyProvider, **{**KEY, "user_id": None})) == {"user_id"}
+
+
+def test_what_is_not_known_yet_is_left_alone():
+    news = {**KEY, "user_id": Unknown()}
+
+    result = PreAuthKeyProvider().check({}, news)
+
+    assert (result.failures, result.inputs) == ([], news)
+
+
+def test_a_rename_is_an_update_and_a_new_profile_a_replacement():
+    olds = {"username": "alice", "display_name": "Alice", "user_id": "1"}
+    provider = a_provider(UserProvider)
+
+    renamed = provider.diff("1", olds, {"username": "alicia", "display_name": "Alice"})
+    altered = provider.diff("1", olds, {"username": "alice", "display_name": "Alicia"})
+
+    assert (renamed.changes, renamed.replaces) == (True, [])
+    assert (altered.changes, altered.replaces, altered.delete_before_replace) == (True, ["display_name"], True)
+
+
+def test_an_unchanged_user_is_unchanged_whatever_else_the_state_holds():
+    olds = {"username": "alice", "email": None, "user_id": "1", "created_at": "x", "__provider": "y"}
+
+    assert a_provider(UserProvider).diff("1", olds, {"username": "alice", "__provider": "z"}).changes is False
+
+
+@pytest.mark.parametrize(
+    "change", [{"expiration": "2h"}, {"reusable": True}, {"tags": ["tag:a"]}, {"user_id": "2"}], ids=str
+)
+def test_any_change_of_a_preauth_key_makes_a_new_one_before_the_old_one_goes(change):
+    result = a_provider(PreAuthKeyProvider).diff("7", KEY, {**KEY, **change})
+
+    assert (result.replaces, bool(result.delete_before_replace)) == (list(change), False)
+
+
+def test_the_order_of_tags_is_no_change():
+    olds, news = {**KEY, "tags": ["tag:a", "tag:b"]}, {**KEY, "tags": ["tag:b", "tag:a"]}
+
+    assert a_provider(PreAuthKeyProvider).diff("7", olds, news).changes is False
+
+
+@pytest.mark.parametrize(("left", "due"), [(9, True), (11, False)], ids=["inside", "outside"])
+def test_an_api_key_inside_its_rotation_buffer_is_replaced_in_place(left, due):
+    news = {"namespace": "ns", "secret_name": "s", "expiration": "2160h", "rotation_buffer": "240h"}
+    olds = {**news, "expires_at": (datetime.now(UTC) + timedelta(days=left)).isoformat()}
+
+    result = a_provider(ApiKeyProvider).diff("id", olds, news)
+
+    assert (result.changes, result.replaces) == (due, [])
+
+
+def test_the_names_that_stand_in_peoples_state_stay():
+    assert [f"{kind.__module__}.{kind.__name__}" for kind in (UserProvider, PreAuthKeyProvider, ApiKeyProvider)] == [
+        "dynamic_providers.user.UserProvider",
+        "dynamic_providers.pre_auth_key.PreAuthKeyProvider",
+        "dynamic_providers.api_key.ApiKeyProvider",
+    ]
+    assert not any(kind.serialize_as_secret_always for kind in (UserProvider, PreAuthKeyProvider, ApiKeyProvider))

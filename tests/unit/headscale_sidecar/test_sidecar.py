@@ -1,0 +1,189 @@
+"""The sidecar's loop, settings, relay and health, without Headscale and Kubernetes."""
+
+import contextlib
+import socket
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from headscale_api.stored_keys.api_key import Wanted, _holding
+from headscale_sidecar import health, relay
+from headscale_sidecar.keeper import Keeper
+from headscale_sidecar.settings import SettingsError, settings_from
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+KEY = "hskey-api-" + "a" * 12 + "-" + "b" * 64
+
+
+class Store:
+    def __init__(self, secret=None, error=None):
+        self.secret, self.error = secret, error
+
+    def read(self, namespace, name):
+        if self.error:
+            raise self.error
+        return self.secret
+
+
+def a_keeper(store, *, works=True, replaced_with=None):
+    said, replacements = [], []
+
+    def replace():
+        replacements.append(1)
+        store.secret = replaced_with
+        return "prefix"
+
+    keeper = Keeper(
+        works=lambda key: works,
+        replace=replace,
+        store=store,
+        wanted=Wanted("ns", "s", "90d", "10d"),
+        health=health.Health(),
+        now=lambda: NOW,
+        log=lambda event, **fields: said.append((event, fields)),
+    )
+    return keeper, said, replacements
+
+
+def a_secret(days_left=50, **marks):
+    secret = _holding(KEY, NOW + timedelta(days=days_left), NOW, [])
+    return type(secret)(secret.data, {**secret.annotations, **marks})
+
+
+REASONS = {
+    "no Secret": (None, True, "there is no Secret"),
+    "an edited Secret": (
+        a_secret(**{"headscale-component/key-sha256": "x"}),
+        True,
+        "the Secret is not as it was written",
+    ),
+    "a key that ends soon": (a_secret(days_left=9), True, "rotation is due"),
+    "a killed run": (a_secret(**{"headscale-component/retiring": "x"}), True, "an earlier run was interrupted"),
+    "a key that does not work": (a_secret(), False, "Headscale does not know the key"),
+}
+
+
+@pytest.mark.parametrize(("secret", "works", "reason"), REASONS.values(), ids=REASONS)
+def test_a_key_is_replaced_for_a_reason_that_is_told(secret, works, reason):
+    keeper, said, replacements = a_keeper(Store(secret), works=works, replaced_with=a_secret(90))
+
+    keeper.turn()
+
+    assert len(replacements) == 1
+    assert said[0] == ("made an API key", {"reason": reason, "prefix": "prefix"})
+    assert keeper.health.ready
+
+
+def test_a_good_key_is_left_alone_and_looked_at_again_within_a_minute():
+    keeper, _, replacements = a_keeper(Store(a_secret()))
+
+    pause = keeper.turn()
+
+    assert (replacements, keeper.health.ready) == ([], True)
+    assert 20 < pause < 40
+
+
+def test_the_loop_wakes_when_rotation_is_due_and_not_later():
+    secret = _holding(KEY, NOW + timedelta(days=10, seconds=3), NOW, [])
+    keeper, *_ = a_keeper(Store(secret))
+
+    assert 2.9 < keeper.turn() < 3.2
+
+
+def test_failures_make_longer_and_longer_pauses_and_never_a_key():
+    """The seed operator's B5: it span, and made a key each time round."""
+    keeper, said, replacements = a_keeper(Store(error=OSError("gone")))
+
+    pauses = [keeper.turn() for _ in range(10)]
+
+    assert replacements == []
+    assert pauses[0] >= 0.5
+    assert 30 <= pauses[-1] <= 60
+    assert [event for event, _ in said] == ["failed"], "one line for a change of state, not for every try"
+    assert keeper.health.failures == {"OSError": 10}
+    assert keeper.health.answer("/readyz")[0] == 503
+
+
+def test_a_key_that_works_keeps_the_pod_ready_while_kubernetes_is_away():
+    store = Store(a_secret())
+    keeper, *_ = a_keeper(store)
+    keeper.turn()
+    store.error = OSError("gone")
+
+    keeper.turn()
+
+    assert keeper.health.answer("/readyz")[0] == 200
+
+
+def test_no_key_is_ever_in_a_log_line():
+    keeper, said, _ = a_keeper(Store(None), replaced_with=a_secret(90))
+    keeper.turn()
+
+    assert KEY not in str(said)
+
+
+def test_wrong_settings_are_told_all_at_once():
+    with pytest.raises(SettingsError) as caught:
+        settings_from({"EXPIRATION": "soon", "RELAY_LISTEN": "nowhere"})
+
+    for name in ("POD_NAMESPACE", "INSTANCE", "SECRET_NAME", "EXPIRATION", "RELAY_LISTEN"):
+        assert name in str(caught.value)
+
+
+def test_a_buffer_that_is_not_below_the_expiration_is_refused():
+    told = {"POD_NAMESPACE": "a", "INSTANCE": "b", "SECRET_NAME": "c", "EXPIRATION": "1h", "ROTATION_BUFFER": "1h"}
+
+    with pytest.raises(SettingsError, match="must be below EXPIRATION"):
+        settings_from(told)
+
+
+@contextlib.contextmanager
+def a_relay(path):
+    with contextlib.closing(relay.listen(("127.0.0.1", 0))) as listener:
+        threading.Thread(target=_serve_until_closed, args=(listener, str(path)), daemon=True).start()
+        yield listener.getsockname()
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def _serve_until_closed(listener, path):
+    with contextlib.suppress(OSError):
+        relay.serve(listener, path)
+
+
+def test_the_relay_carries_both_ways_and_passes_an_end_on(tmp_path):
+    path = tmp_path / "s"
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as server, a_relay(path) as address:
+        server.bind(str(path))
+        server.listen()
+        with contextlib.closing(socket.create_connection(address, 5)) as client:
+            client.sendall(b"question")
+            client.shutdown(socket.SHUT_WR)
+            peer, _ = server.accept()
+            with contextlib.closing(peer):
+                assert peer.recv(100) == b"question"
+                assert peer.recv(100) == b"", "the end of one direction is passed on"
+                peer.sendall(b"answer")
+            assert client.recv(100) == b"answer"
+
+
+def test_the_relay_outlives_a_headscale_that_is_down(tmp_path):
+    with a_relay(tmp_path / "nobody") as address:
+        for _ in range(3):
+            with contextlib.closing(socket.create_connection(address, 5)) as client:
+                assert client.recv(1) == b""
+
+
+def test_the_sidecars_process_loads_nothing_heavy():
+    """40 MB are its budget; gRPC comes and goes with the process that replaces the key."""
+    heavy = ("grpc", "google.protobuf", "pulumi", "pydantic", "kr8s", "yaml", "asyncio")
+    program = f"import sys, headscale_sidecar.__main__; print([m for m in {heavy} if m in sys.modules])"
+
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3]
+    )
+
+    assert loaded.stdout.strip() == "[]"

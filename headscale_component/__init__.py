@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from dynamic_providers.connection import ConnectionArgs, HeadscaleConnection
     from dynamic_providers.pre_auth_key import PreAuthKey
     from dynamic_providers.user import User
-
     from headscale_component.component import Headscale
     from headscale_component.spec import (
         ApiKeySpec,

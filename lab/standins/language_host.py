@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -50,10 +49,9 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     def Run(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401, N802
         """Run the program in a process of its own, so that an update begins with fresh modules."""
         process = subprocess.Popen(
-            [_interpreter(request.info), "-u", "-m", "lab.standins.program"],
+            [_interpreter(request.info), "-u", str(Path(__file__).with_name("program.py"))],
             stdin=subprocess.PIPE,
             cwd=request.info.program_directory or request.pwd,
-            env=_environment(),
         )
         self._programs.add(process)
         context.add_callback(lambda: _end(process))
@@ -112,12 +110,6 @@ def _interpreter(info: Any) -> str:  # noqa: ANN401 - the wire's type
         return sys.executable
     python = Path(info.root_directory, virtualenv, "bin", "python")
     return str(python) if python.exists() else sys.executable
-
-
-def _environment() -> dict[str, str]:
-    """Return our environment, with the lab in reach of whatever interpreter runs the program."""
-    here = str(Path(__file__).parent.parent.parent)
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))}
 
 
 def main() -> None:

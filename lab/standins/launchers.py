@@ -26,8 +26,8 @@ def write_launchers(folder: Path, *, python: Path, repository: Path, pulumi: Pat
     folder.mkdir(parents=True, exist_ok=True)
     for name, module in PLUGINS.items():
         launcher = folder / name
-        path = f'{shlex.quote(str(repository))}"${{PYTHONPATH:+:$PYTHONPATH}}"'
-        launcher.write_text(f'#!/bin/sh\nPYTHONPATH={path} exec {shlex.quote(str(python))} -u -m {module} "$@"\n')
+        command = shlex.join([str(python), "-u", str(repository / "lab" / "standins" / "launch.py"), module])
+        launcher.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
         launcher.chmod(0o755)
     engine = folder / "pulumi"
     if not engine.exists() or not engine.samefile(pulumi):

@@ -36,7 +36,8 @@ def main() -> int:
         )
     )
     os.chdir(told["pwd"])
-    sys.path.insert(0, told["program"])
+    # In place of this file's own folder: the program sees its own modules and its environment's, as officially.
+    sys.path[0] = told["program"]
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)

@@ -81,7 +81,7 @@ def bare_calls(home: Path) -> float:
 
 def engine_alone(home: Path, environment: dict[str, str]) -> float:
     """Make as many dynamic resources that do nothing."""
-    stack = Stack(home / "trivial", environment, "trivial")
+    stack = Stack.ours(home / "trivial", environment, "trivial")
     (stack.directory / "__main__.py").write_text(_TRIVIAL.format(count=2 * COUNT))
     (stack.directory / "trivial.py").write_text(_PROVIDER)
     seconds = timed(stack.up)
@@ -92,7 +92,7 @@ def engine_alone(home: Path, environment: dict[str, str]) -> float:
 def whole_stack(home: Path, environment: dict[str, str]) -> dict[str, float]:
     """Make them by the component, add one more, look for changes, destroy."""
     cluster = Cluster(environment)
-    stack = Stack(home / "whole", environment, "bench")
+    stack = Stack.ours(home / "whole", environment, "bench")
     stack.declare(vpn=an_instance(NAMESPACE))
     stack.up()
     results = {}

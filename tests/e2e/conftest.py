@@ -82,20 +82,29 @@ def cluster(environment):
 
 @dataclass
 class Stack:
-    """One Pulumi stack in a project folder of its own, with this repository's program."""
+    """One Pulumi stack and the commands that people use on it."""
 
     directory: Path
     environment: dict
-    name: str = "test"
+    name: str
     said: list = field(default_factory=list)
 
-    def __post_init__(self):
+    @classmethod
+    def ours(cls, directory, environment, name):
+        """Return a stack of this repository's program."""
         project = yaml.safe_load((REPOSITORY / "Pulumi.yaml").read_text())
         project["runtime"]["options"]["virtualenv"] = str(Path(sys.prefix))
-        (self.directory / "stacks").mkdir(parents=True)
-        (self.directory / "Pulumi.yaml").write_text(yaml.safe_dump(project))
-        shutil.copy(REPOSITORY / "__main__.py", self.directory)
-        self.pulumi("stack", "init", self.name)
+        (directory / "stacks").mkdir(parents=True)
+        (directory / "Pulumi.yaml").write_text(yaml.safe_dump(project))
+        shutil.copy(REPOSITORY / "__main__.py", directory)
+        return cls.of(directory, environment, name)
+
+    @classmethod
+    def of(cls, directory, environment, name):
+        """Return a new stack of the project in a folder."""
+        stack = cls(directory, environment, name)
+        stack.pulumi("stack", "init", name)
+        return stack
 
     @property
     def file(self):
@@ -165,7 +174,7 @@ def make_stack(tmp_path_factory, environment, cluster):
     made = []
 
     def make(*namespaces):
-        stack = Stack(tmp_path_factory.mktemp("project"), environment, "-".join(namespaces))
+        stack = Stack.ours(tmp_path_factory.mktemp("project"), environment, "-".join(namespaces))
         made.append((stack, namespaces))
         return stack
 

@@ -1,0 +1,28 @@
+"""A Headscale for CI runners: the component, and a user and a key that this program adds for each team."""
+
+import pulumi
+
+from headscale_component import Headscale, HeadscaleArgs
+
+config = pulumi.Config()
+headscale = Headscale(
+    "runners",
+    HeadscaleArgs(
+        version="v0.28.0",
+        namespace=config.require("namespace"),
+        create_namespace=True,
+        config={
+            "server_url": "http://runners.headscale.local",
+            "derp": {"urls": [], "server": {"enabled": True}},
+        },
+        persistent_volume_claim={"size": "128Mi"},
+    ),
+)
+
+for team in ("build", "release"):
+    headscale.user(team, {"displayName": f"The {team} team"})
+    headscale.pre_auth_key(
+        f"{team}-runners", {"user": team, "expiration": "30d", "reusable": True, "ephemeral": True, "tags": ["tag:ci"]}
+    )
+
+pulumi.export("serverUrl", headscale.server_url)

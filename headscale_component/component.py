@@ -171,7 +171,7 @@ class Headscale(pulumi.ComponentResource):
         home = self._namespace()
         text = config_map.config_text(spec)
         configuration = k8s.core.v1.ConfigMap(
-            f"{name}-config", config_map.config_map(name, spec, text), opts=self._options(home)
+            names.config_map(name), config_map.config_map(name, spec, text), opts=self._options(home)
         )
         addresses = service.listen_addresses(spec, config_tree(spec))
         k8s.core.v1.Service(name, service.service(name, spec, addresses), opts=self._options(home))
@@ -181,7 +181,7 @@ class Headscale(pulumi.ComponentResource):
             stateful_set.stateful_set(
                 name,
                 spec,
-                config_map=config_map.config_map_name(name, text),
+                config_map=configuration.metadata.apply(lambda metadata: metadata["name"]),
                 addresses=addresses,
                 environment=self._secret_environment(home),
             ),

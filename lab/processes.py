@@ -13,6 +13,9 @@ from lab.state import LOGS, PIDS
 
 _PATIENCE_SECONDS = 15.0
 
+_children: dict[str, subprocess.Popen[bytes]] = {}
+"""What this very process started: to be reaped when it ends."""
+
 
 def start(name: str, command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> None:
     """Start a process in a session of its own unless it runs; its output goes to its log.
@@ -35,6 +38,7 @@ def start(name: str, command: Sequence[str | Path], environment: Mapping[str, st
             env={**os.environ, **(environment or {})},
             start_new_session=True,
         )
+    _children[name] = process
     # The start time goes with the number, which the kernel may give to somebody else later.
     (PIDS / name).write_text(f"{process.pid} {started_at(process.pid)}\n")
 
@@ -54,6 +58,9 @@ def stop(name: str) -> None:
             time.sleep(0.1)
         if _ours(name) is not None:
             os.kill(pid, signal.SIGKILL)
+    child = _children.pop(name, None)
+    if child is not None:
+        child.wait(_PATIENCE_SECONDS)
     (PIDS / name).unlink(missing_ok=True)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import pulumi
 import pulumi_kubernetes as k8s
 
@@ -23,28 +21,18 @@ def config_text(spec: HeadscaleArgs) -> str | pulumi.Output[str]:
     return to_yaml(tree)
 
 
-def config_map_name(instance: str, text: str | pulumi.Output[str]) -> str | pulumi.Output[str]:
-    """Return the name: the hash of the content is in it, so a change makes a new object and rolls the pod."""
-    if isinstance(text, str):
-        return _name(instance, text)
-    return text.apply(lambda known: _name(instance, known))
-
-
 def config_map(instance: str, spec: HeadscaleArgs, text: str | pulumi.Output[str]) -> k8s.core.v1.ConfigMapInitArgs:
-    """Return the immutable ConfigMap with the configuration."""
+    """Return the immutable ConfigMap with the configuration.
+
+    It has no name of its own: the Kubernetes provider appends a random suffix to the resource's, so a change makes a
+    new object, rolls the pod by the name in its template, and then removes the old one. A name made of the content
+    would meet itself again where a failed change is taken back.
+    """
     return k8s.core.v1.ConfigMapInitArgs(
-        metadata=k8s.meta.v1.ObjectMetaArgs(
-            name=config_map_name(instance, text),
-            namespace=spec.namespace,
-            labels=names.labels(instance, spec),
-        ),
+        metadata=k8s.meta.v1.ObjectMetaArgs(namespace=spec.namespace, labels=names.labels(instance, spec)),
         immutable=True,
         data={FILE: text},
     )
-
-
-def _name(instance: str, text: str) -> str:
-    return f"{names.config_map_prefix(instance)}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
 
 
 def _holds_output(value: object) -> bool:

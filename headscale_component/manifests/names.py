@@ -19,8 +19,8 @@ NON_ROOT = 65532
 """User and group of both containers: `nonroot` in distroless images, and the seed operator's choice."""
 
 
-def config_map_prefix(instance: str) -> str:
-    """Return what the ConfigMap's name begins with; the hash of its content follows."""
+def config_map(instance: str) -> str:
+    """Return what the ConfigMap's name begins with; a random suffix follows."""
     return f"{instance}-config"
 
 

@@ -1,0 +1,78 @@
+"""Every command of the README, as a new user would run it: last, for the last of them takes the lab away."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from lab import stack
+from lab.progress import LabError
+from lab.state import own_cluster
+
+from .conftest import REPOSITORY
+
+README = (REPOSITORY / "README.md").read_text()
+BLOCKS = re.findall(r"^```sh\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+USED, DOWN = [block for block in BLOCKS if "make down" not in block], "make down\n"
+
+
+def deployed():
+    try:
+        return bool(stack.instances())
+    except LabError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def was_there():
+    """Whether a person's lab was up before, which is then not for us to take away."""
+    return deployed()
+
+
+def run(block):
+    prelude = "" if "make up" in block else 'eval "$(make -s shell-env)"\n'
+    environment = {**os.environ, "PATH": f"{sys.prefix}/bin:{os.environ['PATH']}"}
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", prelude + block],
+        cwd=REPOSITORY,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("block", USED, ids=lambda block: block.splitlines()[0])
+def test_a_command_of_the_readme_works(was_there, block):
+    done = run(block)
+
+    assert done.returncode == 0, f"{block}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+
+
+def test_the_demo_node_is_in_headscales_list(was_there):
+    assert "demo-node" in run("make join").stdout
+
+
+def test_status_shows_no_secret(was_there):
+    (instance,) = stack.instances()
+    keys = [instance.secret(name)["key"] for name in instance.outputs["preAuthKeySecrets"].values()]
+
+    shown = run("make status").stdout
+
+    assert "API key: Secret headscale/headscale-api-key, until " in shown
+    assert not [key for key in keys if key in shown]
+
+
+def test_down_leaves_nothing_behind(was_there):
+    assert DOWN in BLOCKS
+    if was_there or own_cluster():
+        return
+    done = run(DOWN)
+
+    assert done.returncode == 0, done.stderr
+    left = subprocess.run(
+        [sys.executable, "-m", "lab", "leftovers"], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert left.returncode == 0, left.stderr

@@ -68,11 +68,12 @@ def test_status_shows_no_secret(was_there):
 def test_down_leaves_nothing_behind(was_there):
     assert DOWN in BLOCKS
     if was_there or own_cluster():
-        return
+        pytest.skip("a lab that was up before the tests is not theirs to take away; `make down` first to test this")
     done = run(DOWN)
 
     assert done.returncode == 0, done.stderr
-    left = subprocess.run(
+    leftovers = [sys.executable, "-m", "lab", "leftovers"]
+    left = subprocess.run(leftovers, cwd=REPOSITORY, capture_output=True, text=True, check=False)
         [sys.executable, "-m", "lab", "leftovers"], cwd=REPOSITORY, capture_output=True, text=True, check=False
     )
     assert left.returncode == 0, left.stderr

@@ -174,6 +174,9 @@ def make_stack(tmp_path_factory, environment, cluster):
     made = []
 
     def make(*namespaces):
+        for namespace in namespaces:
+            # What an interrupted test run left is in no state any more.
+            cluster.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--timeout=60s")
         stack = Stack.ours(tmp_path_factory.mktemp("project"), environment, "-".join(namespaces))
         made.append((stack, namespaces))
         return stack

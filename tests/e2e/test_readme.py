@@ -74,6 +74,4 @@ def test_down_leaves_nothing_behind(was_there):
     assert done.returncode == 0, done.stderr
     leftovers = [sys.executable, "-m", "lab", "leftovers"]
     left = subprocess.run(leftovers, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-        [sys.executable, "-m", "lab", "leftovers"], cwd=REPOSITORY, capture_output=True, text=True, check=False
-    )
     assert left.returncode == 0, left.stderr

@@ -26,6 +26,10 @@ class ChannelError(Exception):
     """Headscale cannot be reached; the message says where the way ends and what to look at."""
 
 
+class ChannelBroken(ChannelError):
+    """The way was open and broke in the middle of an operation."""
+
+
 class HeadscaleGone(ChannelError):
     """The instance itself is not there any more."""
 
@@ -85,7 +89,7 @@ class Channel:
         except HeadscaleError as error:
             if error.retryable:
                 self._forget(client)
-                raise ChannelError(f"{error}; {self._pod_report()}") from error
+                raise ChannelBroken(f"{error}; {self._pod_report()}") from error
             raise
         finally:
             with self._lock:
@@ -243,9 +247,7 @@ def repeat_safely(action: Callable[[], Result], *, times: int = 3) -> Result:
     for attempt in range(times):
         try:
             return action()
-        except HeadscaleGone:
-            raise
-        except ChannelError:
+        except ChannelBroken:
             if attempt == times - 1:
                 raise
             time.sleep(_PAUSE_SECONDS)

@@ -58,10 +58,16 @@ class Settings:
 
 
 class Channel:
-    """One Headscale and its cluster; safe to share between the threads of a provider process."""
+    """One Headscale and its cluster; safe to share between the threads of a provider process.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        settings: What the connection was told.
+        open_seconds: How long to try to open the way: a pod may just be starting.
+    """
+
+    def __init__(self, settings: Settings, *, open_seconds: float = _OPEN_SECONDS) -> None:
         self.settings = settings
+        self._open_seconds = open_seconds
         self.cluster = Cluster(settings.kubeconfig, settings.context)
         self._lock = threading.Lock()
         self._open: contextlib.ExitStack | None = None
@@ -104,7 +110,7 @@ class Channel:
 
     def _connect(self) -> HeadscaleClient:
         """Try until it works or time is over: the pod may be starting, the port-forward may have broken."""
-        deadline = time.monotonic() + _OPEN_SECONDS
+        deadline = time.monotonic() + self._open_seconds
         while True:
             self._open = contextlib.ExitStack()
             try:

@@ -113,7 +113,8 @@ class Stack:
     def declare(self, **instances):
         """Write the stack file, keeping what pulumi itself put there."""
         kept = yaml.safe_load(self.file.read_text()) if self.file.exists() else {}
-        self.file.write_text(yaml.safe_dump({**(kept or {}), "config": {"headscale:instances": instances}}))
+        config = {"kubernetes:upsertExistingObjects": True, "headscale:instances": instances}
+        self.file.write_text(yaml.safe_dump({**(kept or {}), "config": config}))
 
     def pulumi(self, *arguments, check=True, **environment):
         run = subprocess.run(

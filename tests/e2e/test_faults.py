@@ -27,13 +27,10 @@ def stack(make_stack):
     return stack
 
 
-def test_users_and_keys_whose_making_is_killed_ten_times_are_one_user_and_one_key_each(stack, cluster):
-    stack.declare(vpn=an_instance(NAMESPACE))
-    stack.up()
-    stack.declare(**declared())
+def test_an_update_that_is_killed_ten_times_from_nothing_on_ends_with_one_user_and_one_key_each(stack, cluster):
     chance = random.Random(20261124)
     for _ in range(10):
-        stack.killed_up(chance.uniform(1.5, 4.5))
+        stack.killed_up(chance.uniform(1.5, 9))
     stack.up()
 
     users = cluster.headscale("vpn", NAMESPACE, "users", "list")

@@ -44,6 +44,7 @@ class RunningHeadscale:
     http_port: int = field(default_factory=free_port)
     grpc_port: int = field(default_factory=free_port)
     process: subprocess.Popen | None = None
+    settings: dict = field(default_factory=dict)
 
     @property
     def socket_path(self):
@@ -80,6 +81,7 @@ class RunningHeadscale:
             "policy": {"mode": "database"},
             "unix_socket": self.socket_path,
             "unix_socket_permission": "0770",
+            **self.settings,
         }
         path = self.directory / "config.yaml"
         path.write_text(yaml.safe_dump(config))
@@ -112,8 +114,8 @@ class RunningHeadscale:
 
 
 @contextlib.contextmanager
-def running(version, directory):
-    server = RunningHeadscale(version, directory)
+def running(version, directory, **settings):
+    server = RunningHeadscale(version, directory, settings=settings)
     server.start()
     try:
         yield server

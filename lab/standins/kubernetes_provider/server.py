@@ -50,6 +50,7 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         self._stop = threading.Event()
         self._objects = Objects(Cluster())
         self._mutable: frozenset[str] = frozenset()
+        self._upserts = False
 
     def stop(self) -> None:
         """End all waits; what was begun is recorded as it is."""
@@ -85,6 +86,8 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         settings = opened(from_wire(request.args))
         cluster = Cluster(settings.get("kubeconfig"), settings.get("context"))
         self._objects = Objects(cluster, settings.get("namespace") or "default")
+        upsert = settings.get("upsertExistingObjects") or os.environ.get("PULUMI_K8S_UPSERT_EXISTING_OBJECTS")
+        self._upserts = _is_true(upsert)
         flags = {"ConfigMap": "enableConfigMapMutable", "Secret": "enableSecretMutable"}
         self._mutable = frozenset(kind for kind, flag in flags.items() if _is_true(settings.get(flag)))
         return provider_pb2.ConfigureResponse(
@@ -255,7 +258,11 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         answer = Answer(0, {})
         for attempt, pause in enumerate(_PAUSES):
             self._stop.wait(pause)
-            answer = self._objects.create(where, opened(inputs))
+            if self._upserts:
+                # 6.1 of what was seen: an apply without force, which somebody else's values stop.
+                answer = self._objects.apply(where, opened(inputs), manager, force=_forces(inputs))
+            else:
+                answer = self._objects.create(where, opened(inputs))
             if answer.ok or self._stop.is_set():
                 break
             self._say(urn, "info", f"Retry #{attempt}; creation failed: {answer.message}")

@@ -1,0 +1,51 @@
+"""An instance without the sidecar: its users and keys are managed through the pod, with a key made for the moment."""
+
+import pytest
+
+from .conftest import an_instance
+
+NAMESPACE = "e2e-pod-channel"
+
+
+@pytest.fixture(scope="module")
+def stack(make_stack):
+    stack = make_stack(NAMESPACE)
+    stack.declare(
+        vpn=an_instance(
+            NAMESPACE,
+            apiKey={"autoManage": False},
+            users={"alice": {}},
+            preAuthKeys={"laptop": {"user": "alice"}},
+            apiKeys={"ui": {"expiration": "48h", "rotationBuffer": "24h"}},
+        )
+    )
+    stack.up()
+    return stack
+
+
+def test_users_and_keys_are_there(stack, cluster):
+    (user,) = cluster.headscale("vpn", NAMESPACE, "users", "list")
+    (key,) = cluster.headscale("vpn", NAMESPACE, "preauthkeys", "list")
+
+    assert (user["name"], key["user"]["name"]) == ("alice", "alice")
+    assert cluster.secret("laptop", NAMESPACE)["key"].startswith("hskey-auth-")
+
+
+def test_the_key_that_was_made_for_the_moment_is_gone(stack, cluster):
+    kept = cluster.secret("ui", NAMESPACE)["api-key"]
+
+    listed = cluster.headscale("vpn", NAMESPACE, "apikeys", "list")
+
+    assert [key["prefix"] for key in listed] == [kept[: len("hskey-api-") + 12] + "-***"]
+
+
+def test_nothing_of_the_sidecar_is_there(stack, cluster):
+    pod = cluster.get("pod", "vpn-0", NAMESPACE)
+
+    assert [container["name"] for container in pod["spec"]["containers"]] == ["headscale"]
+    for kind in ("serviceaccount", "role", "rolebinding"):
+        assert not cluster.exists(kind, "vpn", NAMESPACE)
+
+
+def test_a_second_up_changes_nothing(stack):
+    stack.up("--expect-no-changes")

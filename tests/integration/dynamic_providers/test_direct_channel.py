@@ -1,0 +1,80 @@
+"""The channel of people without access to the cluster, against a real Headscale with TLS."""
+
+import subprocess
+import time
+
+import pytest
+
+from dynamic_providers.channel import Channel, ChannelError, Settings
+from headscale_api import Unauthenticated
+from tests.integration.conftest import running
+from tests.integration.headscale_api.test_client import in_a
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """A certificate for 127.0.0.1 that vouches for itself."""
+    key, crt = tmp_path / "tls.key", tmp_path / "tls.crt"
+    subject = ["-subj", "/CN=headscale", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
+    subprocess.run([*command, "-keyout", key, "-out", crt], check=True, capture_output=True)
+    return key, crt
+
+
+@pytest.fixture
+def headscale(tmp_path, certificate):
+    key, crt = certificate
+    with running("0.28", tmp_path, tls_cert_path=str(crt), tls_key_path=str(key), grpc_allow_insecure=False) as server:
+        yield server
+
+
+def a_channel(headscale, certificate, **changes):
+    settings = {
+        "instance": "vpn",
+        "namespace": "n",
+        "channel": "direct",
+        "address": headscale.grpc_address,
+        "tls": True,
+        "ca_certificate": certificate[1].read_text(),
+    }
+    return Channel(Settings(**{**settings, **changes}), open_seconds=2)
+
+
+def test_a_key_over_tls_opens_the_way(headscale, certificate):
+    with headscale.client() as local:
+        key = local.create_api_key(in_a(1))
+
+    with a_channel(headscale, certificate, api_key=key).session() as client:
+        assert client.create_user("alice").name == "alice"
+
+
+def test_a_wrong_key_is_called_a_wrong_key_at_once_and_not_shown(headscale, certificate):
+    key = "hskey-api-" + "A" * 12 + "-" + "B" * 64
+    begun = time.monotonic()
+
+    with (
+        pytest.raises(Unauthenticated, match="the API key is wrong") as caught,
+        a_channel(headscale, certificate, api_key=key).session(),
+    ):
+        pass
+
+    assert key not in str(caught.value)
+    assert time.monotonic() - begun < 2
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(headscale, certificate):
+    with pytest.raises(ChannelError), a_channel(headscale, certificate, api_key="k", ca_certificate=None).session():
+        pass
+
+
+def test_an_address_where_nobody_is_is_named_within_the_deadline(headscale, certificate):
+    headscale.stop()
+
+    with (
+        pytest.raises(ChannelError, match=headscale.grpc_address) as caught,
+        a_channel(headscale, certificate, api_key="k").session(),
+    ):
+        pass
+
+    headscale.start()
+    assert "look at the address" in str(caught.value)

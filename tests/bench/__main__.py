@@ -8,6 +8,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import yaml
+
 from lab import pulumi, tools
 from lab.progress import say
 from lab.state import kubeconfig
@@ -81,9 +83,14 @@ def bare_calls(home: Path) -> float:
 
 def engine_alone(home: Path, environment: dict[str, str]) -> float:
     """Make as many dynamic resources that do nothing."""
-    stack = Stack.ours(home / "trivial", environment, "trivial")
-    (stack.directory / "__main__.py").write_text(_TRIVIAL.format(count=2 * COUNT))
-    (stack.directory / "trivial.py").write_text(_PROVIDER)
+    project = home / "trivial"
+    project.mkdir()
+    options = {"virtualenv": sys.prefix}
+    description = {"name": "trivial", "runtime": {"name": "python", "options": options}}
+    (project / "Pulumi.yaml").write_text(yaml.safe_dump(description))
+    (project / "__main__.py").write_text(_TRIVIAL.format(count=2 * COUNT))
+    (project / "trivial.py").write_text(_PROVIDER)
+    stack = Stack.of(project, environment, "trivial")
     seconds = timed(stack.up)
     stack.destroy()
     return seconds

@@ -5,7 +5,7 @@ PYTHON ?= python3
 RUN := .venv/bin/python
 STAMP := .venv/.locked
 
-.PHONY: help venv up down status join test test-unit test-integration test-e2e lint fmt images bench kubeconfig shell-env
+.PHONY: help venv up down status join test test-unit test-integration test-e2e test-lab lint fmt images bench kubeconfig shell-env
 
 help: ## show this
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,7 +40,7 @@ images: venv ## build the images that the lab runs
 
 test: lint ## everything: lint, types, unit, integration, e2e
 	@$(RUN) -m lab prepare
-	$(RUN) -m pytest tests/unit tests/integration tests/e2e
+	$(RUN) -m pytest tests/unit tests/integration tests/lab tests/e2e
 
 test-unit: venv ## pure and fast
 	$(RUN) -m pytest tests/unit
@@ -51,6 +51,10 @@ test-integration: venv ## against real headscale processes and the real engine
 test-e2e: venv ## the real engine, a real cluster, real tailscale nodes
 	@$(RUN) -m lab prepare
 	$(RUN) -m pytest tests/e2e
+
+test-lab: venv ## hurt the lab's own cluster and mend it
+	@$(RUN) -m lab prepare
+	$(RUN) -m pytest tests/lab
 
 lint: venv ## ruff, mypy --strict, import-linter
 	$(RUN) -m ruff check .

@@ -50,7 +50,7 @@ class PreAuthKeyProvider(HeadscaleProvider):
         held = repeat_safely(create)
         return CreateResult(
             str(held.key.id),
-            {**props, "key": held.key.key, "key_id": str(held.key.id), "expires_at": held.expires_at.isoformat()},
+            {**props, "key": held.key.key, "expires_at": held.expires_at.isoformat()},
         )
 
     def read(self, id_: str, props: Props) -> ReadResult:
@@ -66,7 +66,7 @@ class PreAuthKeyProvider(HeadscaleProvider):
 
     def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
         """Keep what is known of the key; nothing of it can be changed."""
-        kept = {name: olds.get(name) for name in ("key", "key_id", "expires_at")}
+        kept = {name: olds.get(name) for name in ("key", "expires_at")}
         return UpdateResult({**news, **kept})
 
     def delete(self, id_: str, props: Props) -> None:
@@ -95,22 +95,20 @@ class PreAuthKey(Resource, module="headscale", name="PreAuthKey"):
         secret_name: Name of the Secret.
         user_id: The owner's id; None for a key with tags alone.
         expiration: How long it can be used to join.
-        reusable: Whether more than one node may join with it.
+        reusable: Whether more than one node may join with it; this and the two below are None where they are off.
         ephemeral: Whether its nodes are removed when they are away.
         tags: Tags for its nodes.
         key: The key, a Pulumi secret.
-        key_id: Headscale's id of it, as text.
         expires_at: When it ends, RFC 3339.
     """
 
     namespace: pulumi.Output[str]
     user_id: pulumi.Output[str | None]
     expiration: pulumi.Output[str]
-    reusable: pulumi.Output[bool]
-    ephemeral: pulumi.Output[bool]
-    tags: pulumi.Output[list[str]]
+    reusable: pulumi.Output[bool | None]
+    ephemeral: pulumi.Output[bool | None]
+    tags: pulumi.Output[list[str] | None]
     key: pulumi.Output[str]
-    key_id: pulumi.Output[str]
     expires_at: pulumi.Output[str]
 
     def __init__(
@@ -132,11 +130,11 @@ class PreAuthKey(Resource, module="headscale", name="PreAuthKey"):
             "secret_name": secret_name,
             "user_id": user_id,
             "expiration": expiration,
-            "reusable": reusable,
-            "ephemeral": ephemeral,
-            "tags": sorted(set(tags)),
+            # What is off is left out: the backend writes the whole state at every step, so its size is time.
+            "reusable": reusable or None,
+            "ephemeral": ephemeral or None,
+            "tags": sorted(set(tags)) or None,
             "key": None,
-            "key_id": None,
             "expires_at": None,
         }
         secret = pulumi.ResourceOptions(additional_secret_outputs=["key"])

@@ -90,8 +90,7 @@ class ManagedSecret:
         return StoredSecret(data, body["metadata"].get("annotations") or {})
 
     def write(self, namespace: str, name: str, secret: StoredSecret) -> None:
-        """Make our Secret exactly so."""
-        self.read(namespace, name)
+        """Make our Secret exactly so; the rules have read it before, and so know that it is ours."""
         document = {
             "apiVersion": "v1",
             "kind": "Secret",

@@ -85,9 +85,12 @@ KUBERNETES = Tool(
 )
 TOOLS = (*HEADSCALES, PULUMI, TAILSCALE, KUBERNETES)
 
+_CLIENTS = ("kubectl", "tailscale", "tailscaled")
+"""Programs of which an installed one does as well as the pinned one."""
+
 
 def path(name: str) -> Path:
-    """Return the path of a program, building it where that was not done yet.
+    """Return the path of a program: the installed one of a client, else ours, built where that was not done yet.
 
     Args:
         name: A program (`kubelet`, `tailscaled`, `pulumi`) or `headscale-0.28` and the like.
@@ -95,6 +98,8 @@ def path(name: str) -> Path:
     Raises:
         LabError: When it is unknown or cannot be built.
     """
+    if name in _CLIENTS and (installed := shutil.which(name)):
+        return Path(installed)
     for tool in TOOLS:
         if name == tool.name and len(tool.programs) == 1:
             return _built(tool) / tool.programs[0]

@@ -36,11 +36,7 @@ class SecretStore(Protocol):
         ...
 
     def write(self, namespace: str, name: str, secret: StoredSecret) -> None:
-        """Make our Secret exactly so.
-
-        Raises:
-            ForeignSecret: When one of this name is somebody else's.
-        """
+        """Make our Secret exactly so; whoever writes has read it before."""
         ...
 
     def delete(self, namespace: str, name: str) -> None:

@@ -15,8 +15,8 @@ import yaml
 
 from lab import packages, processes, tools
 from lab.cluster import certificates, network, parts
-from lab.progress import LabError, step, wait_for
-from lab.state import KUBECONFIG, LOGS, REPOSITORY, STATE
+from lab.progress import LabError, say, step, wait_for
+from lab.state import KUBECONFIG, LOGS, PIDS, REPOSITORY, STATE
 
 GROUP = "headscale-lab"
 """The control group under which all pods run."""
@@ -33,10 +33,16 @@ _PARTS = (
 )
 """The processes, in the order in which they are stopped."""
 
+_KEEPERS = ("containerd", "etcd")
+"""Who holds the containers and the cluster's data: without one of them, what it held is not to be trusted."""
+
 
 def up() -> None:
-    """Make the cluster, or mend what is missing of one."""
+    """Make the cluster, start again what is missing of one, or make a broken one anew."""
     packages.install()
+    if is_broken():
+        say("the lab did not end by `make down` (the machine restarted?): making it anew")
+        down()
     binaries = {name: tools.path(name) for name in tools.KUBERNETES.programs}
     STATE.mkdir(parents=True, exist_ok=True)
     certificates.make()
@@ -90,9 +96,9 @@ def down() -> None:
         raise LabError("these could not be removed:\n" + "\n".join(left), "end what uses them and run it again")
 
 
-def is_up() -> bool:
-    """Return whether the cluster runs."""
-    return KUBECONFIG.exists() and all(map(processes.running, _PARTS)) and _api_is_ready()
+def is_broken() -> bool:
+    """Return whether there is a lab whose containers or data lost their keeper: pods of it would never end or start."""
+    return STATE.exists() and any((PIDS / name).exists() and not processes.running(name) for name in _KEEPERS)
 
 
 def leftovers() -> list[str]:
@@ -211,4 +217,4 @@ def _remove_control_groups() -> None:
             top.rmdir()
 
 
-__all__ = ["LOGS", "down", "is_up", "kubectl", "leftovers", "up"]
+__all__ = ["LOGS", "down", "is_broken", "kubectl", "leftovers", "up"]

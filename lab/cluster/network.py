@@ -43,7 +43,8 @@ def restore() -> None:
 
 def leftovers() -> list[str]:
     """Return what of ours is still in the machine's network."""
-    found = [f"iptables: {line}" for line in "".join(_rules().values()).splitlines() if _is_ours(line)]
+    rules = {family: sum(map(_is_ours, saved.splitlines())) for family, saved in _rules().items()}
+    found = [f"{family}: {count} rules and chains" for family, count in rules.items() if count]
     addresses = _run("ip", "-o", "address").splitlines()
     found += [f"address: {line}" for line in addresses if ADDRESS in line or BRIDGE in line]
     return [*found, *(f"network namespace: {name}" for name in _namespaces())]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import processes, progress, tools
+from lab import packages, processes, progress, pulumi, tools
 from lab.__main__ import main
 from lab.standins.launchers import PLUGINS, write_launchers
 
@@ -105,3 +105,86 @@ def test_started_at_tells_a_process_from_its_successor():
             process.kill()
             process.wait()
     assert processes.started_at(first.pid) is None
+
+
+def _installed(folder, *programs):
+    """Put programs that do nothing on a PATH of their own."""
+    folder.mkdir(exist_ok=True)
+    for name in programs:
+        (folder / name).write_text("#!/bin/sh\n")
+        (folder / name).chmod(0o755)
+    return folder
+
+
+@pytest.fixture
+def path(tmp_path, monkeypatch):
+    """Return a PATH that holds nothing yet."""
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
+    return _installed(tmp_path / "bin")
+
+
+def test_without_root_the_message_names_what_to_do_instead(monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+
+    with pytest.raises(progress.LabError, match="needs root") as caught:
+        packages.install()
+    assert "use sudo" in caught.value.hint
+    assert "KUBECONFIG" in caught.value.hint
+
+
+def test_on_another_system_the_message_names_what_to_do_instead(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+
+    with pytest.raises(progress.LabError, match="needs Linux") as caught:
+        packages.install()
+    assert "KUBECONFIG" in caught.value.hint
+
+
+def test_without_debian_the_message_names_the_missing_packages(monkeypatch, path):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    _installed(path, "containerd", "iptables")
+
+    with pytest.raises(progress.LabError, match="not installed: runc, etcd-server") as caught:
+        packages.install()
+    assert "KUBECONFIG" in caught.value.hint
+
+
+@pytest.mark.usefixtures("path")
+def test_without_go_the_message_names_the_official_tools(monkeypatch, tmp_path):
+    monkeypatch.setattr(tools, "CACHE", tmp_path / "cache")
+
+    with pytest.raises(progress.LabError, match="no Go compiler") as caught:
+        tools.path("kubectl")
+    assert "official pulumi, kubectl and tailscale on PATH" in caught.value.hint
+    assert list((tmp_path / "cache" / "tools").iterdir()) == [tmp_path / "cache" / "tools" / "kubernetes.lock"]
+
+
+def test_an_installed_client_is_used_and_not_built(path):
+    _installed(path, "kubectl", "tailscaled")
+
+    assert tools.path("kubectl") == path / "kubectl"
+    assert tools.path("tailscaled") == path / "tailscaled"
+
+
+def test_the_official_parts_are_used_where_all_of_them_are_installed(path):
+    _installed(path, "pulumi", "pulumi-language-python", "pulumi-resource-kubernetes")
+
+    assert pulumi.is_official()
+    assert pulumi.describe() == f"pulumi: the official parts ({path / 'pulumi'})"
+
+
+def test_the_official_provider_is_found_where_pulumi_installs_it(path, tmp_path):
+    _installed(path, "pulumi", "pulumi-language-python")
+    assert not pulumi.is_official()
+    (tmp_path / "home" / "plugins" / "resource-kubernetes-v4.33.0").mkdir(parents=True)
+
+    assert pulumi.is_official()
+
+
+@pytest.mark.parametrize("missing", ["pulumi", "pulumi-language-python", "pulumi-resource-kubernetes"])
+def test_the_stand_ins_are_used_and_named_where_a_part_is_missing(path, missing):
+    _installed(path, *({"pulumi", "pulumi-language-python", "pulumi-resource-kubernetes"} - {missing}))
+
+    assert not pulumi.is_official()
+    assert pulumi.describe().endswith("stand-ins for language host and Kubernetes provider")

@@ -181,7 +181,7 @@ class Headscale(pulumi.ComponentResource):
             stateful_set.stateful_set(
                 name,
                 spec,
-                config_map=configuration.metadata.apply(lambda metadata: metadata["name"]),
+                config_map=_name_of(configuration),
                 addresses=addresses,
                 environment=self._secret_environment(home),
             ),
@@ -241,7 +241,7 @@ class Headscale(pulumi.ComponentResource):
                 string_data={".".join(path): pulumi.Output.secret(value) for path, value in given.items()},
                 opts=self._options(home),
             )
-            secret_name = secret.metadata.apply(lambda metadata: metadata["name"])
+            secret_name = _name_of(secret)
             variables += [containers.secret_variable(path, secret_name, ".".join(path)) for path in given]
         return variables
 
@@ -271,3 +271,8 @@ class Headscale(pulumi.ComponentResource):
 
     def _admin_options(self, deleted_with: pulumi.Resource | None = None) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, provider=self.connection, deleted_with=deleted_with)
+
+
+def _name_of(autonamed: k8s.core.v1.ConfigMap | k8s.core.v1.Secret) -> pulumi.Output[str]:
+    """Return the name in the cluster; a program's mocks may know of none."""
+    return autonamed.metadata.apply(lambda metadata: metadata.name or "")

@@ -5,12 +5,10 @@ from __future__ import annotations
 import pulumi
 import pulumi_kubernetes as k8s
 
+from headscale_api.durations import parse_duration
 from headscale_component.manifests import containers, names
 from headscale_component.manifests.persistent_volume_claim import claim_template
 from headscale_component.spec import HeadscaleArgs
-
-READY_SECONDS = 120
-"""How long a pod may take to be ready before `pulumi up` reports what keeps it; more than the startup probe allows."""
 
 
 def stateful_set(
@@ -39,7 +37,7 @@ def stateful_set(
             name=instance,
             namespace=spec.namespace,
             labels=names.labels(instance, spec),
-            annotations={"pulumi.com/timeoutSeconds": str(READY_SECONDS)},
+            annotations={"pulumi.com/timeoutSeconds": f"{parse_duration(spec.ready_timeout).total_seconds():.0f}"},
         ),
         spec=k8s.apps.v1.StatefulSetSpecArgs(
             service_name=instance,

@@ -14,7 +14,7 @@ from headscale_component.spec.model import SpecModel
 from headscale_component.spec.pre_auth_key import PreAuthKeySpec
 from headscale_component.spec.rules import broken_rules
 from headscale_component.spec.user import UserSpec
-from headscale_component.spec.values import DnsLabel, DnsSubdomain, Quantity, Version
+from headscale_component.spec.values import DnsLabel, DnsSubdomain, Duration, Quantity, Version
 
 
 class PersistentVolumeClaimSpec(SpecModel):
@@ -60,6 +60,10 @@ class HeadscaleArgs(SpecModel):
 
     persistent_volume_claim: PersistentVolumeClaimSpec = PersistentVolumeClaimSpec()
     """The volume that holds the database and the noise key."""
+
+    ready_timeout: Duration = "2m"
+    """How long a new pod may take to be ready before `pulumi up` reports what keeps it. Slow storage or a slow registry
+    needs more."""
 
     retain: bool = True
     """Whether the data outlives `pulumi destroy`. A later `pulumi up` then finds it again."""

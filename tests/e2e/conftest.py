@@ -135,8 +135,8 @@ class Stack:
     def preview(self, *arguments, **options):
         return self.pulumi("preview", "--stack", self.name, *arguments, **options)
 
-    def refresh(self, **options):
-        return self.pulumi("refresh", "--yes", "--skip-preview", "--stack", self.name, **options)
+    def refresh(self, *arguments, **options):
+        return self.pulumi("refresh", "--yes", "--skip-preview", "--stack", self.name, *arguments, **options)
 
     def destroy(self, **options):
         return self.pulumi("destroy", "--yes", "--skip-preview", "--stack", self.name, **options)

@@ -50,7 +50,8 @@ def test_a_pod_that_crash_loops_is_reported_with_what_it_says_and_the_next_up_re
                 "prefixes": {"v4": "nonsense"},
                 "derp": {"urls": [], "server": {"enabled": True}},
                 "server_url": "http://a",
-            }
+            },
+            readyTimeout="25s",
         )
     )
     broken = stack.up(check=False)

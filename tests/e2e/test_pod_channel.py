@@ -7,18 +7,20 @@ from .conftest import an_instance
 NAMESPACE = "e2e-pod-channel"
 
 
+def declared(**changes):
+    declared = {
+        "apiKey": {"autoManage": False},
+        "users": {"alice": {}},
+        "preAuthKeys": {"laptop": {"user": "alice"}},
+        "apiKeys": {"ui": {"expiration": "48h", "rotationBuffer": "24h"}},
+    }
+    return {"vpn": an_instance(NAMESPACE, **{**declared, **changes})}
+
+
 @pytest.fixture(scope="module")
 def stack(make_stack):
     stack = make_stack(NAMESPACE)
-    stack.declare(
-        vpn=an_instance(
-            NAMESPACE,
-            apiKey={"autoManage": False},
-            users={"alice": {}},
-            preAuthKeys={"laptop": {"user": "alice"}},
-            apiKeys={"ui": {"expiration": "48h", "rotationBuffer": "24h"}},
-        )
-    )
+    stack.declare(**declared())
     stack.up()
     return stack
 
@@ -49,3 +51,19 @@ def test_nothing_of_the_sidecar_is_there(stack, cluster):
 
 def test_a_second_up_changes_nothing(stack):
     stack.up("--expect-no-changes")
+
+
+def test_a_wrong_api_key_is_named_and_not_shown_and_the_next_up_repairs(stack, cluster):
+    wrong = "hskey-api-" + "A" * 12 + "-" + "B" * 64
+    cluster.kubectl("create", "secret", "generic", "wrong", "-n", NAMESPACE, f"--from-literal=api-key={wrong}")
+    users = {"alice": {}, "bob": {}}
+    stack.declare(**declared(users=users, connection={"channel": "pod", "apiKeySecret": "wrong"}))
+
+    run = stack.up(check=False)
+    stack.declare(**declared(users=users))
+    stack.up()
+
+    assert run.returncode != 0
+    assert "the API key is wrong" in run.stdout
+    assert wrong not in run.stdout + run.stderr
+    assert sorted(user["name"] for user in cluster.headscale("vpn", NAMESPACE, "users", "list")) == ["alice", "bob"]

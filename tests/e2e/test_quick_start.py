@@ -186,6 +186,8 @@ def test_a_preview_needs_no_way_to_the_cluster(stack, tmp_path):
 
 def test_no_key_stands_in_clear_in_state_or_output(stack, cluster):
     stack.preview("--diff")
+    stack.up("--diff")
+    stack.refresh("--diff")
     stack.pulumi("stack", "output", "--stack", stack.name)
     keys = [cluster.secret(name, NAMESPACE)["key"] for name in KEYS]
     keys.append(cluster.secret("headscale-api-key", NAMESPACE)["api-key"])

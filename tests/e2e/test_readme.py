@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ import pytest
 
 from lab import stack
 from lab.progress import LabError
-from lab.state import own_cluster
+from lab.state import CACHE, kubeconfig, own_cluster
 
 from .conftest import REPOSITORY
 
@@ -31,12 +32,33 @@ def was_there():
     return deployed()
 
 
-def run(block):
-    prelude = "" if "make up" in block else 'eval "$(make -s shell-env)"\n'
-    environment = {**os.environ, "PATH": f"{sys.prefix}/bin:{os.environ['PATH']}"}
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """A checkout whose files the commands may change, in which the virtual environment is there already."""
+    folder = tmp_path_factory.mktemp("checkout")
+    listed = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    for name in listed.split():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPOSITORY / name, folder / name)
+    (folder / ".venv").symlink_to(sys.prefix)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory, was_there):
+    """A person's home folder, with a kubeconfig."""
+    folder = tmp_path_factory.mktemp("home")
+    (folder / ".kube").mkdir()
+    shutil.copy(kubeconfig(), folder / ".kube" / "config")
+    return folder
+
+
+def run(block, folder=REPOSITORY, **variables):
+    prelude = "" if "make up" in block else f'eval "$(make -s -C {REPOSITORY} shell-env)"\n'
+    environment = {**os.environ, "PATH": f"{sys.prefix}/bin:{os.environ['PATH']}", **variables}
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", prelude + block],
-        cwd=REPOSITORY,
+        cwd=folder,
         env=environment,
         capture_output=True,
         text=True,
@@ -45,8 +67,13 @@ def run(block):
 
 
 @pytest.mark.parametrize("block", USED, ids=lambda block: block.splitlines()[0])
-def test_a_command_of_the_readme_works(was_there, block):
-    done = run(block)
+def test_a_command_of_the_readme_works(was_there, checkout, home, block):
+    if "stack init" in block:
+        done = run(block, checkout)
+    elif "KUBECONFIG" in block:
+        done = run(block, HOME=str(home), XDG_CACHE_HOME=str(CACHE.parent))
+    else:
+        done = run(block)
 
     assert done.returncode == 0, f"{block}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
 

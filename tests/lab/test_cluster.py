@@ -4,6 +4,7 @@ Begins with a lab that is up and leaves one that is up. Run as `make test-lab`, 
 the cluster, for it is not the same cluster afterwards.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -13,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from lab import processes
+from lab import processes, stack
 from lab.cluster import control, network
+from lab.progress import LabError
 from lab.state import PIDS, REPOSITORY, STATE, own_cluster
 
 pytestmark = [
@@ -22,6 +24,12 @@ pytestmark = [
     pytest.mark.skipif(own_cluster(), reason="the cluster is a person's own, and not to be hurt"),
 ]
 IMAGE = "docker.io/headscale-component/pause:1"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nobody_needs_it():
+    with contextlib.suppress(LabError):
+        assert not stack.instances(), "a stack is deployed on the lab; `make down` first: these tests take it away"
 
 
 def lab(verb):

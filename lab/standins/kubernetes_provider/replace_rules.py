@@ -80,7 +80,9 @@ def replacing(
     if kind in mutable and not old.get("immutable"):
         held = ("type",) if kind == "Secret" else ()
     paths = _EVERYWHERE if patch else (*_EVERYWHERE, *held)
-    return [each.path for each in found if any(_within(each.path, path) for path in paths)]
+    # A whole that differs holds what its parts would have said: so it is asked of an object whose input is being
+    # replaced, with all of `spec` unknown, and answers that it is replaced as well (2.3 of what was seen).
+    return [each.path for each in found if any(_within(each.path, path) or _within(path, each.path) for path in paths)]
 
 
 def delete_before_replace(old: Tree, new: Tree) -> bool:

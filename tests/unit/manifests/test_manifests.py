@@ -151,6 +151,7 @@ def test_the_timeout_of_ephemeral_nodes_has_the_name_that_the_version_reads():
     assert "ephemeral_node_inactivity_timeout" not in new
 
 
+@pytest.mark.usefixtures("event_loop")
 def test_secrets_stay_out_of_the_config_map():
     reference = {"secretKeyRef": {"name": "oidc", "key": "client-secret"}}
     spec = an_instance(

@@ -8,3 +8,11 @@ OLDEST_HEADSCALE = (0, 26)
 
 NEWEST_HEADSCALE = (0, 29)
 """The last Headscale with a gRPC API; 0.30 removes it (Headscale changelog)."""
+
+
+def minor_version(version: object) -> tuple[int, int] | None:
+    """Return major and minor number of a version, None where it is not one."""
+    numbers = str(version).removeprefix("v").split(".")
+    if len(numbers) < 2 or not all(part.isdigit() for part in numbers[:2]):  # noqa: PLR2004 - major and minor
+        return None
+    return int(numbers[0]), int(numbers[1])

@@ -8,36 +8,13 @@ from typing import Any
 import yaml
 
 from headscale_component.spec import HeadscaleArgs
-from headscale_component.spec.config import DATA_DIRECTORY, HeadscaleConfig
-from headscale_component.spec.rules import SECRET_LEAVES, is_secret_reference, minor_version
+from headscale_component.spec.config import HeadscaleConfig
+from headscale_component.spec.config.database import SqliteConfig
+from headscale_component.spec.config.rules import SECRETS, is_secret_reference
+from headscale_component.spec.config.versions import without_unread
+from headscale_component.versions import minor_version
 
 Tree = dict[str, Any]
-
-_DEFAULTS: Tree = {
-    "noise": {"private_key_path": f"{DATA_DIRECTORY}/noise_private.key"},
-    "prefixes": {"v4": "100.64.0.0/10", "v6": "fd7a:115c:a1e0::/48", "allocation": "sequential"},
-    "log": {"level": "info", "format": "text"},
-    "logtail": {"enabled": False},
-    "derp": {"auto_update_enabled": True, "update_frequency": "3h", "paths": []},
-    "database": {
-        "sqlite": {
-            "path": f"{DATA_DIRECTORY}/db.sqlite",
-            "write_ahead_log": True,
-            "wal_autocheckpoint": 1000,
-        },
-        "gorm": {"prepare_stmt": True, "parameterized_queries": True, "skip_err_record_not_found": True},
-    },
-}
-"""What Headscale's own example sets, in the directories of the pod."""
-
-_EMBEDDED_DERP: Tree = {
-    "region_id": 999,
-    "region_code": "headscale",
-    "region_name": "Headscale Embedded DERP",
-    "private_key_path": f"{DATA_DIRECTORY}/derp_server_private.key",
-    "verify_clients": True,
-    "automatically_add_embedded_derp_region": True,
-}
 
 
 def config_tree(spec: HeadscaleArgs) -> Tree:
@@ -45,13 +22,12 @@ def config_tree(spec: HeadscaleArgs) -> Tree:
 
     Leaves may be Outputs.
     """
-    written = spec.config.model_dump(by_alias=True, exclude_none=True)
-    tree = merge(_DEFAULTS, written)
-    _settle_derp(tree)
+    tree = spec.config.model_dump(by_alias=True, exclude_none=True)
+    _settle_database(tree)
     _settle_dns(tree)
     _settle_grpc(tree, spec)
     _settle_ephemeral(tree, spec)
-    return without_secrets(tree)
+    return without_secrets(without_unread(tree, minor_version(spec.version)))
 
 
 def to_yaml(tree: Tree) -> str:
@@ -66,15 +42,6 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - any leaf
     return [_plain(its) for its in value] if isinstance(value, list | tuple) else value
 
 
-def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Tree:
-    """Lay one tree over another; lists and leaves of the upper one win whole."""
-    merged = dict(base)
-    for key, value in over.items():
-        below = merged.get(key)
-        merged[key] = merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
-    return merged
-
-
 def leaf(tree: Mapping[str, Any], path: tuple[str, ...]) -> Any:  # noqa: ANN401 - any leaf, Outputs too
     """Return the value at a path, None where there is none."""
     value: Any = tree
@@ -86,7 +53,7 @@ def leaf(tree: Mapping[str, Any], path: tuple[str, ...]) -> Any:  # noqa: ANN401
 def secret_leaves(config: HeadscaleConfig) -> dict[tuple[str, ...], Any]:
     """Return every secret of the configuration by its path: a `secretKeyRef`, or an Output for the known ones."""
     tree = config.model_dump(by_alias=True, exclude_none=True)
-    found = {path: value for path in SECRET_LEAVES if (value := leaf(tree, path)) is not None}
+    found = {path: value for path in SECRETS if (value := leaf(tree, path)) is not None}
     return found | dict(_references(tree))
 
 
@@ -102,16 +69,19 @@ def without_secrets(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> Tree
     """Return the tree without its secret leaves: those reach Headscale by its environment."""
     kept: Tree = {}
     for key, value in tree.items():
-        if (*path, key) in SECRET_LEAVES or is_secret_reference(value):
+        if (*path, key) in SECRETS or is_secret_reference(value):
             continue
         kept[key] = without_secrets(value, (*path, key)) if isinstance(value, Mapping) else value
     return kept
 
 
-def _settle_derp(tree: Tree) -> None:
-    server = tree["derp"]["server"]
-    if server["enabled"]:
-        tree["derp"] = tree["derp"] | {"server": merge(_EMBEDDED_DERP, server)}
+def _settle_database(tree: Tree) -> None:
+    """Write what is said of the database in use, with its defaults."""
+    database = tree["database"]
+    other = "sqlite" if database["type"] == "postgres" else "postgres"
+    database.pop(other, None)
+    if database["type"] == "sqlite":
+        database.setdefault("sqlite", SqliteConfig().model_dump(by_alias=True))
 
 
 def _settle_dns(tree: Tree) -> None:
@@ -133,8 +103,9 @@ def _settle_ephemeral(tree: Tree, spec: HeadscaleArgs) -> None:
     """Write the timeout under the name that the version reads: 0.29 ignores the old one silently."""
     minor = minor_version(spec.version)
     timeout = tree.pop("ephemeral_node_inactivity_timeout")
-    if minor is not None and minor >= (0, 29):
-        tree["node"] = merge({"ephemeral": {"inactivity_timeout": timeout}}, tree["node"])
+    timeout = leaf(tree, ("node", "ephemeral", "inactivity_timeout")) or timeout
+    if minor is None or minor >= (0, 29):
+        tree["node"]["ephemeral"] = {"inactivity_timeout": timeout}
     else:
         tree["ephemeral_node_inactivity_timeout"] = timeout
         tree.pop("node")

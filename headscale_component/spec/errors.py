@@ -60,17 +60,22 @@ def dotted(path: Sequence[PathPart]) -> str:
     return text
 
 
-def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
+def problems_of(
+    error: ValidationError, model: type[BaseModel], retired: Mapping[tuple[str, ...], str] | None = None
+) -> list[Problem]:
     """Translate Pydantic's errors into problems that name the remedy.
 
     Args:
         error: What validation raised.
         model: The model that was validated, to look up the keys that are known at a path.
+        retired: What to say of keys that are known for what they were, by path.
     """
-    return [
-        Problem(tuple(part for part in detail["loc"] if part != "[key]"), _message(detail["type"], detail, model))
-        for detail in error.errors(include_url=False)
-    ]
+    found = []
+    for detail in error.errors(include_url=False):
+        path = tuple(part for part in detail["loc"] if part != "[key]")
+        hint = (retired or {}).get(tuple(map(str, path)))
+        found.append(Problem(path, hint or _message(detail["type"], detail, model)))
+    return found
 
 
 def _message(kind: str, detail: Mapping[str, Any], model: type[BaseModel]) -> str:
@@ -115,12 +120,13 @@ def _model_at(model: type[BaseModel] | None, path: Sequence[PathPart]) -> type[B
             return None
         fields = {field.alias or name: field for name, field in model.model_fields.items()}
         if str(part) in fields:
-            inner = _inner_model(fields[str(part)].annotation)
+            inner = inner_model(fields[str(part)].annotation)
             model = inner or model
     return model
 
 
-def _inner_model(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 - an annotation may be anything
+def inner_model(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 - an annotation may be anything
+    """Return the model that an annotation holds, None where it holds none."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next((found for arg in get_args(annotation) if (found := _inner_model(arg))), None)
+    return next((found for arg in get_args(annotation) if (found := inner_model(arg))), None)

@@ -8,6 +8,7 @@ from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_va
 
 from headscale_component.spec.api_key import ApiKeySpec, ManagedApiKeySpec
 from headscale_component.spec.config import HeadscaleConfig
+from headscale_component.spec.config.rules import RETIRED
 from headscale_component.spec.connection import ConnectionSpec
 from headscale_component.spec.errors import SpecError, problems_of
 from headscale_component.spec.model import SpecModel
@@ -15,6 +16,8 @@ from headscale_component.spec.pre_auth_key import PreAuthKeySpec
 from headscale_component.spec.rules import broken_rules
 from headscale_component.spec.user import UserSpec
 from headscale_component.spec.values import DnsLabel, DnsSubdomain, Duration, Quantity, Version
+
+_RETIRED = {("config", *path): hint for path, hint in RETIRED.items()}
 
 
 class PersistentVolumeClaimSpec(SpecModel):
@@ -92,7 +95,7 @@ class HeadscaleArgs(SpecModel):
         try:
             checked = check(data)
         except ValidationError as error:
-            raise SpecError([*problems_of(error, cls), *problems]) from None
+            raise SpecError([*problems_of(error, cls, _RETIRED), *problems]) from None
         if problems:
             raise SpecError(problems)
         return checked

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from typing import Any
-from urllib.parse import urlsplit
 
 from headscale_api.durations import parse_duration
+from headscale_component.spec.config.rules import broken_config_rules
 from headscale_component.spec.errors import PathPart, Problem
-from headscale_component.spec.model import is_output
-from headscale_component.versions import OLDEST_HEADSCALE
+from headscale_component.versions import OLDEST_HEADSCALE, minor_version
 
 Raw = Mapping[str, Any]
 Path = tuple[PathPart, ...]
@@ -26,7 +25,9 @@ def broken_rules(instance: object) -> list[Problem]:
     Args:
         instance: The instance as it was written; what has the wrong shape is left to the models.
     """
-    return list(chain.from_iterable(rule(_section(instance)) for rule in RULES))
+    written = _section(instance)
+    of_config = broken_config_rules(_section(get(written, "config")), minor_version(get(written, "version")))
+    return [*chain.from_iterable(rule(written) for rule in RULES), *of_config]
 
 
 def secrets_of(instance: Raw) -> Iterator[tuple[str, Path]]:
@@ -65,14 +66,6 @@ def _known_version(instance: Raw) -> Iterator[Problem]:
     minor = minor_version(get(instance, "version"))
     if minor is not None and minor < OLDEST_HEADSCALE:
         yield Problem(("version",), "is older than 0.26, the oldest Headscale whose API is known here; write `v0.28.0`")
-
-
-def minor_version(version: object) -> tuple[int, int] | None:
-    """Return major and minor number of a version, None where it is not one."""
-    numbers = str(version).removeprefix("v").split(".")
-    if len(numbers) < 2 or not all(part.isdigit() for part in numbers[:2]):  # noqa: PLR2004 - major and minor
-        return None
-    return int(numbers[0]), int(numbers[1])
 
 
 def _key_owner(instance: Raw) -> Iterator[Problem]:
@@ -130,76 +123,6 @@ def _buffers_fit(instance: Raw) -> Iterator[Problem]:
             )
 
 
-def _server_url(instance: Raw) -> Iterator[Problem]:
-    config = _section(get(instance, "config"))
-    url, base_domain = config.get("server_url"), _section(config.get("dns")).get("base_domain")
-    if not isinstance(url, str):
-        return
-    if not url.startswith(("http://", "https://")):
-        yield Problem(("config", "server_url"), "must begin with http:// or https://, as `https://vpn.example.com`")
-        return
-    host, domain = (urlsplit(url).hostname or "").rstrip("."), str(base_domain or "").lower().rstrip(".")
-    if domain and (host == domain or host.endswith(f".{domain}")):
-        yield Problem(
-            ("config", "dns", "base_domain"),
-            f"`{domain}` holds the host of server_url, `{host}`: nodes would lose their way to Headscale; "
-            "choose a domain of its own, as `tailnet.example.com`",
-        )
-
-
-def _dns_is_complete(instance: Raw) -> Iterator[Problem]:
-    dns = _section(_section(get(instance, "config")).get("dns"))
-    if dns.get("magic_dns") is True and not dns.get("base_domain"):
-        yield Problem(
-            ("config", "dns", "base_domain"), "is required with `magic_dns`; Headscale does not start without"
-        )
-    if dns.get("override_local_dns") is True and not _section(dns.get("nameservers")).get("global"):
-        yield Problem(
-            ("config", "dns", "nameservers", "global"),
-            "is required with `override_local_dns`: give at least one address, or switch `override_local_dns` off",
-        )
-
-
-def _removed_in_0_29(instance: Raw) -> Iterator[Problem]:
-    minor = minor_version(get(instance, "version"))
-    if minor is None or minor < (0, 29):
-        return
-    config = _section(get(instance, "config"))
-    if config.get("randomize_client_port") is not None:
-        yield Problem(
-            ("config", "randomize_client_port"),
-            "0.29 does not start with it, even when it is false; write `randomizeClientPort` in the policy instead",
-        )
-    if "expiry" in _section(config.get("oidc")):
-        yield Problem(("config", "oidc", "expiry"), "0.29 does not start with it; write `node.expiry` instead")
-
-
-SECRET_LEAVES: tuple[tuple[str, ...], ...] = (("oidc", "client_secret"), ("database", "postgres", "pass"))
-"""Configuration values that must not stand in a stack file or ConfigMap in clear."""
-
-
-def _secrets_by_reference(instance: Raw) -> Iterator[Problem]:
-    for path in SECRET_LEAVES:
-        value: Any = _section(get(instance, "config"))
-        for part in path:
-            value = value.get(part) if isinstance(value, Mapping) else None
-        if value is None or is_output(value) or is_secret_reference(value):
-            continue
-        yield Problem(
-            ("config", *path),
-            "is a secret and would stand in clear; write `{secretKeyRef: {name: SECRET, key: KEY}}`, "
-            "or give a Pulumi secret in Python",
-        )
-
-
-def is_secret_reference(value: object) -> bool:
-    """Return whether a value is `{secretKeyRef: {name: …, key: …}}`."""
-    if not isinstance(value, Mapping) or set(value) != {"secretKeyRef"}:
-        return False
-    reference = value["secretKeyRef"]
-    return isinstance(reference, Mapping) and set(reference) == {"name", "key"}
-
-
 def _direct_needs_an_address(instance: Raw) -> Iterator[Problem]:
     connection = _section(get(instance, "connection"))
     channel, managed = get(connection, "channel"), get(_section(get(instance, "apiKey")), "autoManage", True)
@@ -220,9 +143,5 @@ RULES: tuple[Callable[[Raw], Iterator[Problem]], ...] = (
     _tags_alone_need_0_28,
     _secret_names_differ,
     _buffers_fit,
-    _server_url,
-    _dns_is_complete,
-    _removed_in_0_29,
-    _secrets_by_reference,
     _direct_needs_an_address,
 )

@@ -20,6 +20,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 KINDS = {
+    "Namespace": k8s.core.v1.Namespace,
     "ConfigMap": k8s.core.v1.ConfigMap,
     "ConfigMapPatch": k8s.core.v1.ConfigMapPatch,
     "Secret": k8s.core.v1.Secret,
@@ -34,6 +35,7 @@ for name, its in json.load(open("objects.json")).items():
     options = its.get("options", {})
     options["depends_on"] = [made[other] for other in options.pop("after", [])]
     made[name] = KINDS[its["kind"]](name, opts=pulumi.ResourceOptions(**options), **args)
+    pulumi.export(name, {"uid": made[name].metadata.uid, "id": made[name].id})
 """
 
 
@@ -146,6 +148,45 @@ def test_managers_are_named_as_the_official_one_names_them(stack, cluster, name)
 
     assert created == {("pulumi-kubernetes", "Update")}
     assert managers() == {(stack.resource("a")["outputs"]["__fieldManager"], "Apply")}
+
+
+def test_a_preview_invents_what_only_the_server_knows(stack, name):
+    """0 rule 3, 11: a known uid of the dry run, another one than the real one; the id stays unknown."""
+    stack.declare(a=config_map(name))
+    preview = json.loads(stack.preview("--json").stdout)
+    invented = next(its["newState"] for its in preview["steps"] if its["urn"].endswith("::a"))["outputs"]
+    stack.up()
+
+    assert "id" not in next(its["newState"] for its in preview["steps"] if its["urn"].endswith("::a"))
+    real = stack.output("a")["uid"]
+    assert invented["metadata"]["uid"]
+    assert invented["metadata"]["uid"] != real
+
+
+def test_a_namespace_is_imported_clean(stack, cluster, name):
+    """6.2."""
+    cluster.kubectl("create", "namespace", name)
+    metadata = {"name": name}
+    its = {"kind": "Namespace", "args": {"metadata": metadata}, "options": {"import_": name, "retain_on_delete": True}}
+    stack.declare(a=its)
+    stack.up()
+    stack.declare(a={**its, "options": {"retain_on_delete": True}})
+
+    stack.preview("--expect-no-changes")
+    assert stack.output("a")["id"] == name
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+def test_an_imported_object_whose_data_would_replace_it_is_refused(stack, cluster, name):
+    """6.2: what kubectl created says nothing of its data, which then differs, and replaces."""
+    cluster.kubectl("create", "configmap", name, "-n", NAMESPACE, "--from-literal=k=1")
+    stack.declare(a={**config_map(name), "options": {"import_": f"{NAMESPACE}/{name}", "retain_on_delete": True}})
+
+    run = stack.up(check=False)
+
+    assert run.returncode != 0
+    assert "may not be replaced" in said(run)
+    assert cluster.get("configmap", name, NAMESPACE)["data"] == {"k": "1"}
 
 
 def test_a_dry_run_makes_a_preview_refuse_what_the_server_refuses(stack, name):

@@ -45,10 +45,11 @@ class RunningHeadscale:
     grpc_port: int = field(default_factory=free_port)
     process: subprocess.Popen | None = None
     settings: dict = field(default_factory=dict)
+    whole: dict | None = None
 
     @property
     def socket_path(self):
-        return str(self.directory / "h.sock")
+        return self.whole["unix_socket"] if self.whole else str(self.directory / "h.sock")
 
     @property
     def grpc_address(self):
@@ -58,7 +59,7 @@ class RunningHeadscale:
         return HeadscaleClient.over_unix_socket(self.socket_path, **options)
 
     def start(self):
-        config = {
+        config = self.whole or {
             "server_url": f"http://127.0.0.1:{self.http_port}",
             "listen_addr": f"127.0.0.1:{self.http_port}",
             "metrics_listen_addr": f"127.0.0.1:{free_port()}",

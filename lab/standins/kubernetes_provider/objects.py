@@ -97,10 +97,10 @@ class Objects:
         """Return the live object."""
         return self._cluster.request("GET", self._path(where))
 
-    def list(self, where: Reference, kind: str, selector: str) -> list[Tree]:
-        """Return objects of the core group beside one, by labels."""
+    def list(self, where: Reference, kind: str, selector: str, *, root: str = "/api/v1") -> list[Tree]:
+        """Return objects beside one, by labels; of the core group unless another root of the API is given."""
         answer = self._cluster.request(
-            "GET", f"/api/v1/namespaces/{where.namespace}/{kind}", params={"labelSelector": selector}
+            "GET", f"{root}/namespaces/{where.namespace}/{kind}", params={"labelSelector": selector}
         )
         items: list[Tree] = answer.body.get("items", []) if answer.ok else []
         return items

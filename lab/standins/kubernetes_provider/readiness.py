@@ -6,18 +6,22 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lab.standins.kubernetes_provider import conditions
 from lab.standins.kubernetes_provider.objects import Objects, Reference
 from lab.standins.kubernetes_provider.values import Tree
 
 SKIP = "pulumi.com/skipAwait"
+WAIT_FOR = "pulumi.com/waitFor"
 TIMEOUT = "pulumi.com/timeoutSeconds"
 _DEFAULT_SECONDS = 600.0
 _CLAIM_SECONDS = 300.0
 _SERVICE_SECONDS = 10.0
 _POLL_SECONDS = 0.15
 _WARNING_SECONDS = 10.0
+_TIMED_OUT = "timed out waiting for the condition"
 
 Say = Callable[[str, str], None]
+Problems = Callable[[Tree], list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +60,28 @@ def wait(waiting: Waiting, live: Tree) -> tuple[Tree, list[str]]:
     """
     if str(waiting.annotations.get(SKIP, "")).lower() == "true":
         return live, []
-    kind = waiting.where.kind
-    if kind == "StatefulSet":
-        return _stateful_set(waiting, live)
-    if kind == "Service":
-        return _service(waiting, live)
-    if kind == "PersistentVolumeClaim":
-        return _claim(waiting, live)
+    if expressions := waiting.annotations.get(WAIT_FOR):
+        return _until(waiting, live, lambda now: conditions.unmet(expressions, now), _TIMED_OUT)
+    waits = {
+        "StatefulSet": _stateful_set,
+        "Service": _service,
+        "PersistentVolumeClaim": _claim,
+        "PersistentVolume": _volume,
+        "Ingress": _ingress,
+    }
+    wait_for_kind = waits.get(waiting.where.kind)
+    return wait_for_kind(waiting, live) if wait_for_kind else (live, [])
+
+
+def _until(waiting: Waiting, live: Tree, problems: Problems, *ends: str) -> tuple[Tree, list[str]]:
+    """Poll until nothing is the matter, or time is up: then what `ends` say, and what was the matter last."""
+    deadline = time.monotonic() + waiting.seconds
+    while found := problems(live):
+        if time.monotonic() > deadline or waiting.stopped():
+            return live, [*ends, *found]
+        time.sleep(_POLL_SECONDS)
+        answer = waiting.objects.read(waiting.where)
+        live = answer.body if answer.ok else live
     return live, []
 
 
@@ -129,15 +148,48 @@ def _problems_of_pod(pod_id: str, pod: Tree) -> list[str]:
 
 
 def _service(waiting: Waiting, live: Tree) -> tuple[Tree, list[str]]:
-    """Wait the flat ten seconds that the official one waits for a ClusterIP with a selector."""
+    """Wait ten seconds for a ClusterIP with a selector, and on until all that it selects is ready (section 4)."""
     spec = live.get("spec", {})
-    if spec.get("clusterIP") == "None" or not spec.get("selector") or spec.get("type") == "ExternalName":
-        return live, []
-    deadline = time.monotonic() + min(_SERVICE_SECONDS, waiting.seconds)
-    while time.monotonic() < deadline and not waiting.stopped():
-        time.sleep(_POLL_SECONDS)
-    answer = waiting.objects.read(waiting.where)
-    return (answer.body if answer.ok else live), []
+    settled = time.monotonic() + min(_SERVICE_SECONDS, waiting.seconds)
+    selects = spec.get("clusterIP") != "None" and spec.get("selector") and spec.get("type") != "ExternalName"
+    balances = spec.get("type") == "LoadBalancer"
+
+    def problems(now: Tree) -> list[str]:
+        found = []
+        if balances and not now.get("status", {}).get("loadBalancer", {}).get("ingress"):
+            found.append("Service was not allocated an IP address; does your cloud provider support this?")
+        if selects and not spec.get("publishNotReadyAddresses") and _has_unready_endpoints(waiting):
+            found.append(
+                "Service does not target any Pods. Selected Pods may not be ready, or field '.spec.selector' may not "
+                "match labels on any Pods"
+            )
+        return found or ([""] if selects and time.monotonic() < settled else [])
+
+    live, found = _until(waiting, live, problems, f"'{waiting.where.name}' timed out waiting to be Ready")
+    # A wait that is shorter than the settling time ends with nothing the matter.
+    return live, found if any(found[1:]) else []
+
+
+def _has_unready_endpoints(waiting: Waiting) -> bool:
+    selector = f"kubernetes.io/service-name={waiting.where.name}"
+    slices = waiting.objects.list(waiting.where, "endpointslices", selector, root="/apis/discovery.k8s.io/v1")
+    endpoints = [endpoint for each in slices for endpoint in each.get("endpoints") or []]
+    return any(not endpoint.get("conditions", {}).get("ready", True) for endpoint in endpoints)
+
+
+def _volume(waiting: Waiting, live: Tree) -> tuple[Tree, list[str]]:
+    def problems(now: Tree) -> list[str]:
+        return [] if now.get("status", {}).get("phase") in {"Available", "Bound"} else [_TIMED_OUT]
+
+    return _until(waiting, live, problems)
+
+
+def _ingress(waiting: Waiting, live: Tree) -> tuple[Tree, list[str]]:
+    def problems(now: Tree) -> list[str]:
+        addresses = now.get("status", {}).get("loadBalancer", {}).get("ingress")
+        return [] if addresses else ["Ingress .status.loadBalancer field was not updated with a hostname/IP address"]
+
+    return _until(waiting, live, problems, f"'{waiting.where.name}' timed out waiting to be Ready")
 
 
 def _claim(waiting: Waiting, live: Tree) -> tuple[Tree, list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import threading
@@ -30,6 +31,7 @@ from lab.standins.kubernetes_provider.values import (
 _INTERNAL = {"__inputs", "__initialApiVersion", "__fieldManager"}
 _AUTONAMED = "pulumi.com/autonamed"
 _FORCE = "pulumi.com/patchForce"
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _PAUSES = (0, 1, 2, 4, 8, 16)
 """Pauses before each try to create in a namespace that is not there (6.4 of what was seen)."""
 _UNREACHABLE = "configured Kubernetes cluster is unreachable: unable to load schema information from the API server: {}"
@@ -173,8 +175,8 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         """Return the live object, and inputs in which drift of managed fields shows."""
         outputs = from_wire(request.properties)
         inputs = from_wire(request.inputs) or outputs.get("__inputs") or {}
-        if not inputs:
-            _fail(context, "import is not part of the stand-in; install the official Kubernetes provider for that")
+        imported = not inputs
+        inputs = inputs or _named_by(request.urn, request.id)
         where = self._objects.reference(inputs)
         try:
             answer = self._objects.read(where)
@@ -186,7 +188,10 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
             return provider_pb2.ReadResponse(id="")
         if not answer.ok:
             _fail(context, answer.message)
-        manager = str(opened(outputs.get("__fieldManager", "")))
+        manager = str(opened(outputs.get("__fieldManager", ""))) or f"pulumi-kubernetes-{secrets.token_hex(4)}"
+        if imported:
+            applied = answer.body["metadata"].get("annotations", {}).get(_LAST_APPLIED)
+            inputs = folded(json.loads(applied)) if applied else inputs
         drifted = folded(with_secrets(_restricted(answer.body, opened(inputs)), inputs))
         shown = _outputs(answer.body, inputs, manager)
         return provider_pb2.ReadResponse(id=where.id, properties=to_wire(shown), inputs=to_wire(drifted))
@@ -330,6 +335,15 @@ def _restricted(live: Any, inputs: Any) -> Any:  # noqa: ANN401 - any two values
     if isinstance(live, list) and isinstance(inputs, list) and len(live) == len(inputs):
         return [_restricted(one, other) for one, other in zip(live, inputs, strict=True)]
     return live
+
+
+def _named_by(urn: str, id_: str) -> Tree:
+    """Return what an import knows: the kind by the resource's type, the name by its id (6.2 of what was seen)."""
+    token = urn.split("::")[2].rpartition("$")[2]
+    _, module, kind = token.split(":")
+    namespace, _, name = id_.rpartition("/")
+    metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
+    return {"apiVersion": module.removeprefix("core/"), "kind": kind, "metadata": metadata}
 
 
 def _detail(each: replace_rules.Difference, *, replaces: bool) -> Message:

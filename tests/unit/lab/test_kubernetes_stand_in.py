@@ -5,9 +5,11 @@
 
 import pytest
 
-from lab.standins.kubernetes_provider import readiness, values
-from lab.standins.kubernetes_provider.objects import _is_taken_over, _union
+from dynamic_providers.cluster import Answer
+from lab.standins.kubernetes_provider import conditions, readiness, values
+from lab.standins.kubernetes_provider.objects import Reference, _is_taken_over, _union
 from lab.standins.kubernetes_provider.replace_rules import compare, delete_before_replace, replacing
+from lab.standins.kubernetes_provider.server import _named_by
 
 
 def an_object(kind, name="a", **parts):
@@ -178,3 +180,103 @@ def test_a_crashing_container_is_reported_with_what_it_said():
         "[Pod ns/vpn-0]: [headscale][CrashLoopBackOff] back-off",
         '[Pod ns/vpn-0]: container "headscale" completed with exit code 1: bad prefix',
     ]
+
+
+class Scene:
+    """A cluster that holds one object and what stands beside it."""
+
+    def __init__(self, live, beside=()):
+        self.live, self.beside = live, list(beside)
+
+    def read(self, where):
+        return Answer(200, self.live)
+
+    def list(self, *_, **__):
+        return self.beside
+
+
+def waited(live, beside=(), **annotations):
+    """Wait for an object for a moment, and return what is the matter."""
+    where = Reference(live["apiVersion"], live["kind"], "n", "a")
+    said = {"pulumi.com/timeoutSeconds": "0.3", **annotations}
+    waiting = readiness.Waiting(Scene(live, beside), where, said, 0, False, lambda *_: None, lambda: False)
+    return readiness.wait(waiting, live)[1]
+
+
+SERVICE = {"spec": {"clusterIP": "10.0.0.1", "selector": {"app": "a"}}}
+UNREADY = [{"endpoints": [{"conditions": {"ready": False}}]}]
+
+
+@pytest.mark.parametrize(
+    ("live", "beside", "problem"),
+    [
+        (an_object("Service", **SERVICE), [], None),
+        (an_object("Service", **SERVICE), UNREADY, "Service does not target any Pods"),
+        (an_object("Service", spec={**SERVICE["spec"], "publishNotReadyAddresses": True}), UNREADY, None),
+        (an_object("Service", spec={**SERVICE["spec"], "clusterIP": "None"}), UNREADY, None),
+        (an_object("Service", spec={"clusterIP": "10.0.0.1"}), UNREADY, None),
+        (an_object("Service", spec={**SERVICE["spec"], "type": "LoadBalancer"}), [], "not allocated an IP address"),
+        (an_object("PersistentVolume", status={"phase": "Available"}), [], None),
+        (an_object("PersistentVolume", status={"phase": "Pending"}), [], "timed out"),
+        (an_object("Ingress", status={}), [], "not updated with a hostname/IP address"),
+        (an_object("Ingress", status={"loadBalancer": {"ingress": [{"ip": "1.1.1.1"}]}}), [], None),
+        (an_object("NetworkPolicy"), [], None),
+    ],
+    ids=[
+        "4 selects nothing",
+        "4 not ready",
+        "4 publishes not ready",
+        "4 headless",
+        "4 no selector",
+        "4 balancer",
+        "3.0 volume",
+        "3.0 volume pending",
+        "3.0 ingress without address",
+        "3.0 ingress",
+        "3.0 nothing to await",
+    ],
+)
+def test_what_is_awaited(live, beside, problem):
+    """Sections 3.0 and 4."""
+    found = waited(live, beside)
+
+    assert bool(found) is bool(problem)
+    assert not problem or problem in " ".join(found)
+
+
+def test_a_wait_can_be_skipped():
+    """Section 3.3 `skipAwait`."""
+    assert waited(an_object("Service", **SERVICE), UNREADY, **{"pulumi.com/skipAwait": "true"}) == []
+
+
+@pytest.mark.parametrize(
+    ("annotation", "unmet"),
+    [
+        ("jsonpath={.status.replicas}=2", []),
+        ("jsonpath={.status.replicas}=3", ['Waiting for {.status.replicas}=3 (found "2")']),
+        ("jsonpath={.status.replicas}", []),
+        ("jsonpath={.status.nope}", ["{.status.nope} selected nothing"]),
+        ("condition=Ready", []),
+        ("condition=Ready=False", ["Waiting for condition Ready=False"]),
+        ('["jsonpath={.status.replicas}=2", "condition=Done"]', ["Waiting for condition Done=True"]),
+        ("replicas=2", ['expected a "jsonpath=" or "condition=" prefix: replicas=2']),
+    ],
+)
+def test_what_a_person_may_wait_for(annotation, unmet):
+    """Section 3.3 `waitFor`, which takes the place of the built-in rule."""
+    live = an_object("Service", status={"replicas": 2, "conditions": [{"type": "Ready", "status": "True"}]})
+
+    assert conditions.unmet(annotation, live) == unmet
+    assert bool(waited(live, **{"pulumi.com/waitFor": annotation})) is bool(unmet)
+
+
+def test_an_import_knows_the_kind_by_the_type_and_the_name_by_the_id():
+    """Section 6.2: without an annotation of kubectl's, every field of the program is a difference."""
+    urn = "urn:pulumi:s::p::headscale:index:Headscale$kubernetes:apps/v1:StatefulSet::vpn"
+
+    assert _named_by(urn, "n/vpn") == {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {"name": "vpn", "namespace": "n"},
+    }
+    assert _named_by("urn:pulumi:s::p::kubernetes:core/v1:Namespace::n", "n")["metadata"] == {"name": "n"}

@@ -91,7 +91,8 @@ def test_without_the_sidecar_grpc_is_served_on_the_pods_loopback_alone():
 
 
 def test_ports_probes_and_services_follow_the_configuration():
-    spec = an_instance({"listen_addr": "0.0.0.0:9999", "metrics_listen_addr": "[::]:9100", "tls_cert_path": "/c"})
+    tls = {"tls_cert_path": "/c", "tls_key_path": "/k"}
+    spec = an_instance({"listen_addr": "0.0.0.0:9999", "metrics_listen_addr": "[::]:9100", **tls})
     addresses = service.listen_addresses(spec, config_yaml.config_tree(spec))
     headscale = the_pod(spec)["containers"][0]
 
@@ -136,9 +137,9 @@ def test_the_config_map_is_immutable_and_gets_its_name_from_the_provider():
 
 def test_an_empty_value_stays_empty():
     """The seed operator's B9: what was empty there was filled with defaults again."""
-    config = rendered(an_instance({"derp": {"urls": []}, "prefixes": {"v6": ""}, "metrics_listen_addr": ""}))
+    config = rendered(an_instance({"dns": {"search_domains": []}, "prefixes": {"v6": ""}, "metrics_listen_addr": ""}))
 
-    assert config["derp"]["urls"] == []
+    assert config["dns"]["search_domains"] == []
     assert config["prefixes"]["v6"] == ""
     assert config["metrics_listen_addr"] == ""
 
@@ -159,13 +160,14 @@ def test_secrets_stay_out_of_the_config_map():
             "oidc": {"issuer": "https://id.example.com", "client_id": "h", "client_secret": reference},
             "database": {
                 "type": "postgres",
-                "postgres": {"host": "db", "pass": pulumi.Output.secret("hunter2")},
+                "postgres": {"host": "db", "name": "h", "user": "h", "pass": pulumi.Output.secret("hunter2")},
             },
         }
     )
 
     assert "client_secret" not in rendered(spec)["oidc"]
-    assert rendered(spec)["database"]["postgres"] == {"host": "db"}
+    assert "pass" not in rendered(spec)["database"]["postgres"]
+    assert rendered(spec)["database"]["postgres"]["host"] == "db"
     assert set(config_yaml.secret_leaves(spec.config)) == {
         ("oidc", "client_secret"),
         ("database", "postgres", "pass"),

@@ -1,0 +1,106 @@
+"""`database`: where Headscale keeps users, nodes, keys and the policy."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, StrictBool, StrictInt
+
+from headscale_component.spec.config.kinds import (
+    DATA_DIRECTORY,
+    ConfigSection,
+    DsnWord,
+    FilePath,
+    Flag,
+    Number,
+    Otherwise,
+    Positive,
+    SecretValue,
+)
+from headscale_component.spec.model import Leaf
+
+
+def _checkpoint(pages: int) -> int:
+    if pages >= -1:
+        return pages
+    raise ValueError(f"{pages} is below -1; 0 switches checkpoints off and lets the log grow, 1000 is usual")
+
+
+class GormConfig(ConfigSection):
+    """`database.gorm`: the mapper between Headscale and either database."""
+
+    prepare_stmt: Annotated[Flag, Otherwise("false")] = True
+    """Whether statements are prepared once and used again; SQLite only."""
+
+    parameterized_queries: Annotated[Flag, Otherwise("false")] = True
+    """Whether logged queries leave out their values."""
+
+    skip_err_record_not_found: Annotated[Flag, Otherwise("false")] = True
+    """Whether "record not found" stays out of the log."""
+
+    slow_threshold: Annotated[Number, Otherwise("0")] = 1000
+    """From how many milliseconds on a query is logged as slow; a whole number, no duration."""
+
+
+class SqliteConfig(ConfigSection):
+    """`database.sqlite`: the database in a file on the volume."""
+
+    path: Annotated[FilePath, Otherwise("none, and then it does not start")] = f"{DATA_DIRECTORY}/db.sqlite"
+    """The file."""
+
+    write_ahead_log: Literal[True] = True
+    """Write-ahead logging. `false` has no effect in Headscale, so it cannot be said."""
+
+    wal_autocheckpoint: Leaf[Annotated[StrictInt, AfterValidator(_checkpoint)]] = 1000
+    """After how many pages the log goes into the database; -1 is SQLite's default, 0 never."""
+
+
+class PostgresConfig(ConfigSection):
+    """`database.postgres`: kept by Headscale for old installations; new ones use SQLite."""
+
+    host: DsnWord
+    """Host name, address, or the folder of a socket."""
+
+    port: Positive = 5432
+    """Port."""
+
+    name: DsnWord
+    """Database."""
+
+    user: DsnWord
+    """Role."""
+
+    pass_: Annotated[SecretValue | None, Field(alias="pass")] = None
+    """The role's password."""
+
+    ssl: Leaf[Literal["disable", "require", "verify-ca", "verify-full"] | StrictBool] = "require"
+    """How the connection is protected, as PostgreSQL's `sslmode`. Headscale reads `true` as "prefer", which falls back
+    to clear text, so `true` is refused; `false` is `disable`."""
+
+    max_open_conns: Positive = 10
+    """Most connections at a time."""
+
+    max_idle_conns: Positive = 10
+    """Most idle connections."""
+
+    conn_max_idle_time_secs: Positive = 3600
+    """Seconds after which an idle connection is closed."""
+
+
+class DatabaseConfig(ConfigSection):
+    """`database`: SQLite on the volume, or PostgreSQL."""
+
+    type: Annotated[Literal["sqlite", "postgres"], Otherwise("none, and then it does not start")] = "sqlite"
+    """Headscale's developers advise SQLite."""
+
+    debug: Flag = False
+    """Whether queries are logged, with `log.level: debug` or `trace`."""
+
+    gorm: GormConfig = GormConfig()
+    """The mapper."""
+
+    sqlite: SqliteConfig | None = None
+    """Settings of SQLite."""
+
+    postgres: PostgresConfig | None = None
+    """Settings of PostgreSQL; required with `type: postgres`."""

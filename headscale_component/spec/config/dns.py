@@ -1,0 +1,66 @@
+"""`dns`: what Headscale tells nodes about names."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from headscale_component.spec.config.kinds import (
+    ConfigSection,
+    Domain,
+    DomainOrEmpty,
+    FilePath,
+    Flag,
+    Nameserver,
+    Otherwise,
+    Text,
+)
+
+
+class NameserversConfig(ConfigSection):
+    """`dns.nameservers`: who is asked."""
+
+    global_: Annotated[tuple[Nameserver, ...], Field(alias="global")] = ()
+    """For everything, where `override_local_dns` is on; else as a supplement."""
+
+    split: dict[Domain, tuple[Nameserver, ...]] = Field(default_factory=dict)
+    """For some domains. Headscale reads the names in lower case."""
+
+
+class ExtraRecord(ConfigSection):
+    """A name of one's own; Headscale serves addresses only, and takes other types without a word."""
+
+    name: Domain
+    """The name, whole."""
+
+    type: Literal["A", "AAAA"]
+    """Kind of address."""
+
+    value: Text
+    """The address."""
+
+
+class DnsConfig(ConfigSection):
+    """`dns`: MagicDNS, nameservers and names of one's own."""
+
+    magic_dns: Annotated[Flag | None, Otherwise("true, which needs a base_domain")] = None
+    """Whether nodes find each other by name; needs `base_domain`. Default: on if `base_domain` is given."""
+
+    base_domain: DomainOrEmpty | None = None
+    """The domain of the nodes' names; must not hold the host of `server_url`."""
+
+    override_local_dns: Annotated[Flag | None, Otherwise("true, which needs nameservers")] = None
+    """Whether nodes use `nameservers.global` for everything. Default: on if there are any."""
+
+    nameservers: NameserversConfig = NameserversConfig()
+    """Who is asked."""
+
+    search_domains: tuple[Domain, ...] = ()
+    """Domains that nodes try for short names, after `base_domain`."""
+
+    extra_records: tuple[ExtraRecord, ...] | None = None
+    """Names of one's own. Not together with `extra_records_path`."""
+
+    extra_records_path: FilePath | None = None
+    """A JSON file with such records, which Headscale watches; it has to be there."""

@@ -1,0 +1,217 @@
+"""Headscale's whole configuration: the keys of its `config.yaml`, with defaults that are right in a pod.
+
+Sources: `config-example.yaml` and `hscontrol/types/config.go` of 0.26 to 0.29, and what those versions did when tried.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, StrictStr, field_validator
+
+from headscale_component.spec.config.database import DatabaseConfig
+from headscale_component.spec.config.derp import DerpConfig
+from headscale_component.spec.config.dns import DnsConfig
+from headscale_component.spec.config.kinds import (
+    DATA_DIRECTORY,
+    SOCKET_DIRECTORY,
+    ConfigSection,
+    DomainOrEmpty,
+    Endpoint,
+    EndpointOrOff,
+    FilePath,
+    FilePathOrEmpty,
+    Flag,
+    GoDuration,
+    HttpUrl,
+    HttpUrlOrEmpty,
+    NetworkV4,
+    NetworkV6,
+    Otherwise,
+    Since,
+    Text,
+    Until,
+)
+from headscale_component.spec.config.node import NodeConfig
+from headscale_component.spec.config.oidc import OidcConfig
+from headscale_component.spec.config.tuning import TuningConfig
+
+
+def _octal(text: str) -> str:
+    if re.fullmatch(r"0?[0-7]{3}", text):
+        return text
+    raise ValueError(f'`{text}` is no mode; write three octal digits in quotes, as "0770"')
+
+
+class NoiseConfig(ConfigSection):
+    """`noise`: the control protocol."""
+
+    private_key_path: Annotated[FilePath, Otherwise("none, and then it does not start")] = (
+        f"{DATA_DIRECTORY}/noise_private.key"
+    )
+    """The server's key, made at the first start. Nodes know the server by it: losing it cuts them all off."""
+
+
+class PrefixesConfig(ConfigSection):
+    """`prefixes`: the addresses of nodes."""
+
+    v4: Annotated[NetworkV4 | None, Otherwise("none")] = "100.64.0.0/10"
+    """IPv4; clients expect it inside 100.64.0.0/10. `null` for none."""
+
+    v6: Annotated[NetworkV6 | None, Otherwise("none")] = "fd7a:115c:a1e0::/48"
+    """IPv6; clients expect it inside fd7a:115c:a1e0::/48. `null` for none."""
+
+    allocation: Literal["sequential", "random"] = "sequential"
+    """How the next address is chosen."""
+
+
+class LogConfig(ConfigSection):
+    """`log`: what Headscale says."""
+
+    level: Literal["trace", "debug", "info", "warn", "error", "fatal", "panic"] = "info"
+    """The least that is logged. Headscale reads any other word as "debug"."""
+
+    format: Literal["text", "json"] = "text"
+    """For people or for machines."""
+
+
+class PolicyConfig(ConfigSection):
+    """`policy`: who may reach whom."""
+
+    mode: Annotated[Literal["file", "database"], Otherwise("file")] = "database"
+    """`database` lets a policy be changed without a restart. Headscale reads any other word as "allow all"."""
+
+    path: FilePathOrEmpty | None = None
+    """The file, with `mode: file`; none allows all."""
+
+
+class SwitchConfig(ConfigSection):
+    """Something that is on or off."""
+
+    enabled: Flag
+    """Whether it is on."""
+
+
+class HeadscaleConfig(ConfigSection):
+    """What becomes `config.yaml`."""
+
+    server_url: HttpUrl
+    """The address that clients use, for example `https://vpn.example.com`. Changing it cuts nodes off that use it."""
+
+    listen_addr: Annotated[Endpoint, Otherwise("a random port")] = "0.0.0.0:8080"
+    """Where Headscale serves clients and its HTTP API; the port of the Service follows it."""
+
+    metrics_listen_addr: Annotated[EndpointOrOff, Otherwise("off")] = "0.0.0.0:9090"
+    """Where Headscale serves metrics and health, always in clear; the metrics Service follows it."""
+
+    grpc_listen_addr: Annotated[Endpoint | None, Otherwise(":50443")] = None
+    """Where Headscale serves gRPC if it has TLS or `grpc_allow_insecure`. Default: port 50443."""
+
+    grpc_allow_insecure: Flag | None = None
+    """Whether gRPC is served without TLS. Not needed by us: the admin channel is the sidecar's relay. Default: off,
+    on for `connection.channel: pod` on the pod's loopback."""
+
+    trusted_proxies: Annotated[tuple[Text, ...] | None, Since((0, 29))] = None
+    """Ranges of proxies whose forwarding headers are believed, as `10.0.0.0/8`; never everybody."""
+
+    disable_check_updates: Annotated[Flag, Otherwise("false, and then it hangs where there is no internet")] = True
+    """Whether Headscale does not ask for newer versions at start."""
+
+    unix_socket: Text = f"{SOCKET_DIRECTORY}/headscale.sock"
+    """Headscale's own socket, which the sidecar uses."""
+
+    unix_socket_permission: Annotated[
+        Annotated[StrictStr, AfterValidator(_octal)], Otherwise('"0700", for its own "0o770" cannot be read')
+    ] = "0770"
+    """Mode of the socket, in quotes: YAML reads `0770` without them as another number."""
+
+    noise: NoiseConfig = NoiseConfig()
+    """The control protocol."""
+
+    prefixes: PrefixesConfig = PrefixesConfig()
+    """The addresses of nodes."""
+
+    database: DatabaseConfig = DatabaseConfig()
+    """Where Headscale keeps its data."""
+
+    dns: DnsConfig = DnsConfig()
+    """What Headscale tells nodes about names."""
+
+    derp: DerpConfig = DerpConfig()
+    """Relays for nodes."""
+
+    policy: PolicyConfig = PolicyConfig()
+    """Who may reach whom."""
+
+    oidc: OidcConfig | None = None
+    """Login through an identity provider."""
+
+    node: NodeConfig = NodeConfig()
+    """When nodes expire."""
+
+    ephemeral_node_inactivity_timeout: Annotated[
+        GoDuration,
+        Otherwise("120s"),
+    ] = "30m"
+    """How long an ephemeral node may be away before it is removed; more than 65 s. Written under its new name,
+    `node.ephemeral.inactivity_timeout`, for 0.29 and newer, which ignore the old one."""
+
+    log: LogConfig = LogConfig()
+    """What Headscale says."""
+
+    logtail: SwitchConfig = SwitchConfig(enabled=False)
+    """Whether clients send their logs to Tailscale."""
+
+    taildrop: Annotated[SwitchConfig, Since((0, 28))] = SwitchConfig(enabled=True)
+    """Whether nodes may send each other files."""
+
+    auto_update: Annotated[SwitchConfig, Since((0, 29))] = SwitchConfig(enabled=False)
+    """Whether clients are told to update themselves."""
+
+    randomize_client_port: Annotated[
+        Flag | None,
+        Until((0, 28), "does not start with it, even when it is false", "`randomizeClientPort` in the policy"),
+    ] = None
+    """Whether clients use random ports."""
+
+    tls_cert_path: FilePathOrEmpty | None = None
+    """Certificate that Headscale itself serves; read once, at start."""
+
+    tls_key_path: FilePathOrEmpty | None = None
+    """Key of that certificate."""
+
+    tls_letsencrypt_hostname: DomainOrEmpty | None = None
+    """Name for which Headscale fetches a certificate itself. Not together with `tls_cert_path`."""
+
+    tls_letsencrypt_cache_dir: Annotated[FilePath, Otherwise("/var/www/.cache, which is lost with the pod")] = (
+        f"{DATA_DIRECTORY}/cache"
+    )
+    """Where such certificates are kept."""
+
+    tls_letsencrypt_challenge_type: Literal["HTTP-01", "TLS-ALPN-01"] = "HTTP-01"
+    """How the certificate authority checks the name."""
+
+    tls_letsencrypt_listen: Annotated[EndpointOrOff, Otherwise("off")] = ":http"
+    """Where HTTP-01 is answered."""
+
+    acme_url: HttpUrlOrEmpty | None = None
+    """Another certificate authority. Headscale's own: Let's Encrypt."""
+
+    acme_email: Text | None = None
+    """Contact for the certificate authority."""
+
+    tuning: TuningConfig | None = None
+    """Sizes and times of Headscale's insides."""
+
+    @field_validator("unix_socket")
+    @classmethod
+    def _in_the_shared_directory(cls, value: str) -> str:
+        if value.startswith(f"{SOCKET_DIRECTORY}/") and "/" not in value.removeprefix(f"{SOCKET_DIRECTORY}/"):
+            return value
+        raise ValueError(f"must be a file in {SOCKET_DIRECTORY}, the one directory that the sidecar shares")
+
+    @property
+    def serves_tls(self) -> bool:
+        """Whether `listen_addr` speaks TLS (Headscale: the certificate alone decides)."""
+        return bool(self.tls_cert_path or self.tls_letsencrypt_hostname)

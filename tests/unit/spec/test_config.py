@@ -1,0 +1,237 @@
+"""Configurations that would stop Headscale, or that it would take and misread: each is refused, at its path."""
+
+import pytest
+
+from headscale_component import HeadscaleArgs, SpecError
+from headscale_component.manifests.config_yaml import config_tree
+from headscale_component.spec.config.kinds import Since, Until
+from headscale_component.spec.config.versions import fields, marked
+
+POSTGRES = {"host": "db", "name": "headscale", "user": "headscale"}
+OIDC = {"issuer": "https://id.example.com", "client_id": "h", "client_secret_path": "/s"}
+
+
+def problems(config, version="v0.28.0"):
+    document = {"version": version, "config": {"server_url": "https://vpn.example.com", **config}}
+    with pytest.raises(SpecError) as caught:
+        HeadscaleArgs.model_validate(document)
+    return {
+        ".".join(map(str, problem.path)).removeprefix("config."): problem.message for problem in caught.value.problems
+    }
+
+
+def rendered(config=None, version="v0.28.0"):
+    document = {"version": version, "config": {"server_url": "https://vpn.example.com", **(config or {})}}
+    return config_tree(HeadscaleArgs.model_validate(document))
+
+
+BAD = {
+    "no scheme": ({"server_url": "vpn.example.com"}, "server_url", "must begin with http:// or https://"),
+    "no host": ({"server_url": "https://"}, "server_url", "name a host"),
+    "base domain is the host": ({"dns": {"base_domain": "VPN.example.com"}}, "dns.base_domain", "lose their way"),
+    "base domain over the host": ({"dns": {"base_domain": "example.com"}}, "dns.base_domain", "lose their way"),
+    "base domain over the host with a port": (
+        {"server_url": "https://vpn.example.com:443", "dns": {"base_domain": "example.com"}},
+        "dns.base_domain",
+        "lose their way",
+    ),
+    "base domain with a dot": ({"dns": {"base_domain": "a.net."}}, "dns.base_domain", "without a dot at the end"),
+    "magic dns without domain": ({"dns": {"magic_dns": True}}, "dns.base_domain", "is required with `magic_dns`"),
+    "override without servers": (
+        {"dns": {"override_local_dns": True}},
+        "dns.nameservers.global",
+        "is required with `override_local_dns`",
+    ),
+    "nameserver": ({"dns": {"nameservers": {"global": ["one.one"]}}}, "dns.nameservers.global.0", "no nameserver"),
+    "split in capitals": (
+        {"dns": {"nameservers": {"split": {"Corp.example": ["10.0.0.1"]}}}},
+        "dns.nameservers.split.Corp.example",
+        "write `corp.example`",
+    ),
+    "records and a file of them": (
+        {"dns": {"extra_records": [], "extra_records_path": "/r.json"}},
+        "dns.extra_records_path",
+        "keep one of them",
+    ),
+    "a CNAME": (
+        {"dns": {"extra_records": [{"name": "a.b", "type": "CNAME", "value": "c.d"}]}},
+        "dns.extra_records.0.type",
+        "'A' or 'AAAA'",
+    ),
+    "an address of the other kind": (
+        {"dns": {"extra_records": [{"name": "a.b", "type": "AAAA", "value": "10.0.0.1"}]}},
+        "dns.extra_records.0.value",
+        "must be an IPv6 address",
+    ),
+    "no port": ({"listen_addr": "0.0.0.0"}, "listen_addr", "no address to listen on"),
+    "a port too high": ({"listen_addr": "0.0.0.0:70000"}, "listen_addr", "no address to listen on"),
+    "one port twice": ({"metrics_listen_addr": "0.0.0.0:8080"}, "metrics_listen_addr", "is that of `listen_addr`"),
+    "prefix": ({"prefixes": {"v4": "nonsense"}}, "prefixes.v4", "no range of IPv4"),
+    "prefix of the other kind": ({"prefixes": {"v4": "fd7a::/48"}}, "prefixes.v4", "no range of IPv4"),
+    "no prefix": ({"prefixes": {"v4": None, "v6": None}}, "prefixes", "both empty"),
+    "allocation": ({"prefixes": {"allocation": "rand"}}, "prefixes.allocation", "'sequential' or 'random'"),
+    "no relay": ({"derp": {"urls": []}}, "derp", "no relay"),
+    "a relay that nobody hears of": (
+        {"derp": {"urls": [], "server": {"enabled": True, "automatically_add_embedded_derp_region": False}}},
+        "derp.server.automatically_add_embedded_derp_region",
+        "no relay",
+    ),
+    "relay map": ({"derp": {"urls": ["ftp://a"]}}, "derp.urls.0", "must begin with http:// or https://"),
+    "one file for two keys": (
+        {"derp": {"server": {"enabled": True, "private_key_path": "/var/lib/headscale/noise_private.key"}}},
+        "derp.server.private_key_path",
+        "the noise key's file",
+    ),
+    "a duration in days": ({"ephemeral_node_inactivity_timeout": "1d"}, "ephemeral_node_inactivity_timeout", "`24h`"),
+    "a bare number": ({"derp": {"update_frequency": "3"}}, "derp.update_frequency", "no duration of Go's"),
+    "away too short": (
+        {"ephemeral_node_inactivity_timeout": "65s"},
+        "ephemeral_node_inactivity_timeout",
+        "more than 65s",
+    ),
+    "level": ({"log": {"level": "verbose"}}, "log.level", "'trace', 'debug'"),
+    "policy mode": ({"policy": {"mode": "Database"}}, "policy.mode", "'file' or 'database'"),
+    "challenge": ({"tls_letsencrypt_challenge_type": "DNS-01"}, "tls_letsencrypt_challenge_type", "'HTTP-01'"),
+    "certificate without key": ({"tls_cert_path": "/c"}, "tls_key_path", "TLS needs both"),
+    "key without certificate": ({"tls_key_path": "/k"}, "tls_cert_path", "serve in clear without a word"),
+    "two ways to TLS": (
+        {"tls_cert_path": "/c", "tls_key_path": "/k", "tls_letsencrypt_hostname": "vpn.example.com"},
+        "tls_letsencrypt_hostname",
+        "keep one of them",
+    ),
+    "mode of the socket": ({"unix_socket_permission": "0o770"}, "unix_socket_permission", "three octal digits"),
+    "place of the socket": ({"unix_socket": "/tmp/h.sock"}, "unix_socket", "that the sidecar shares"),
+    "database": ({"database": {"type": "sqlite3"}}, "database.type", "'sqlite' or 'postgres'"),
+    "postgres untold": ({"database": {"type": "postgres"}}, "database.postgres", "is required"),
+    "postgres half told": (
+        {"database": {"type": "postgres", "postgres": {"host": "db", "user": "h"}}},
+        "database.postgres.name",
+        "is required and missing",
+    ),
+    "postgres with ssl true": (
+        {"database": {"type": "postgres", "postgres": {**POSTGRES, "ssl": True}}},
+        "database.postgres.ssl",
+        "falls back to clear text",
+    ),
+    "postgres with a space": (
+        {"database": {"type": "postgres", "postgres": {**POSTGRES, "user": "a b"}}},
+        "database.postgres.user",
+        "Headscale does not quote it",
+    ),
+    "write-ahead log off": (
+        {"database": {"sqlite": {"write_ahead_log": False}}},
+        "database.sqlite.write_ahead_log",
+        "True",
+    ),
+    "slow threshold": ({"database": {"gorm": {"slow_threshold": "1s"}}}, "database.gorm.slow_threshold", "integer"),
+    "checkpoint": (
+        {"database": {"sqlite": {"wal_autocheckpoint": -2}}},
+        "database.sqlite.wal_autocheckpoint",
+        "below -1",
+    ),
+    "two OIDC secrets": (
+        {"oidc": {**OIDC, "client_secret": {"secretKeyRef": {"name": "a", "key": "b"}}}},
+        "oidc.client_secret",
+        "both are given",
+    ),
+    "no OIDC secret": ({"oidc": {"issuer": "https://a.b", "client_id": "h"}}, "oidc.client_secret", "is required"),
+    "no openid": ({"oidc": {**OIDC, "scope": ["email"]}}, "oidc.scope", "must hold `openid`"),
+    "pkce": ({"oidc": {**OIDC, "pkce": {"method": "s256"}}}, "oidc.pkce.method", "'S256' or 'plain'"),
+    "a batch of no time": (
+        {"tuning": {"node_store_batch_timeout": "0s"}},
+        "tuning.node_store_batch_timeout",
+        "above 0",
+    ),
+    "a batch of nothing": ({"tuning": {"node_store_batch_size": 0}}, "tuning.node_store_batch_size", "not above 0"),
+    "a typo": ({"sever_url": "x"}, "sever_url", "did you mean `server_url`?"),
+    "a typo in a section": ({"dns": {"base_domian": "x"}}, "dns.base_domian", "did you mean `base_domain`?"),
+    "the old dns": ({"dns_config": {}}, "dns_config", "write `dns`"),
+    "the old policy": ({"acl_policy_path": "/p"}, "acl_policy_path", "write `policy.path`"),
+    "the command line's": ({"cli": {"timeout": "5s"}}, "cli", "not for the server"),
+    "text for a flag": ({"disable_check_updates": "yes"}, "disable_check_updates", "boolean"),
+}
+
+
+@pytest.mark.parametrize(("config", "path", "words"), BAD.values(), ids=BAD)
+def test_a_bad_configuration_is_refused_at_its_path(config, path, words):
+    found = problems(config)
+
+    assert words in found[path]
+    assert len(found) == 1, found
+
+
+BAD_IN_A_VERSION = {
+    "too new": ("v0.27.1", {"taildrop": {"enabled": False}}, "taildrop", "is new in 0.28, and 0.27 ignores it"),
+    "much too new": ("v0.28.0", {"node": {"expiry": "90d"}}, "node.expiry", "is new in 0.29"),
+    "in a section": (
+        "v0.27.1",
+        {"oidc": {**OIDC, "email_verified_required": False}},
+        "oidc.email_verified_required",
+        "0.28",
+    ),
+    "gone": (
+        "v0.29.1",
+        {"randomize_client_port": False},
+        "randomize_client_port",
+        "`randomizeClientPort` in the policy",
+    ),
+    "moved": ("v0.29.1", {"oidc": {**OIDC, "expiry": "90d"}}, "oidc.expiry", "write `node.expiry`"),
+    "everybody is trusted": ("v0.29.1", {"trusted_proxies": ["0.0.0.0/0"]}, "trusted_proxies.0", "believe everybody"),
+    "a proxy without range": ("v0.29.1", {"trusted_proxies": ["10.0.0.1"]}, "trusted_proxies.0", "no range"),
+    "probes too often": (
+        "v0.29.1",
+        {"node": {"routes": {"ha": {"probe_interval": "1s", "probe_timeout": "1s"}}}},
+        None,
+        "",
+    ),
+    "probes too slow": (
+        "v0.29.1",
+        {"node": {"routes": {"ha": {"probe_timeout": "10s"}}}},
+        "node.routes.ha.probe_timeout",
+        "less",
+    ),
+    "two names of one": (
+        "v0.29.1",
+        {"ephemeral_node_inactivity_timeout": "5m", "node": {"ephemeral": {"inactivity_timeout": "5m"}}},
+        "ephemeral_node_inactivity_timeout",
+        "keep one",
+    ),
+    "no metrics": ("v0.27.1", {"metrics_listen_addr": ""}, "metrics_listen_addr", "0.28"),
+}
+
+
+@pytest.mark.parametrize(("version", "config", "path", "words"), BAD_IN_A_VERSION.values(), ids=BAD_IN_A_VERSION)
+def test_what_a_version_does_not_take_is_refused_at_its_path(version, config, path, words):
+    found = problems(config, version)
+
+    assert words in found[path]
+    assert len(found) == 1, found
+
+
+def test_a_version_that_nobody_knows_yet_reads_what_the_newest_known_reads():
+    assert "ephemeral_node_inactivity_timeout" not in rendered(version="v0.31.0")
+    assert "randomize_client_port" in problems({"randomize_client_port": True}, "v0.31.0")
+
+
+@pytest.mark.parametrize("version", ["v0.26.1", "v0.27.1", "v0.28.0", "v0.29.1"])
+def test_a_version_gets_the_keys_that_it_reads_and_no_other(version):
+    tree, minor = rendered(version=version), tuple(map(int, version.removeprefix("v").split(".")[:2]))
+
+    for path, field in fields():
+        section = tree
+        for part in path:
+            section = section.get(part) if isinstance(section, dict) else None
+        since, until = marked(field, Since), marked(field, Until)
+        if (since and minor < since.minor) or (until and minor > until.minor):
+            assert section is None, path
+
+
+def test_the_new_name_of_a_key_is_written_as_an_older_version_reads_it():
+    tree = rendered({"node": {"ephemeral": {"inactivity_timeout": "5m"}}})
+
+    assert tree["ephemeral_node_inactivity_timeout"] == "5m"
+    assert "node" not in tree
+
+
+def test_every_key_says_what_it_means():
+    assert [path for path, field in fields() if not field.description] == []

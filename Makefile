@@ -5,7 +5,7 @@ PYTHON ?= python3
 RUN := .venv/bin/python
 STAMP := .venv/.locked
 
-.PHONY: help venv up down status join test test-unit test-integration test-e2e test-lab lint fmt images bench kubeconfig shell-env
+.PHONY: help venv up down status join test test-unit test-integration test-e2e test-lab lint schema fmt images bench kubeconfig shell-env
 
 help: ## show this
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,11 @@ lint: venv ## ruff, mypy --strict, import-linter
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 	.venv/bin/lint-imports
+
+schema: venv ## write schemas/ and docs/configuration.md from the models
+	@mkdir -p schemas
+	@$(RUN) -m headscale_component schema > schemas/stack.schema.json
+	@$(RUN) -m headscale_component reference > docs/configuration.md
 
 fmt: venv ## let ruff write the layout and mend what it can
 	$(RUN) -m ruff check --fix .

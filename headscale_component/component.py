@@ -24,6 +24,7 @@ from headscale_component.manifests import (
 from headscale_component.manifests.config_yaml import config_tree, secret_leaves
 from headscale_component.spec import ApiKeySpec, HeadscaleArgs, PreAuthKeySpec, UserSpec
 from headscale_component.spec.model import is_output
+from headscale_component.versions import NEWEST_HEADSCALE, is_newer_than_known
 
 
 class Headscale(pulumi.ComponentResource):
@@ -83,6 +84,12 @@ class Headscale(pulumi.ComponentResource):
         self.metrics_service_name = names.metrics_service(name)
         self.api_key_secret_name = spec.api_key.secret_name if spec.api_key.auto_manage else None
 
+        if is_newer_than_known(spec.version):
+            newest = ".".join(map(str, NEWEST_HEADSCALE))
+            pulumi.warn(
+                f"{name}: Headscale {spec.version} is newer than what is known here; it is configured as {newest} is",
+                self,
+            )
         self._stateful_set = self._deploy()
         self.connection = self._connect()
         for username, user in spec.users.items():
@@ -225,25 +232,19 @@ class Headscale(pulumi.ComponentResource):
         """Declare a Secret for what the program gave as Outputs, and refer to it and to the user's own Secrets."""
         leaves = secret_leaves(self._spec.config)
         given = {path: value for path, value in leaves.items() if is_output(value)}
-        variables = [
-            containers.secret_variable(path, value["secretKeyRef"]["name"], value["secretKeyRef"]["key"])
-            for path, value in leaves.items()
-            if path not in given
-        ]
-        if given:
-            # Autonamed, so that a change makes a new Secret, rolls the pod, and only then removes the old one.
-            secret = k8s.core.v1.Secret(
-                f"{self._name}-config-secrets",
-                metadata=k8s.meta.v1.ObjectMetaArgs(
-                    namespace=self._spec.namespace, labels=names.labels(self._name, self._spec)
-                ),
-                immutable=True,
-                string_data={".".join(path): pulumi.Output.secret(value) for path, value in given.items()},
-                opts=self._options(home),
-            )
-            secret_name = _name_of(secret)
-            variables += [containers.secret_variable(path, secret_name, ".".join(path)) for path in given]
-        return variables
+        if not given:
+            return containers.secret_environment(leaves)
+        # Autonamed, so that a change makes a new Secret, rolls the pod, and only then removes the old one.
+        secret = k8s.core.v1.Secret(
+            f"{self._name}-config-secrets",
+            metadata=k8s.meta.v1.ObjectMetaArgs(
+                namespace=self._spec.namespace, labels=names.labels(self._name, self._spec)
+            ),
+            immutable=True,
+            string_data={".".join(path): pulumi.Output.secret(value) for path, value in given.items()},
+            opts=self._options(home),
+        )
+        return containers.secret_environment(leaves, _name_of(secret))
 
     def _connect(self) -> HeadscaleConnection:
         connection = self._spec.connection

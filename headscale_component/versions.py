@@ -16,3 +16,9 @@ def minor_version(version: object) -> tuple[int, int] | None:
     if len(numbers) < 2 or not all(part.isdigit() for part in numbers[:2]):  # noqa: PLR2004 - major and minor
         return None
     return int(numbers[0]), int(numbers[1])
+
+
+def is_newer_than_known(version: str) -> bool:
+    """Return whether a version is one that was not there when this was written."""
+    minor = minor_version(version)
+    return minor is not None and minor > NEWEST_HEADSCALE

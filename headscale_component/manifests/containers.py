@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pulumi
 import pulumi_kubernetes as k8s
 
@@ -10,6 +13,8 @@ from headscale_component.manifests.config_map import FILE
 from headscale_component.manifests.persistent_volume_claim import VOLUME as DATA
 from headscale_component.spec import HeadscaleArgs
 from headscale_component.spec.config import DATA_DIRECTORY, SOCKET_DIRECTORY
+from headscale_component.spec.config.kinds import port_of
+from headscale_component.spec.config.rules import is_secret_reference
 
 CONFIG = "config"
 SOCKET = "socket"
@@ -33,11 +38,11 @@ def headscale(
     """
     return k8s.core.v1.ContainerArgs(
         name="headscale",
-        image=f"{spec.image}:{spec.version}",
+        image=spec.image if "@" in spec.image else f"{spec.image}:{spec.version}",
         image_pull_policy="IfNotPresent",
         args=["serve", "--config", f"{_CONFIG_DIRECTORY}/{FILE}"],
         env=environment or None,
-        ports=[_container_port(name, names.port_of(address)) for name, address in addresses.items()],
+        ports=[_container_port(name, port_of(address)) for name, address in addresses.items()],
         # Headscale fetches relay maps and asks its identity provider before it listens: 30 s each at worst.
         startup_probe=_health(spec, period_seconds=2, failure_threshold=45),
         readiness_probe=_health(spec, period_seconds=5, failure_threshold=3),
@@ -62,7 +67,7 @@ def apikey_manager(instance: str, spec: HeadscaleArgs) -> k8s.core.v1.ContainerA
         "EXPIRATION": spec.api_key.expiration,
         "ROTATION_BUFFER": spec.api_key.rotation_buffer,
         "SOCKET_PATH": spec.config.unix_socket,
-        "HEADSCALE_URL": f"{scheme}://127.0.0.1:{names.port_of(spec.config.listen_addr)}",
+        "HEADSCALE_URL": f"{scheme}://127.0.0.1:{port_of(spec.config.listen_addr)}",
         "RELAY_LISTEN": f"127.0.0.1:{names.RELAY_PORT}",
         "HEALTH_LISTEN": f"0.0.0.0:{names.SIDECAR_HEALTH_PORT}",
     }
@@ -98,6 +103,25 @@ def secret_variable(path: tuple[str, ...], secret: pulumi.Input[str], key: pulum
         name="_".join(("HEADSCALE", *path)).upper(),
         value_from=k8s.core.v1.EnvVarSourceArgs(secret_key_ref=k8s.core.v1.SecretKeySelectorArgs(name=secret, key=key)),
     )
+
+
+def secret_environment(
+    leaves: Mapping[tuple[str, ...], Any], ours: pulumi.Input[str] | None = None
+) -> list[k8s.core.v1.EnvVarArgs]:
+    """Return the variables for all secrets of the configuration.
+
+    Args:
+        leaves: The secrets by path: references to people's own Secrets, and values that a program gave.
+        ours: Name of the Secret that holds the given values under their dotted paths; None where there are none.
+    """
+    variables = []
+    for path, value in leaves.items():
+        if is_secret_reference(value):
+            reference = value["secretKeyRef"]
+            variables.append(secret_variable(path, reference["name"], reference["key"]))
+        elif ours is not None:
+            variables.append(secret_variable(path, ours, ".".join(path)))
+    return variables
 
 
 def _container_port(name: str, number: int) -> k8s.core.v1.ContainerPortArgs:

@@ -47,8 +47,3 @@ def labels(instance: str, spec: HeadscaleArgs, component: str = "control-server"
         "app.kubernetes.io/managed-by": "headscale-component",
         "app.kubernetes.io/part-of": "headscale",
     }
-
-
-def port_of(address: str) -> int:
-    """Return the port of a listen address such as `0.0.0.0:8080` or `[::]:8080`."""
-    return int(address.rpartition(":")[2])

@@ -6,6 +6,7 @@ import pulumi_kubernetes as k8s
 
 from headscale_component.manifests import names
 from headscale_component.spec import HeadscaleArgs
+from headscale_component.spec.config.kinds import port_of
 
 _NO_WAIT = {"pulumi.com/skipAwait": "true"}
 """The provider waits a flat 10 s for a ClusterIP Service; the StatefulSet's readiness is what counts."""
@@ -20,7 +21,7 @@ def service(instance: str, spec: HeadscaleArgs, config: dict[str, str]) -> k8s.c
         config: Listen addresses by port name, see `listen_addresses`.
     """
     ports = [
-        _port(name, names.port_of(address), "UDP" if name == names.STUN_PORT_NAME else "TCP")
+        _port(name, port_of(address), "UDP" if name == names.STUN_PORT_NAME else "TCP")
         for name, address in config.items()
         if name != names.METRICS_PORT_NAME
     ]
@@ -31,7 +32,7 @@ def metrics_service(instance: str, spec: HeadscaleArgs, config: dict[str, str]) 
     """Return the Service for metrics: Headscale's, and the sidecar's beside them."""
     ports = []
     if names.METRICS_PORT_NAME in config:
-        ports.append(_port(names.METRICS_PORT_NAME, names.port_of(config[names.METRICS_PORT_NAME]), "TCP"))
+        ports.append(_port(names.METRICS_PORT_NAME, port_of(config[names.METRICS_PORT_NAME]), "TCP"))
     if spec.api_key.auto_manage:
         ports.append(_port("sidecar", names.SIDECAR_HEALTH_PORT, "TCP"))
     return _service(names.metrics_service(instance), instance, spec, ports)

@@ -53,7 +53,7 @@ class HeadscaleArgs(SpecModel):
     """Labels for the namespace, with `createNamespace`, for example a Pod Security Standard to enforce."""
 
     image: str = "headscale/headscale"
-    """Headscale's image, without tag."""
+    """Headscale's image: without tag, which is `version`, or pinned by a digest, `name@sha256:…`, of that version."""
 
     image_pull_secrets: tuple[DnsSubdomain, ...] = ()
     """Names of Secrets with which images are pulled."""

@@ -1,5 +1,6 @@
 """The component as a program sees it, with Pulumi's own mocks in place of the engine."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import pulumi
 import pytest
 import yaml
 
-from headscale_component import Headscale, SpecError, load_instances
+from headscale_component import Headscale, HeadscaleArgs, SpecError, load_instances
+from headscale_component.render import SUFFIX, documents
 
 README = (Path(__file__).parents[3] / "README.md").read_text()
 SMALLEST = {"version": "v0.28.0", "config": {"server_url": "https://vpn.example.com"}}
@@ -93,3 +95,48 @@ def test_a_key_of_an_unknown_user_is_an_error(declared):
             Headscale("vpn", SMALLEST).pre_auth_key("laptop", {"user": "nobody"})
 
     declared(program)
+
+
+def test_what_rendering_shows_is_what_the_component_declares(declared):
+    spec = {
+        **SMALLEST,
+        "createNamespace": True,
+        "config": {
+            **SMALLEST["config"],
+            "derp": {"server": {"enabled": True}},
+            "oidc": {
+                "issuer": "https://id.example.com",
+                "client_id": "h",
+                "client_secret": {"secretKeyRef": {"name": "oidc", "key": "secret"}},
+            },
+        },
+    }
+
+    made = declared(lambda: Headscale("vpn", spec))
+
+    def named(kind, name, tree):
+        # On the wire all numbers are floats.
+        same = json.loads(json.dumps(tree), parse_int=float)
+        return kind.removesuffix("Patch"), name, json.dumps(same, sort_keys=True).replace(SUFFIX, "")
+
+    in_cluster = [its for its in made.values() if its.typ.startswith("kubernetes:")]
+    shown = documents("vpn", HeadscaleArgs.model_validate(spec))
+    for document in shown:
+        if document["kind"] == "ConfigMap":
+            del document["metadata"]["name"]
+    for its in in_cluster:
+        if its.typ.endswith(":StatefulSet"):
+            volumes = its.inputs["spec"]["template"]["spec"]["volumes"]
+            next(each for each in volumes if "configMap" in each)["configMap"]["name"] = "vpn-config"
+    assert {named(its["kind"], its["metadata"].get("name"), its) for its in shown} == {
+        named(its.inputs["kind"], its.inputs["metadata"].get("name"), its.inputs) for its in in_cluster
+    }
+
+
+def test_an_unknown_newer_version_is_taken_with_a_warning(declared, monkeypatch):
+    said = []
+    monkeypatch.setattr(pulumi, "warn", lambda text, *_, **__: said.append(text))
+
+    declared(lambda: Headscale("vpn", {**SMALLEST, "version": "v0.31.0"}))
+
+    assert said == ["vpn: Headscale v0.31.0 is newer than what is known here; it is configured as 0.29 is"]

@@ -180,9 +180,9 @@ BAD_IN_A_VERSION = {
     "a proxy without range": ("v0.29.1", {"trusted_proxies": ["10.0.0.1"]}, "trusted_proxies.0", "no range"),
     "probes too often": (
         "v0.29.1",
-        {"node": {"routes": {"ha": {"probe_interval": "1s", "probe_timeout": "1s"}}}},
-        None,
-        "",
+        {"node": {"routes": {"ha": {"probe_interval": "1500ms", "probe_timeout": "1s"}}}},
+        "node.routes.ha.probe_interval",
+        "at least 2s",
     ),
     "probes too slow": (
         "v0.29.1",

@@ -1,0 +1,132 @@
+"""The command line: look at a stack before, or without, Pulumi.
+
+    python -m headscale_component validate --stack dev
+    python -m headscale_component render --stack dev
+    python -m headscale_component diff-version v0.29.1 --stack dev
+    python -m headscale_component schema | reference
+
+Exit codes: 0 all is well, 1 something is wrong with the stack, 2 the command was not understood.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from headscale_component.spec.errors import Problem, SpecError
+from headscale_component.spec.instances import ROOT, load_instances
+from headscale_component.stack_file import StackFile, read, stack_file, stack_files
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    parsed = _parser().parse_args(arguments)
+    if parsed.command in {"schema", "reference"}:
+        from headscale_component import schema  # noqa: PLC0415 - loaded where it is needed
+
+        print(schema.stack_schema() if parsed.command == "schema" else schema.reference_page(), end="")
+        return 0
+    run = {"validate": _validate, "render": _render, "diff-version": _diff_version}[parsed.command]
+    try:
+        files = [read(path) for path in _paths(parsed)]
+    except SpecError as error:
+        return _told(error.problems, None)
+    codes = []
+    for file in files:
+        try:
+            codes.append(run(file, parsed))
+        except SpecError as error:
+            codes.append(_told(error.problems, file))
+    return max(codes)
+
+
+def _paths(parsed: argparse.Namespace) -> list[Path]:
+    """Return the stack files in question: the one that is named, else all of the project's."""
+    if parsed.file:
+        return [parsed.file]
+    return [stack_file(parsed.directory, parsed.stack)] if parsed.stack else stack_files(parsed.directory)
+
+
+def _validate(file: StackFile, parsed: argparse.Namespace) -> int:
+    load_instances(file.instances)
+    print("ok" if parsed.file or parsed.stack else f"{file.path}: ok")
+    return 0
+
+
+def _render(file: StackFile, _: argparse.Namespace) -> int:
+    import yaml  # noqa: PLC0415 - loaded where it is needed
+
+    from headscale_component.render import documents  # noqa: PLC0415 - loads pulumi_kubernetes
+
+    class Dumper(yaml.SafeDumper):
+        """Writes texts of several lines, such as config.yaml, as they are."""
+
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+    Dumper.add_representer(str, text)
+    for name, spec in load_instances(file.instances).items():
+        for document in documents(name, spec):
+            print("---")
+            print(yaml.dump(document, Dumper=Dumper, sort_keys=False, allow_unicode=True), end="")
+    return 0
+
+
+def _diff_version(file: StackFile, parsed: argparse.Namespace) -> int:
+    from headscale_component import upgrade  # noqa: PLC0415 - loads pulumi_kubernetes
+
+    broken = []
+    for name, spec in load_instances(file.instances).items():
+        print(f"{name}: {spec.version} -> {parsed.version}")
+        problems = upgrade.obstacles(file.instances[name], parsed.version)
+        broken += [problem.under(ROOT, name) for problem in problems]
+        for problem in problems:
+            print(f"  ! {problem}")
+        if not any(problem.path[:1] != ("version",) for problem in problems):
+            for line in upgrade.changes(spec, parsed.version) or ["(config.yaml stays as it is)"]:
+                print(f"  {line}")
+        for remark in upgrade.remarks(spec, parsed.version):
+            print(f"  note: {remark}")
+    return 1 if broken else 0
+
+
+def _told(problems: Sequence[Problem], file: StackFile | None) -> int:
+    for problem in problems:
+        line = file.line_of(problem.path[1:]) if file and problem.path[:1] == (ROOT,) else None
+        where = f" ({file.path}, line {line})" if file and line else ""
+        print((f"{problem}" if problem.path else problem.message) + where)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m headscale_component", description=(__doc__ or "").split("\n")[0])
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, help_ in (
+        ("validate", "print every error of a stack, or `ok`"),
+        ("render", "print the manifests and config.yaml that a stack makes; secrets are references"),
+        ("diff-version", "say what another version of Headscale would change or break"),
+    ):
+        command = commands.add_parser(name, help=help_, description=help_)
+        if name == "diff-version":
+            command.add_argument("version", help="the version to go to, as v0.29.1")
+        which = command.add_mutually_exclusive_group()
+        which.add_argument("file", nargs="?", type=Path, help="a stack file")
+        which.add_argument("--stack", help="a stack of the project; default: all of them")
+        command.add_argument(
+            "--directory", type=Path, default=Path(), help="the folder with Pulumi.yaml; default: here"
+        )
+    commands.add_parser("schema", help="print the JSON Schema of stack files")
+    commands.add_parser("reference", help="print the reference of every key")
+    return parser
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except BrokenPipeError:
+        # Who read along, `head` for example, has seen enough; Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

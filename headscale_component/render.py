@@ -1,0 +1,75 @@
+"""What an instance makes in the cluster, as plain documents: with no engine and no cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pulumi._types import input_type_to_dict, is_input_type
+
+from headscale_component.manifests import (
+    config_map,
+    containers,
+    names,
+    namespace,
+    persistent_volume_claim,
+    role,
+    service,
+    service_account,
+    stateful_set,
+)
+from headscale_component.manifests.config_yaml import config_tree, secret_leaves
+from headscale_component.spec import HeadscaleArgs
+
+Document = dict[str, Any]
+
+SUFFIX = "-xxxxxxxx"
+"""Stands for what the Kubernetes provider appends to a name that it makes."""
+
+
+def documents(name: str, spec: HeadscaleArgs) -> list[Document]:
+    """Return every object of an instance, in the order in which they are made.
+
+    Args:
+        name: The instance's name.
+        spec: The instance; its secrets are references, which show names and no values.
+    """
+    addresses = service.listen_addresses(spec, config_tree(spec))
+    configuration = names.config_map(name) + SUFFIX
+    made = []
+    if spec.create_namespace:
+        made.append(_document("v1", "Namespace", namespace.namespace_patch(spec)))
+    if spec.api_key.auto_manage:
+        made += [
+            _document("v1", "ServiceAccount", service_account.service_account(name, spec)),
+            _document("rbac.authorization.k8s.io/v1", "Role", role.role(name, spec)),
+            _document("rbac.authorization.k8s.io/v1", "RoleBinding", role.role_binding(name, spec)),
+        ]
+    config = _document("v1", "ConfigMap", config_map.config_map(name, spec, config_map.config_text(spec)))
+    config["metadata"]["name"] = configuration
+    environment = containers.secret_environment(secret_leaves(spec.config))
+    workload = stateful_set.stateful_set(
+        name, spec, config_map=configuration, addresses=addresses, environment=environment
+    )
+    made += [
+        config,
+        _document("v1", "Service", service.service(name, spec, addresses)),
+        _document("v1", "Service", service.metrics_service(name, spec, addresses)),
+        _document("apps/v1", "StatefulSet", workload),
+    ]
+    if spec.replicas:
+        made.append(_document("v1", "PersistentVolumeClaim", persistent_volume_claim.claim_patch(name, spec)))
+    return made
+
+
+def _document(api_version: str, kind: str, arguments: object) -> Document:
+    return {"apiVersion": api_version, "kind": kind, **_plain(arguments)}
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any argument
+    """Return Pulumi's arguments under the names that Kubernetes knows."""
+    if is_input_type(type(value)):
+        return _plain(input_type_to_dict(value))
+    if isinstance(value, Mapping):
+        return {key: _plain(its) for key, its in value.items() if its is not None}
+    return [_plain(its) for its in value] if isinstance(value, list | tuple) else value

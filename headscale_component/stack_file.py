@@ -1,0 +1,98 @@
+"""A stack file as a person sees it: what it says, and on which line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from headscale_component.spec.errors import PathPart, Problem, SpecError
+from headscale_component.spec.instances import ROOT
+
+
+@dataclass(frozen=True, slots=True)
+class StackFile:
+    """One `Pulumi.<stack>.yaml`.
+
+    Attributes:
+        path: Where it is.
+        instances: What stands under `headscale:instances`, as it was written; None where nothing does.
+    """
+
+    path: Path
+    instances: Any
+    _node: yaml.Node | None
+
+    def line_of(self, path: Sequence[PathPart]) -> int | None:
+        """Return the line of a value, or of what holds the place where it is missing; counted from 1."""
+        node = self._node
+        line: int | None = None
+        for part in path:
+            node = _child(node, part) if node is not None else None
+            if node is None:
+                break
+            line = node.start_mark.line + 1
+        return line
+
+
+def stack_files(directory: Path) -> list[Path]:
+    """Return the stack files of a project, in the order of their names.
+
+    Args:
+        directory: The folder with `Pulumi.yaml`.
+
+    Raises:
+        SpecError: When there are none.
+    """
+    description = directory / "Pulumi.yaml"
+    project = yaml.safe_load(description.read_text()) if description.exists() else {}
+    folder = directory / str(project.get("stackConfigDir", "."))
+    found = sorted(folder.glob("Pulumi.*.yaml"))
+    if not found:
+        raise SpecError([Problem((), f"there are no stack files `Pulumi.<stack>.yaml` in {folder}")])
+    return found
+
+
+def stack_file(directory: Path, stack: str) -> Path:
+    """Return where a project keeps the file of a stack.
+
+    Raises:
+        SpecError: When there is none, with those that are there.
+    """
+    files = {path.name.removeprefix("Pulumi.").removesuffix(".yaml"): path for path in stack_files(directory)}
+    if stack not in files:
+        raise SpecError([Problem((), f"there is no stack `{stack}`; known are: {', '.join(files)}")])
+    return files[stack]
+
+
+def read(path: Path) -> StackFile:
+    """Read a stack file.
+
+    Raises:
+        SpecError: When it cannot be read, or is no YAML; with the line.
+    """
+    try:
+        text = path.read_text()
+        node, tree = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
+    except OSError as error:
+        raise SpecError([Problem((), f"{path} cannot be read: {error.strerror}")]) from None
+    except UnicodeDecodeError:
+        raise SpecError([Problem((), f"{path} is no text")]) from None
+    except yaml.YAMLError as error:
+        raise SpecError([Problem((), f"{path} is no YAML: {' '.join(str(error).split())}")]) from None
+    config = tree.get("config") if isinstance(tree, Mapping) else None
+    instances = config.get(ROOT) if isinstance(config, Mapping) else None
+    return StackFile(path, instances, _child(_child(node, "config"), ROOT))
+
+
+def _child(node: yaml.Node | None, part: PathPart) -> yaml.Node | None:
+    """Return a key's value; of a key without value the key."""
+    if isinstance(node, yaml.MappingNode):
+        return next((value for key, value in node.value if getattr(key, "value", None) == str(part)), None)
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        item: yaml.Node = node.value[part]
+        return item
+    return None

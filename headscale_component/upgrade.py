@@ -1,0 +1,86 @@
+"""What another version of Headscale would do with an instance: what breaks, and what changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from headscale_component.manifests.config_yaml import config_tree
+from headscale_component.spec import HeadscaleArgs
+from headscale_component.spec.errors import Problem, SpecError, dotted
+from headscale_component.versions import NEWEST_HEADSCALE, minor_version
+
+_STRICT_SINCE = (0, 29)
+
+
+def obstacles(raw: Mapping[str, Any], version: str) -> list[Problem]:
+    """Return what stands in the way of a version: steps that Headscale refuses, and keys that it does not take.
+
+    Args:
+        raw: The instance as it was written, and valid as it is.
+        version: The version to go to.
+    """
+    before, after = minor_version(raw.get("version")), minor_version(version)
+    found = []
+    if before and after:
+        if after < before:
+            found.append(
+                Problem(("version",), "goes back: newer versions change the database, so only a backup leads back")
+            )
+        elif after[0] == before[0] and after[1] - before[1] > 1 and after >= _STRICT_SINCE:
+            found.append(
+                Problem(
+                    ("version",),
+                    f"skips {before[0]}.{before[1] + 1}: Headscale takes one minor version at a time, and each has "
+                    "to have run",
+                )
+            )
+    try:
+        HeadscaleArgs.model_validate({**raw, "version": version})
+    except SpecError as error:
+        found += error.problems
+    return found
+
+
+def changes(spec: HeadscaleArgs, version: str) -> list[str]:
+    """Return how `config.yaml` differs under a version, a line for each key.
+
+    Args:
+        spec: The instance as it is.
+        version: The version to go to; the instance is valid under it.
+    """
+    before, after = _flat(config_tree(spec)), _flat(config_tree(spec.model_copy(update={"version": version})))
+    lines = [f"- {key}: {value}" for key, value in before.items() if key not in after]
+    lines += [f"+ {key}: {value}" for key, value in after.items() if key not in before]
+    return lines + [
+        f"~ {key}: {before[key]} -> {after[key]}" for key in before.keys() & after if before[key] != after[key]
+    ]
+
+
+def remarks(spec: HeadscaleArgs, version: str) -> list[str]:
+    """Return what a person should know of the way to a version, from Headscale's release notes."""
+    before, after = minor_version(spec.version), minor_version(version)
+    if not before or not after:
+        return []
+    notes = [text for minor, text in _NOTES.items() if before < minor <= after]
+    if after > NEWEST_HEADSCALE:
+        notes.append(
+            f"{after[0]}.{after[1]} is newer than what is known here; it is taken to read what "
+            f"{NEWEST_HEADSCALE[0]}.{NEWEST_HEADSCALE[1]} reads"
+        )
+    return notes
+
+
+_NOTES = {
+    (0, 27): "0.27 rewrites the SQLite schema at its first start; back the volume up. Clients: 1.64 and newer",
+    (0, 28): "0.28 tells tags and users apart, and stores keys as hashes. Clients: 1.74 and newer",
+    (0, 29): "0.29 refuses to go back to 0.28 or to skip a version; back the volume up. Clients: 1.80 and newer",
+}
+
+
+def _flat(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        here = (*path, key)
+        flat |= _flat(value, here) if isinstance(value, Mapping) and value else {dotted(here): value}
+    return flat

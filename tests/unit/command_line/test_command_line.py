@@ -1,0 +1,185 @@
+"""What a person sees of a stack with neither engine nor cluster."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from headscale_component.__main__ import main
+from headscale_component.render import documents
+from headscale_component.schema import reference_page, stack_schema
+from headscale_component.spec import load_instances
+
+REPOSITORY = Path(__file__).parents[3]
+STACKS = sorted((REPOSITORY / "stacks").glob("Pulumi.*.yaml"))
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A project with one stack file, and a way to write it."""
+    (tmp_path / "Pulumi.yaml").write_text("name: headscale\nruntime: python\nstackConfigDir: stacks\n")
+    (tmp_path / "stacks").mkdir()
+
+    def write(text):
+        (tmp_path / "stacks" / "Pulumi.dev.yaml").write_text(text)
+        return ["--stack", "dev", "--directory", str(tmp_path)]
+
+    return write
+
+
+GOOD = """config:
+  headscale:instances:
+    vpn:
+      version: v0.28.0
+      config:
+        server_url: https://vpn.example.com
+"""
+
+
+@pytest.mark.parametrize("path", STACKS, ids=lambda path: path.stem)
+def test_the_stacks_of_this_repository_are_valid(path, capsys):
+    assert main(["validate", str(path)]) == 0
+    assert capsys.readouterr().out == "ok\n"
+
+
+def test_every_error_is_on_a_line_with_path_message_and_line_number(project, capsys):
+    where = project(GOOD + "        log:\n          level: loud\n      replicas: 2\n      usres: {}\n")
+
+    assert main(["validate", *where]) == 1
+
+    path = Path(where[3]) / "stacks" / "Pulumi.dev.yaml"
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert lines[0].startswith("headscale:instances.vpn.config.log.level: input should be 'trace', ")
+    assert lines[0].endswith(f"not 'loud' ({path}, line 8)")
+    assert f"headscale:instances.vpn.usres: unknown key; did you mean `users`? ({path}, line 10)" in lines
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "config:",
+        "config: 5",
+        "config:\n  headscale:instances: []",
+        "config:\n  headscale:instances:\n    vpn:",
+        "config:\n  headscale:instances:\n    vpn: {config: 5, version: 1, users: [], preAuthKeys: {a: 5, b: null}}",
+        "config:\n  headscale:instances:\n    5: {config: {dns: [], derp: x, oidc: 1}}",
+        "config:\n  headscale:instances:\n    vpn: {version: [], config: {server_url: {}, dns: {nameservers: 5}}}",
+        "config: [what",
+        "\x00",
+        "a: &a [*a]",
+    ],
+)
+def test_what_is_no_stack_at_all_is_an_error_and_never_a_traceback(project, capsys, text):
+    assert main(["validate", *project(text)]) == 1
+
+    out = capsys.readouterr().out
+    assert ": " in out
+    assert "Traceback" not in out
+
+
+def test_a_stack_that_is_not_there_is_named_with_those_that_are(project, capsys):
+    directory = project(GOOD)[3]
+
+    assert main(["validate", "--stack", "nope", "--directory", directory]) == 1
+    assert capsys.readouterr().out == "there is no stack `nope`; known are: dev\n"
+
+
+def test_without_a_name_all_stacks_are_checked(project, capsys):
+    directory = project(GOOD)[3]
+
+    assert main(["validate", "--directory", directory]) == 0
+    assert capsys.readouterr().out.endswith("Pulumi.dev.yaml: ok\n")
+
+
+def test_rendering_shows_manifests_and_configuration_and_no_secret(project, capsys):
+    oidc = "{issuer: 'https://id.example.com', client_id: h, client_secret: {secretKeyRef: {name: oidc, key: secret}}}"
+
+    assert main(["render", *project(GOOD + f"        oidc: {oidc}\n")]) == 0
+
+    made = {its["kind"]: its for its in yaml.safe_load_all(capsys.readouterr().out)}
+    config = yaml.safe_load(made["ConfigMap"]["data"]["config.yaml"])
+    assert config["server_url"] == "https://vpn.example.com"
+    assert "client_secret" not in config["oidc"]
+    headscale = made["StatefulSet"]["spec"]["template"]["spec"]["containers"][0]
+    assert headscale["env"] == [
+        {
+            "name": "HEADSCALE_OIDC_CLIENT_SECRET",
+            "valueFrom": {"secretKeyRef": {"key": "secret", "name": "oidc"}},
+        }
+    ]
+
+
+def test_a_pipe_that_closes_is_no_traceback():
+    command = f"{sys.executable} -m headscale_component render --stack production | head -1"
+    run = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, cwd=REPOSITORY)
+
+    assert (run.stdout, run.stderr) == ("---\n", "")
+
+
+def test_an_upgrade_shows_what_changes_in_the_configuration(project, capsys):
+    assert main(["diff-version", "v0.29.1", *project(GOOD)]) == 0
+
+    out = capsys.readouterr().out
+    assert "vpn: v0.28.0 -> v0.29.1" in out
+    assert "  - ephemeral_node_inactivity_timeout: 30m" in out
+    assert "  + node.ephemeral.inactivity_timeout: 30m" in out
+    assert "note: 0.29 refuses to go back" in out
+
+
+@pytest.mark.parametrize(
+    ("version", "more", "says"),
+    [
+        (
+            "v0.29.1",
+            "        randomize_client_port: true\n",
+            "! config.randomize_client_port: 0.29 does not start with it",
+        ),
+        ("v0.27.1", "", "! version: goes back"),
+        ("0.30", "", "! version: `0.30` is no exact version"),
+        ("v0.30.0", "", "! version: skips 0.29"),
+    ],
+)
+def test_an_upgrade_that_breaks_says_what_and_fails(project, capsys, version, more, says):
+    assert main(["diff-version", version, *project(GOOD + more)]) == 1
+
+    assert says in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("made", "path"), [(stack_schema, "schemas/stack.schema.json"), (reference_page, "docs/configuration.md")]
+)
+def test_what_is_made_of_the_models_is_current(made, path):
+    assert (REPOSITORY / path).read_text() == made(), "run `make schema`"
+
+
+def test_the_schema_knows_every_key_of_the_stacks_and_finds_a_typo():
+    from jsonschema import Draft202012Validator
+
+    check = Draft202012Validator(json.loads(stack_schema()))
+    for path in STACKS:
+        assert [error.message for error in check.iter_errors(yaml.safe_load(path.read_text()))] == []
+    wrong = yaml.safe_load(GOOD.replace("server_url", "sever_url"))
+
+    assert [error.message for error in check.iter_errors(wrong)]
+
+
+def test_fifty_instances_are_all_rendered():
+    raw = yaml.safe_load(GOOD)["config"]["headscale:instances"]["vpn"]
+    many = {f"vpn-{number}": {**raw, "namespace": f"n-{number}"} for number in range(50)}
+
+    rendered = [documents(name, spec) for name, spec in load_instances(many).items()]
+
+    assert [len(made) for made in rendered] == [8] * 50
+
+
+def test_the_specification_loads_without_pulumi_kubernetes():
+    code = "import sys, headscale_component.spec; print([m for m in sys.modules if m.startswith('pulumi')])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY)
+
+    assert run.stdout == "[]\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pulumi
 import pulumi_kubernetes as k8s
 
-from headscale_component.manifests import names
+from headscale_component.manifests import files, names
 from headscale_component.manifests.config_yaml import config_tree, to_yaml
 from headscale_component.spec import HeadscaleArgs
 from headscale_component.spec.model import is_output
@@ -31,7 +31,7 @@ def config_map(instance: str, spec: HeadscaleArgs, text: str | pulumi.Output[str
     return k8s.core.v1.ConfigMapInitArgs(
         metadata=k8s.meta.v1.ObjectMetaArgs(namespace=spec.namespace, labels=names.labels(instance, spec)),
         immutable=True,
-        data={FILE: text},
+        data={FILE: text, **files.inline_data(spec)},
     )
 
 

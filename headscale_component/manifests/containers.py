@@ -8,19 +8,20 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from headscale_component.manifests import names
+from headscale_component.manifests import files, names
 from headscale_component.manifests.config_map import FILE
 from headscale_component.manifests.persistent_volume_claim import VOLUME as DATA
 from headscale_component.spec import HeadscaleArgs
 from headscale_component.spec.config import DATA_DIRECTORY, SOCKET_DIRECTORY
 from headscale_component.spec.config.kinds import port_of
 from headscale_component.spec.config.rules import is_secret_reference
+from headscale_component.spec.files import CONFIG_DIRECTORY
+from headscale_component.spec.pod import VariableSource
 
 CONFIG = "config"
 SOCKET = "socket"
 TOKEN = "service-account-token"  # noqa: S105 - the name of a volume
 
-_CONFIG_DIRECTORY = "/etc/headscale"
 _TOKEN_DIRECTORY = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - where every client looks
 
 
@@ -40,22 +41,38 @@ def headscale(
         name="headscale",
         image=spec.image if "@" in spec.image else f"{spec.image}:{spec.version}",
         image_pull_policy="IfNotPresent",
-        args=["serve", "--config", f"{_CONFIG_DIRECTORY}/{FILE}"],
-        env=environment or None,
+        args=["serve", "--config", f"{CONFIG_DIRECTORY}/{FILE}"],
+        env=[*environment, *_more_variables(spec)] or None,
         ports=[_container_port(name, port_of(address)) for name, address in addresses.items()],
         # Headscale fetches relay maps and asks its identity provider before it listens: 30 s each at worst.
         startup_probe=_health(spec, period_seconds=2, failure_threshold=45),
         readiness_probe=_health(spec, period_seconds=5, failure_threshold=3),
         liveness_probe=_health(spec, period_seconds=10, failure_threshold=6),
-        resources=k8s.core.v1.ResourceRequirementsArgs(requests={"cpu": "50m", "memory": "64Mi"}),
+        resources=given(spec.pod.resources),
         security_context=_security_context(),
         termination_message_policy="FallbackToLogsOnError",
         volume_mounts=[
-            _mount(CONFIG, _CONFIG_DIRECTORY, read_only=True),
+            _mount(CONFIG, CONFIG_DIRECTORY, read_only=True),
             _mount(DATA, DATA_DIRECTORY),
             _mount(SOCKET, SOCKET_DIRECTORY),
+            *files.mounts(spec),
+            *map(given, spec.pod.volume_mounts),
         ],
     )
+
+
+def given(value: Mapping[str, Any]) -> Any:  # noqa: ANN401 - Pulumi takes mappings for any arguments
+    """Return a Kubernetes object as a person gave it."""
+    return dict(value)
+
+
+def _more_variables(spec: HeadscaleArgs) -> list[k8s.core.v1.EnvVarArgs]:
+    return [
+        k8s.core.v1.EnvVarArgs(name=name, value_from=given(value.model_dump(by_alias=True, exclude_none=True)))
+        if isinstance(value, VariableSource)
+        else k8s.core.v1.EnvVarArgs(name=name, value=value)
+        for name, value in spec.pod.env.items()
+    ]
 
 
 def apikey_manager(instance: str, spec: HeadscaleArgs) -> k8s.core.v1.ContainerArgs:

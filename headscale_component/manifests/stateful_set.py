@@ -6,7 +6,8 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from headscale_api.durations import parse_duration
-from headscale_component.manifests import containers, names
+from headscale_component.manifests import containers, files, names
+from headscale_component.manifests.config_map import FILE
 from headscale_component.manifests.persistent_volume_claim import claim_template
 from headscale_component.spec import HeadscaleArgs
 
@@ -29,7 +30,9 @@ def stateful_set(
         environment: Secrets of the configuration, as `HEADSCALE_…` variables.
     """
     template = k8s.core.v1.PodTemplateSpecArgs(
-        metadata=k8s.meta.v1.ObjectMetaArgs(labels=names.labels(instance, spec)),
+        metadata=k8s.meta.v1.ObjectMetaArgs(
+            labels={**spec.pod.labels, **names.labels(instance, spec)}, annotations=dict(spec.pod.annotations) or None
+        ),
         spec=_pod(instance, spec, config_map, addresses, environment),
     )
     return k8s.apps.v1.StatefulSetInitArgs(
@@ -63,7 +66,7 @@ def _pod(
     addresses: dict[str, str],
     environment: list[k8s.core.v1.EnvVarArgs],
 ) -> k8s.core.v1.PodSpecArgs:
-    managed = spec.api_key.auto_manage
+    managed, more = spec.api_key.auto_manage, spec.pod
     pod_containers = [containers.headscale(spec, addresses, environment)]
     if managed:
         pod_containers.append(containers.apikey_manager(instance, spec))
@@ -81,15 +84,27 @@ def _pod(
             fs_group_change_policy="OnRootMismatch",
             seccomp_profile=k8s.core.v1.SeccompProfileArgs(type="RuntimeDefault"),
         ),
-        containers=pod_containers,
-        volumes=_volumes(config_map, with_token=managed),
+        containers=[*pod_containers, *map(containers.given, more.containers)],
+        volumes=[
+            *_volumes(config_map, with_token=managed),
+            *files.volumes(spec, config_map),
+            *map(containers.given, more.volumes),
+        ],
+        node_selector=dict(more.node_selector) or None,
+        tolerations=[*map(containers.given, more.tolerations)] or None,
+        affinity=containers.given(more.affinity) if more.affinity else None,
+        topology_spread_constraints=[*map(containers.given, more.topology_spread_constraints)] or None,
+        priority_class_name=more.priority_class_name,
     )
 
 
 def _volumes(config_map: pulumi.Input[str], *, with_token: bool) -> list[k8s.core.v1.VolumeArgs]:
     volumes = [
         k8s.core.v1.VolumeArgs(
-            name=containers.CONFIG, config_map=k8s.core.v1.ConfigMapVolumeSourceArgs(name=config_map)
+            name=containers.CONFIG,
+            config_map=k8s.core.v1.ConfigMapVolumeSourceArgs(
+                name=config_map, items=[k8s.core.v1.KeyToPathArgs(key=FILE, path=FILE)]
+            ),
         ),
         k8s.core.v1.VolumeArgs(name=containers.SOCKET, empty_dir=k8s.core.v1.EmptyDirVolumeSourceArgs()),
     ]

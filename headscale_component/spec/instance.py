@@ -11,7 +11,9 @@ from headscale_component.spec.config import HeadscaleConfig
 from headscale_component.spec.config.rules import RETIRED
 from headscale_component.spec.connection import ConnectionSpec
 from headscale_component.spec.errors import SpecError, problems_of
+from headscale_component.spec.files import FilePathInPod, FileSpec
 from headscale_component.spec.model import SpecModel
+from headscale_component.spec.pod import PodSpec
 from headscale_component.spec.pre_auth_key import PreAuthKeySpec
 from headscale_component.spec.rules import broken_rules
 from headscale_component.spec.user import UserSpec
@@ -63,6 +65,13 @@ class HeadscaleArgs(SpecModel):
 
     persistent_volume_claim: PersistentVolumeClaimSpec = PersistentVolumeClaimSpec()
     """The volume that holds the database and the noise key."""
+
+    files: dict[FilePathInPod, FileSpec] = Field(default_factory=dict)
+    """Files in Headscale's container, by path: certificates, relay maps, records, a policy, secrets. Each folder is
+    mounted whole."""
+
+    pod: PodSpec = PodSpec()
+    """Additions to the pod: variables, volumes, containers, resources, where it may run."""
 
     ready_timeout: Duration = "2m"
     """How long a new pod may take to be ready before `pulumi up` reports what keeps it. Slow storage or a slow registry

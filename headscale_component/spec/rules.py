@@ -11,7 +11,8 @@ from itertools import chain
 from typing import Any
 
 from headscale_api.durations import parse_duration
-from headscale_component.spec.config.rules import broken_config_rules
+from headscale_component.spec.config.kinds import DATA_DIRECTORY
+from headscale_component.spec.config.rules import at, broken_config_rules
 from headscale_component.spec.errors import PathPart, Problem
 from headscale_component.versions import OLDEST_HEADSCALE, minor_version
 
@@ -136,6 +137,40 @@ def _direct_needs_an_address(instance: Raw) -> Iterator[Problem]:
         )
 
 
+_PATHS_IN_POD = (
+    ("tls_cert_path",),
+    ("tls_key_path",),
+    ("tls_letsencrypt_cache_dir",),
+    ("noise", "private_key_path"),
+    ("derp", "server", "private_key_path"),
+    ("derp", "paths"),
+    ("dns", "extra_records_path"),
+    ("policy", "path"),
+    ("oidc", "client_secret_path"),
+    ("database", "sqlite", "path"),
+)
+
+
+def _paths_lead_somewhere(instance: Raw) -> Iterator[Problem]:
+    """Find paths that nothing in the pod would be at: its root is read-only, and empty but for Headscale."""
+    mounts = get(_section(get(instance, "pod")), "volumeMounts") or ()
+    folders = [str(get(_section(mount), "mountPath")) for mount in mounts if isinstance(mounts, list | tuple)]
+    for path in _PATHS_IN_POD:
+        values = at(_section(get(instance, "config")), *path)
+        listed = isinstance(values, list | tuple)
+        for index, value in enumerate(values if listed else [values]):
+            if not isinstance(value, str) or not value.startswith("/"):
+                continue
+            there = value in _section(get(instance, "files"))
+            if there or any(value.startswith(f"{folder.rstrip('/')}/") for folder in (DATA_DIRECTORY, *folders)):
+                continue
+            yield Problem(
+                ("config", *path, *((index,) if listed else ())),
+                f"`{value}` is not there in the pod; give it under `files`, or name a file on the volume, in "
+                f"`{DATA_DIRECTORY}`",
+            )
+
+
 RULES: tuple[Callable[[Raw], Iterator[Problem]], ...] = (
     _one_replica,
     _known_version,
@@ -144,4 +179,5 @@ RULES: tuple[Callable[[Raw], Iterator[Problem]], ...] = (
     _secret_names_differ,
     _buffers_fit,
     _direct_needs_an_address,
+    _paths_lead_somewhere,
 )

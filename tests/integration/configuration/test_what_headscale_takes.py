@@ -103,7 +103,7 @@ def oidc(draw):
     its = {
         "issuer": "http://127.0.0.1:9",
         "client_id": draw(words),
-        "client_secret_path": "/SECRET",
+        "client_secret_path": "/var/lib/headscale/secret",
         "only_start_if_oidc_is_available": False,
     }
     return its | draw(
@@ -185,7 +185,7 @@ def on_loopback(tree, directory):
             return value
         for pod in ("/var/lib/headscale", "/var/run/headscale"):
             value = value.replace(pod, str(directory))
-        return value.replace("/SECRET", str(directory / "secret"))
+        return value
 
     tree = moved(tree)
     for key in ("listen_addr", "metrics_listen_addr", "grpc_listen_addr"):

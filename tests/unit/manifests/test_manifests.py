@@ -91,7 +91,7 @@ def test_without_the_sidecar_grpc_is_served_on_the_pods_loopback_alone():
 
 
 def test_ports_probes_and_services_follow_the_configuration():
-    tls = {"tls_cert_path": "/c", "tls_key_path": "/k"}
+    tls = {"tls_cert_path": "/var/lib/headscale/c", "tls_key_path": "/var/lib/headscale/k"}
     spec = an_instance({"listen_addr": "0.0.0.0:9999", "metrics_listen_addr": "[::]:9100", **tls})
     addresses = service.listen_addresses(spec, config_yaml.config_tree(spec))
     headscale = the_pod(spec)["containers"][0]

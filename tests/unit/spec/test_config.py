@@ -8,7 +8,7 @@ from headscale_component.spec.config.kinds import Since, Until
 from headscale_component.spec.config.versions import fields, marked
 
 POSTGRES = {"host": "db", "name": "headscale", "user": "headscale"}
-OIDC = {"issuer": "https://id.example.com", "client_id": "h", "client_secret_path": "/s"}
+OIDC = {"issuer": "https://id.example.com", "client_id": "h", "client_secret_path": "/var/lib/headscale/s"}
 
 
 def problems(config, version="v0.28.0"):
@@ -49,7 +49,7 @@ BAD = {
         "write `corp.example`",
     ),
     "records and a file of them": (
-        {"dns": {"extra_records": [], "extra_records_path": "/r.json"}},
+        {"dns": {"extra_records": [], "extra_records_path": "/var/lib/headscale/r.json"}},
         "dns.extra_records_path",
         "keep one of them",
     ),
@@ -92,10 +92,18 @@ BAD = {
     "level": ({"log": {"level": "verbose"}}, "log.level", "'trace', 'debug'"),
     "policy mode": ({"policy": {"mode": "Database"}}, "policy.mode", "'file' or 'database'"),
     "challenge": ({"tls_letsencrypt_challenge_type": "DNS-01"}, "tls_letsencrypt_challenge_type", "'HTTP-01'"),
-    "certificate without key": ({"tls_cert_path": "/c"}, "tls_key_path", "TLS needs both"),
-    "key without certificate": ({"tls_key_path": "/k"}, "tls_cert_path", "serve in clear without a word"),
+    "certificate without key": ({"tls_cert_path": "/var/lib/headscale/c"}, "tls_key_path", "TLS needs both"),
+    "key without certificate": (
+        {"tls_key_path": "/var/lib/headscale/k"},
+        "tls_cert_path",
+        "serve in clear without a word",
+    ),
     "two ways to TLS": (
-        {"tls_cert_path": "/c", "tls_key_path": "/k", "tls_letsencrypt_hostname": "vpn.example.com"},
+        {
+            "tls_cert_path": "/var/lib/headscale/c",
+            "tls_key_path": "/var/lib/headscale/k",
+            "tls_letsencrypt_hostname": "vpn.example.com",
+        },
         "tls_letsencrypt_hostname",
         "keep one of them",
     ),

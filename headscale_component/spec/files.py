@@ -1,0 +1,73 @@
+"""Files in Headscale's container, beside its configuration."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, StrictStr, model_validator
+
+from headscale_component.spec.config.kinds import DATA_DIRECTORY, SOCKET_DIRECTORY
+from headscale_component.spec.model import Leaf, SpecModel
+from headscale_component.spec.values import DnsSubdomain
+
+CONFIG_DIRECTORY = "/etc/headscale"
+"""Where `config.yaml` is mounted."""
+
+_TAKEN = (
+    CONFIG_DIRECTORY,
+    DATA_DIRECTORY,
+    SOCKET_DIRECTORY,
+    "/etc/ssl",
+    "/usr",
+    "/bin",
+    "/lib",
+    "/proc",
+    "/sys",
+    "/dev",
+)
+_SYSTEM = ("/", "/etc", "/tmp", "/var", "/var/lib", "/var/run", "/run", "/home", "/root")  # noqa: S108 - names, not files
+
+
+def _mountable(path: str) -> str:
+    folder = posixpath.dirname(path)
+    if not path.startswith("/") or path != posixpath.normpath(path) or path.endswith("/"):
+        raise ValueError(f"`{path}` is no absolute path of a file; write for example `/etc/headscale-tls/tls.crt`")
+    if folder in _SYSTEM or any(folder == taken or folder.startswith(f"{taken}/") for taken in _TAKEN):
+        raise ValueError(
+            f"`{folder}` would hide what is there; give the file a folder of its own, as `/etc/headscale-tls/tls.crt`"
+        )
+    return path
+
+
+FilePathInPod = Annotated[StrictStr, AfterValidator(_mountable)]
+"""A file in a folder of its own, which is mounted whole."""
+
+
+class KeyReference(SpecModel):
+    """A key of a Secret or ConfigMap in the instance's namespace."""
+
+    name: DnsSubdomain
+    """The object's name."""
+
+    key: StrictStr
+    """The key in it."""
+
+
+class FileSpec(SpecModel):
+    """Where a file's content comes from: exactly one of these."""
+
+    inline: Leaf[StrictStr] | None = None
+    """The content itself, not for secrets; a change of it rolls the pod."""
+
+    config_map_key_ref: KeyReference | None = None
+    """A ConfigMap. A change reaches the file within a minute or two and does not roll the pod."""
+
+    secret_key_ref: KeyReference | None = None
+    """A Secret. A change reaches the file within a minute or two and does not roll the pod."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if sum(source is not None for source in (self.inline, self.config_map_key_ref, self.secret_key_ref)) == 1:
+            return self
+        raise ValueError("needs exactly one of `inline`, `configMapKeyRef` and `secretKeyRef`")

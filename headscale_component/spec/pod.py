@@ -1,0 +1,79 @@
+"""What a person may add to the pod; Kubernetes' own words, passed on as they are."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, StrictStr
+
+from headscale_component.spec.files import KeyReference
+from headscale_component.spec.model import Leaf, SpecModel
+
+_FIXED = ("app.kubernetes.io/name", "app.kubernetes.io/instance")
+
+KubernetesObject = dict[str, Any]
+
+
+def _not_ours(labels: dict[str, str]) -> dict[str, str]:
+    taken = sorted(set(labels) & set(_FIXED))
+    if taken:
+        raise ValueError(f"`{taken[0]}` is what the StatefulSet finds its pod by; leave it out")
+    return labels
+
+
+def _not_the_configurations(name: str) -> str:
+    if name.startswith("HEADSCALE_") and not name.startswith("HEADSCALE_DEBUG_"):
+        raise ValueError(f"`{name}` would win over the configuration, unchecked; write the key under `config`")
+    return name
+
+
+class VariableSource(SpecModel):
+    """Where a variable's value comes from: exactly one of these."""
+
+    config_map_key_ref: KeyReference | None = None
+    """A ConfigMap in the namespace."""
+
+    secret_key_ref: KeyReference | None = None
+    """A Secret in the namespace."""
+
+
+class PodSpec(SpecModel):
+    """Additions to the pod."""
+
+    labels: Annotated[dict[str, StrictStr], AfterValidator(_not_ours)] = Field(default_factory=dict)
+    """More labels."""
+
+    annotations: dict[str, Leaf[StrictStr]] = Field(default_factory=dict)
+    """More annotations. A changed one rolls the pod: so a person asks for a restart after a Secret changed."""
+
+    env: dict[Annotated[StrictStr, AfterValidator(_not_the_configurations)], Leaf[StrictStr] | VariableSource] = Field(
+        default_factory=dict
+    )
+    """More variables of Headscale's container: a text, or where it comes from."""
+
+    resources: KubernetesObject = Field(default_factory=lambda: {"requests": {"cpu": "50m", "memory": "64Mi"}})
+    """Requests and limits of Headscale's container. No CPU limit: each call with a key costs 53 ms of bcrypt."""
+
+    volumes: tuple[KubernetesObject, ...] = ()
+    """More volumes."""
+
+    volume_mounts: tuple[KubernetesObject, ...] = ()
+    """More mounts of Headscale's container."""
+
+    containers: tuple[KubernetesObject, ...] = ()
+    """More containers."""
+
+    node_selector: dict[str, StrictStr] = Field(default_factory=dict)
+    """Labels of the nodes that may run it."""
+
+    tolerations: tuple[KubernetesObject, ...] = ()
+    """Taints that it bears."""
+
+    affinity: KubernetesObject | None = None
+    """Where it would rather be."""
+
+    topology_spread_constraints: tuple[KubernetesObject, ...] = ()
+    """How it is spread."""
+
+    priority_class_name: StrictStr | None = None
+    """How important it is."""

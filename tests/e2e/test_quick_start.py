@@ -80,6 +80,11 @@ def node(tmp_path):
         made.stop()
 
 
+def runners(cluster):
+    listed = cluster.headscale("vpn", NAMESPACE, "nodes", "list") or []
+    return {its["given_name"] for its in listed if its["given_name"].startswith("runner-")}
+
+
 def test_the_objects_have_the_names_of_the_contract(stack, cluster):
     assert cluster.exists("statefulset", "vpn", NAMESPACE)
     assert cluster.exists("persistentvolumeclaim", "data-vpn-0", NAMESPACE)
@@ -112,6 +117,15 @@ def test_the_api_key_of_the_secret_opens_a_real_call(stack, cluster, login_serve
     assert set(secret) == {"api-key", "expiration", "created-at"}
 
 
+def test_a_reusable_key_joins_several_nodes(stack, cluster, login_server, node):
+    """They are ephemeral and end with this test: the last of this file looks whether they are gone."""
+    key = cluster.secret("ci-runner-key", NAMESPACE)["key"]
+    for number in (1, 2):
+        node(f"runner-{number}").up(login_server, key, hostname=f"runner-{number}")
+
+    assert runners(cluster) == {"runner-1", "runner-2"}
+
+
 def test_a_one_time_key_joins_one_node_and_is_refused_to_a_second(stack, cluster, login_server, node):
     key = cluster.secret("laptop-key", NAMESPACE)["key"]
 
@@ -134,22 +148,6 @@ def test_the_tags_of_a_key_show_on_its_node(stack, cluster, login_server, node):
         its for its in cluster.headscale("vpn", NAMESPACE, "nodes", "list") if its["given_name"] == "dev-machine"
     ]
     assert set(found["tags"]) == {"tag:dev", "tag:laptop"}
-
-
-def test_a_reusable_key_joins_several_ephemeral_nodes_and_they_disappear(stack, cluster, login_server, node):
-    key = cluster.secret("ci-runner-key", NAMESPACE)["key"]
-    runners = [node(name) for name in ("runner-1", "runner-2")]
-    for number, runner in enumerate(runners, 1):
-        runner.up(login_server, key, hostname=f"runner-{number}")
-
-    def seen():
-        listed = cluster.headscale("vpn", NAMESPACE, "nodes", "list") or []
-        return {its["given_name"] for its in listed if its["given_name"].startswith("runner-")}
-
-    assert seen() == {"runner-1", "runner-2"}
-    for runner in runners:
-        runner.stop()
-    eventually("the runners are gone", lambda: not seen(), seconds=150)
 
 
 def test_a_second_up_changes_nothing(stack):
@@ -199,3 +197,7 @@ def test_no_key_stands_in_clear_in_state_or_output(stack, cluster):
         assert key not in everything
         assert key[-40:] not in everything
         assert base64.b64encode(key.encode()).decode() not in everything
+
+
+def test_ephemeral_nodes_that_went_away_disappear(stack, cluster):
+    eventually("the runners are gone", lambda: not runners(cluster), seconds=150)

@@ -1,0 +1,359 @@
+"""Configurations whose effect only shows on the real stack: TLS, STUN, files, PostgreSQL, OIDC."""
+
+import contextlib
+import http.cookiejar
+import os
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.parse
+import urllib.request
+import zlib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lab import tools
+from lab.cluster.certificates import ADDRESS
+from lab.cluster.parts import SERVICE_ADDRESSES
+from lab.state import CACHE, own_cluster
+from lab.tailnode import TailNode
+
+from .conftest import an_instance, eventually
+
+NOBODY = 65534
+needs_the_lab = pytest.mark.skipif(own_cluster(), reason="pods of another cluster do not reach this machine")
+
+
+def address_of(cluster, namespace):
+    return cluster.get("service", "vpn", namespace)["spec"]["clusterIP"]
+
+
+def config_of(cluster, namespace):
+    (name,) = (name for name in cluster.names("configmap", namespace) if "vpn-config-" in name)
+    return cluster.get("configmap", name.partition("/")[2], namespace)["data"]
+
+
+@pytest.fixture
+def node(tmp_path):
+    node = TailNode(tmp_path / "n")
+    yield node
+    node.stop()
+
+
+@contextlib.contextmanager
+def process(command, end=signal.SIGTERM, **options):
+    """Run something for a while, and end it by a signal."""
+    with tempfile.TemporaryFile() as log:
+        running = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, **options)
+        try:
+            yield running
+        finally:
+            running.send_signal(end)
+            running.wait(20)
+
+
+def free_port():
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind((ADDRESS, 0))
+        return probe.getsockname()[1]
+
+
+def answers(port):
+    with contextlib.closing(socket.socket()) as probe:
+        return probe.connect_ex((ADDRESS, port)) == 0
+
+
+# TLS from a Secret, files, and the embedded relay.
+
+TLS = "e2e-tls"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A certificate for every address that a Service of the lab may get."""
+    folder = tmp_path_factory.mktemp("tls")
+    network = SERVICE_ADDRESSES.rpartition(".")[0]
+    names = ",".join(f"IP:{network}.{number}" for number in range(256))
+    subject = ["-subj", "/CN=vpn", "-addext", f"subjectAltName=DNS:vpn.headscale.local,{names}"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
+    files = ["-keyout", folder / "tls.key", "-out", folder / "tls.crt"]
+    subprocess.run([*command, *files], check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def with_tls(make_stack, cluster, certificate):
+    stack = make_stack(TLS)
+    cluster.kubectl("create", "namespace", TLS)
+    files = [f"--cert={certificate / 'tls.crt'}", f"--key={certificate / 'tls.key'}"]
+    cluster.kubectl("create", "secret", "tls", "vpn-tls", "-n", TLS, *files)
+    records = '[{"name": "printer.example.net", "type": "A", "value": "100.64.0.99"}]'
+    stack.declare(
+        vpn=an_instance(
+            TLS,
+            config={
+                "server_url": "https://vpn.headscale.local:8443",
+                "listen_addr": "0.0.0.0:8443",
+                "tls_cert_path": "/etc/headscale-tls/tls.crt",
+                "tls_key_path": "/etc/headscale-tls/tls.key",
+                "dns": {"extra_records_path": "/etc/headscale-records/records.json"},
+            },
+            files={
+                "/etc/headscale-tls/tls.crt": {"secretKeyRef": {"name": "vpn-tls", "key": "tls.crt"}},
+                "/etc/headscale-tls/tls.key": {"secretKeyRef": {"name": "vpn-tls", "key": "tls.key"}},
+                "/etc/headscale-records/records.json": {"inline": records},
+            },
+            pod={"env": {"GODEBUG": "x509negativeserial=0"}, "annotations": {"example.com/why": "tls"}},
+            users={"alice": {}},
+            preAuthKeys={"laptop": {"user": "alice"}},
+        )
+    )
+    stack.up()
+    return stack
+
+
+def test_probes_connection_and_a_joining_node_use_tls(with_tls, cluster, certificate, node, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "tls.crt"))
+    probe = cluster.get("pod", "vpn-0", TLS)["spec"]["containers"][0]["readinessProbe"]["httpGet"]
+    node.start()
+    key = cluster.secret("laptop", TLS)["key"]
+
+    node.up(f"https://{address_of(cluster, TLS)}:8443", key, hostname="by-tls")
+
+    assert probe["scheme"] == "HTTPS"
+    assert with_tls.output("vpn")["users"] == {"alice": "1"}
+    assert [its["given_name"] for its in cluster.headscale("vpn", TLS, "nodes", "list")] == ["by-tls"]
+
+
+def test_in_clear_nobody_is_served(with_tls, cluster):
+    with pytest.raises(urllib.error.HTTPError, match="400") as caught:
+        urllib.request.urlopen(f"http://{address_of(cluster, TLS)}:8443/health", timeout=5)
+    caught.value.close()
+
+
+def test_the_records_of_an_inline_file_are_where_headscale_looks(with_tls, cluster):
+    """Headscale does not start without the file, so that it runs shows the mount; the content is in the ConfigMap."""
+    data = config_of(cluster, TLS)
+    mounts = cluster.get("pod", "vpn-0", TLS)["spec"]["containers"][0]["volumeMounts"]
+
+    assert yaml.safe_load(data["config.yaml"])["dns"]["extra_records_path"] == "/etc/headscale-records/records.json"
+    assert "printer.example.net" in "".join(data.values())
+    assert "/etc/headscale-records" in {mount["mountPath"] for mount in mounts}
+
+
+def test_no_secret_stands_in_the_config_map(with_tls, cluster, certificate):
+    everything = "".join(config_of(cluster, TLS).values())
+
+    assert "PRIVATE KEY" not in everything
+    assert (certificate / "tls.key").read_text().splitlines()[3] not in everything
+
+
+def test_the_embedded_relay_answers_stun(with_tls, cluster):
+    """A binding request as Tailscale's clients send it (RFC 5389, with their SOFTWARE and a FINGERPRINT)."""
+    transaction = os.urandom(12)
+    attributes = struct.pack("!HH8s", 0x8022, 8, b"tailnode")
+    head = struct.pack("!HHI12s", 0x0001, len(attributes) + 8, 0x2112A442, transaction)
+    fingerprint = zlib.crc32(head + attributes) ^ 0x5354554E
+    request = head + attributes + struct.pack("!HHI", 0x8028, 4, fingerprint)
+    with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as client:
+        client.settimeout(5)
+        client.sendto(request, (address_of(cluster, TLS), 3478))
+        answer = client.recv(1024)
+
+    assert struct.unpack("!H", answer[:2]) == (0x0101,)
+    assert answer[8:20] == transaction
+
+
+# PostgreSQL.
+
+POSTGRES = "e2e-postgres"
+
+
+def postgres_programs():
+    """Return PostgreSQL's programs, unpacked from the Debian package and not installed."""
+    unpacked = CACHE / "postgresql-15"
+    if not unpacked.exists():
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run(["apt-get", "-q", "download", "postgresql-15"], cwd=folder, check=True, capture_output=True)
+            (package,) = Path(folder).glob("*.deb")
+            subprocess.run(["dpkg", "-x", package, Path(folder) / "x"], check=True)
+            shutil.move(Path(folder) / "x", unpacked)
+    return unpacked
+
+
+@pytest.fixture(scope="module")
+def postgres():
+    """A real PostgreSQL on this machine, which refuses to run as root; yields its port."""
+    # Not pytest's folder, which nobody but root may enter.
+    folder, port = Path(tempfile.mkdtemp(prefix="postgres-", dir="/var/tmp")), free_port()
+    programs = folder / "programs"
+    shutil.copytree(postgres_programs(), programs, symlinks=True)
+    folder.chmod(0o755)
+    (folder / "home").mkdir()
+    os.chown(folder / "home", NOBODY, NOBODY)
+    run = {
+        "user": NOBODY,
+        "group": NOBODY,
+        "extra_groups": [],
+        "cwd": folder / "home",
+        "env": {"LANG": "C", "PATH": os.environ["PATH"]},
+    }
+    programs /= "usr/lib/postgresql/15/bin"
+    data = folder / "home" / "data"
+    (folder / "home" / "password").write_text("hunter2\n")
+    initdb = [
+        programs / "initdb",
+        "-D",
+        data,
+        "-U",
+        "headscale",
+        "-A",
+        "scram-sha-256",
+        "--pwfile=password",
+        "--no-sync",
+    ]
+    subprocess.run(initdb, check=True, capture_output=True, **run)
+    with (data / "pg_hba.conf").open("a") as file:
+        file.write("host all all 0.0.0.0/0 scram-sha-256\n")
+    server = [programs / "postgres", "-D", data, "-h", ADDRESS, "-p", str(port), "-k", folder / "home", "-F"]
+    # Its fast shutdown: the polite one waits for clients to leave.
+    with process(server, signal.SIGINT, **run):
+        eventually("PostgreSQL answers", lambda: answers(port), seconds=30)
+        yield port
+    shutil.rmtree(folder)
+
+
+@needs_the_lab
+def test_an_instance_on_postgres_keeps_its_users_there(make_stack, cluster, postgres):
+    stack = make_stack(POSTGRES)
+    cluster.kubectl("create", "namespace", POSTGRES)
+    cluster.kubectl("create", "secret", "generic", "db", "-n", POSTGRES, "--from-literal=password=hunter2")
+    database = {
+        "type": "postgres",
+        "postgres": {
+            "host": ADDRESS,
+            "port": postgres,
+            "name": "postgres",
+            "user": "headscale",
+            "pass": {"secretKeyRef": {"name": "db", "key": "password"}},
+            "ssl": "disable",
+        },
+    }
+    stack.declare(
+        vpn=an_instance(
+            POSTGRES, {"database": database}, users={"alice": {}}, preAuthKeys={"laptop": {"user": "alice"}}
+        )
+    )
+    stack.up()
+
+    assert cluster.headscale("vpn", POSTGRES, "users", "list")[0]["name"] == "alice"
+    assert cluster.secret("laptop", POSTGRES)["key"].startswith("hskey-auth-")
+    config = config_of(cluster, POSTGRES)["config.yaml"]
+    assert "hunter2" not in config
+    assert yaml.safe_load(config)["database"]["postgres"]["host"] == ADDRESS
+    assert "sqlite" not in yaml.safe_load(config)["database"]
+    stack.preview("--expect-no-changes")
+
+
+# OpenID Connect.
+
+OIDC = "e2e-oidc"
+
+
+@pytest.fixture(scope="module")
+def provider():
+    """An OpenID Connect provider on this machine; yields its issuer."""
+    port = free_port()
+    command = [Path(sys.prefix) / "bin" / "oidc-provider-mock", "--host", ADDRESS, "--port", str(port)]
+    with process(command):
+        eventually("the provider answers", lambda: answers(port), seconds=30)
+        yield f"http://{ADDRESS}:{port}"
+
+
+@pytest.fixture(scope="module")
+def with_oidc(make_stack, cluster, provider):
+    stack = make_stack(OIDC)
+    cluster.kubectl("create", "namespace", OIDC)
+    cluster.kubectl("create", "secret", "generic", "oidc", "-n", OIDC, "--from-literal=secret=hunter2")
+    oidc = {
+        "issuer": provider,
+        "client_id": "headscale",
+        "client_secret": {"secretKeyRef": {"name": "oidc", "key": "secret"}},
+        "email_verified_required": False,
+    }
+    stack.declare(vpn=an_instance(OIDC, {"server_url": "http://vpn.headscale.local:8080", "oidc": oidc}))
+    stack.up()
+    return stack
+
+
+class Browser:
+    """Follows a login by hand: the server's own name is not known on this machine."""
+
+    def __init__(self, address):
+        self.address = address
+        jar = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
+        self.opener = urllib.request.build_opener(jar, _NoRedirect)
+
+    def open(self, url, form=None):
+        data = urllib.parse.urlencode(form).encode() if form else None
+        try:
+            answer = self.opener.open(url.replace("http://vpn.headscale.local:8080", self.address), data, timeout=10)
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
+            return answer.status, answer.headers.get("Location"), answer.read()
+
+    def sent_on(self, url, form=None):
+        """Return where a page sends the browser."""
+        status, location, text = self.open(url, form)
+        assert status in {301, 302, 303, 307}, (url, status, text[:500])
+        return urllib.parse.urljoin(url, location)
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_):
+        return None
+
+
+@needs_the_lab
+def test_a_person_joins_a_node_by_logging_in(with_oidc, cluster, node):
+    address = f"http://{address_of(cluster, OIDC)}:8080"
+    node.start()
+    command = [tools.path("tailscale"), f"--socket={node.socket}", "up", f"--login-server={address}", "--hostname=mine"]
+    with tempfile.TemporaryFile("w+") as said:
+        up = subprocess.Popen([*command, "--timeout=60s"], stdout=said, stderr=subprocess.STDOUT)
+        try:
+            link = eventually("a link to log in", lambda: _link(said), seconds=30)
+            browser = Browser(address)
+            login = browser.sent_on(link)
+            callback = browser.sent_on(login, {"sub": "alice"})
+            assert browser.open(callback)[0] == 200
+            assert up.wait(30) == 0
+        finally:
+            up.kill()
+            up.wait()
+
+    (found,) = cluster.headscale("vpn", OIDC, "nodes", "list")
+    assert found["given_name"] == "mine"
+    assert found["user"]["provider"] == "oidc"
+
+
+def _link(file):
+    file.seek(0)
+    found = re.search(r"https?://\S+/register/\S+", file.read())
+    return found and found.group()
+
+
+@needs_the_lab
+def test_the_secret_of_the_provider_stands_nowhere_in_clear(with_oidc, cluster):
+    assert "hunter2" not in "".join(config_of(cluster, OIDC).values())
+    assert "hunter2" not in str(with_oidc.export())
+    assert "hunter2" not in "".join(with_oidc.said)

@@ -6,7 +6,9 @@ import base64
 import json
 import os
 import subprocess
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from lab import cluster, images, processes, pulumi, tools
@@ -133,6 +135,7 @@ def shell_env() -> None:
     """Print the exports with which a person's own commands work on the lab."""
     variables = pulumi.environment()
     folders = dict.fromkeys(str(tools.path(name).parent) for name in ("kubectl", "tailscale"))
+    folders[str(Path(sys.executable).parent)] = None
     variables["PATH"] = ":".join([*variables.get("PATH", "$PATH").split(":")[:1], *folders, "$PATH"])
     for name, value in sorted(variables.items()):
         print(f'export {name}="{value}"')

@@ -51,12 +51,12 @@ def dotted(path: Sequence[PathPart]) -> str:
     """Return a path as `a.b[0].c`; a key that holds a dot is quoted, as `a["b.c"]`."""
     text = ""
     for part in path:
-        if isinstance(part, int):
+        if isinstance(part, int) and not isinstance(part, bool):
             text += f"[{part}]"
-        elif "." in part:
+        elif "." in str(part):
             text += f'["{part}"]'
         else:
-            text += f".{part}" if text else part
+            text += f".{part}" if text else str(part)
     return text
 
 

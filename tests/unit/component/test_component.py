@@ -73,9 +73,8 @@ def test_the_program_of_the_readme_declares_what_it_says(declared):
     assert {("vpn-alice", "User"), ("vpn-laptop", "PreAuthKey")} <= set(made)
 
 
-def test_the_stack_of_the_readme_is_accepted():
-    (text,) = blocks("yaml")
-
+@pytest.mark.parametrize("text", blocks("yaml"))
+def test_the_stacks_of_the_readme_are_accepted(text):
     instances = load_instances(yaml.safe_load(text)["config"]["headscale:instances"])
 
     assert set(instances) == {"vpn"}

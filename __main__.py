@@ -2,15 +2,9 @@
 
 import pulumi
 
-from headscale_component import Headscale, SpecError, load_instances
+from headscale_component import Headscale, stack_instances
 
-try:
-    instances = load_instances(pulumi.Config("headscale").get_object("instances"))
-except SpecError as error:
-    file = f"stacks/Pulumi.{pulumi.get_stack()}.yaml"
-    raise pulumi.RunError(f"{file} has {len(error.problems)} problem(s):\n{error}") from None
-
-for name, args in instances.items():
+for name, args in stack_instances().items():
     headscale = Headscale(name, args)
     pulumi.export(
         name,

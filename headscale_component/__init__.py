@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         UserSpec,
         load_instances,
     )
+    from headscale_component.stack_config import stack_instances
 
 __all__ = [
     "ApiKey",
@@ -41,6 +42,7 @@ __all__ = [
     "User",
     "UserSpec",
     "load_instances",
+    "stack_instances",
 ]
 
 _HOMES = {
@@ -50,6 +52,7 @@ _HOMES = {
     "HeadscaleConnection": "dynamic_providers.connection",
     "PreAuthKey": "dynamic_providers.pre_auth_key",
     "User": "dynamic_providers.user",
+    "stack_instances": "headscale_component.stack_config",
 }
 
 

@@ -236,7 +236,7 @@ class Headscale(pulumi.ComponentResource):
             return containers.secret_environment(leaves)
         # Autonamed, so that a change makes a new Secret, rolls the pod, and only then removes the old one.
         secret = k8s.core.v1.Secret(
-            f"{self._name}-config-secrets",
+            names.config_secrets(self._name),
             metadata=k8s.meta.v1.ObjectMetaArgs(
                 namespace=self._spec.namespace, labels=names.labels(self._name, self._spec)
             ),

@@ -47,7 +47,7 @@ def documents(name: str, spec: HeadscaleArgs) -> list[Document]:
         ]
     config = _document("v1", "ConfigMap", config_map.config_map(name, spec, config_map.config_text(spec)))
     config["metadata"]["name"] = configuration
-    environment = containers.secret_environment(secret_leaves(spec.config))
+    environment = containers.secret_environment(secret_leaves(spec.config), names.config_secrets(name) + SUFFIX)
     workload = stateful_set.stateful_set(
         name, spec, config_map=configuration, addresses=addresses, environment=environment
     )

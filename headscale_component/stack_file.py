@@ -11,6 +11,7 @@ import yaml
 
 from headscale_component.spec.errors import PathPart, Problem, SpecError
 from headscale_component.spec.instances import ROOT
+from headscale_component.spec.model import Sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,16 @@ def read(path: Path) -> StackFile:
         raise SpecError([Problem((), f"{path} is no YAML: {' '.join(str(error).split())}")]) from None
     config = tree.get("config") if isinstance(tree, Mapping) else None
     instances = config.get(ROOT) if isinstance(config, Mapping) else None
-    return StackFile(path, instances, _child(_child(node, "config"), ROOT))
+    return StackFile(path, _sealed(instances), _child(_child(node, "config"), ROOT))
+
+
+def _sealed(value: Any) -> Any:  # noqa: ANN401 - any YAML
+    """Return a tree with a mark for each `secure:` value, which only Pulumi can open."""
+    if isinstance(value, Mapping):
+        if set(value) == {"secure"} and isinstance(value["secure"], str):
+            return Sealed()
+        return {key: _sealed(its) for key, its in value.items()}
+    return [_sealed(its) for its in value] if isinstance(value, list) else value
 
 
 def _child(node: yaml.Node | None, part: PathPart) -> yaml.Node | None:

@@ -8,7 +8,6 @@ import pulumi_kubernetes as k8s
 from headscale_component.manifests import files, names
 from headscale_component.manifests.config_yaml import config_tree, to_yaml
 from headscale_component.spec import HeadscaleArgs
-from headscale_component.spec.model import is_output
 
 FILE = "config.yaml"
 
@@ -40,4 +39,4 @@ def _holds_output(value: object) -> bool:
         return any(map(_holds_output, value.values()))
     if isinstance(value, list | tuple):
         return any(map(_holds_output, value))
-    return is_output(value)
+    return isinstance(value, pulumi.Output)

@@ -12,6 +12,7 @@ from headscale_component.spec.config import HeadscaleConfig
 from headscale_component.spec.config.database import SqliteConfig
 from headscale_component.spec.config.rules import SECRETS, is_secret_reference
 from headscale_component.spec.config.versions import without_unread
+from headscale_component.spec.model import Sealed
 from headscale_component.versions import minor_version
 
 Tree = dict[str, Any]
@@ -36,9 +37,11 @@ def to_yaml(tree: Tree) -> str:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any leaf
-    """Return lists for tuples, which YAML would mark as Python's own."""
+    """Return lists for tuples, which YAML would mark as Python's own, and a mark for what cannot be opened."""
     if isinstance(value, Mapping):
         return {key: _plain(its) for key, its in value.items()}
+    if isinstance(value, Sealed):
+        return repr(value)
     return [_plain(its) for its in value] if isinstance(value, list | tuple) else value
 
 

@@ -8,6 +8,10 @@ HTTP_PORT_NAME = "http"
 GRPC_PORT_NAME = "grpc"
 METRICS_PORT_NAME = "metrics"
 STUN_PORT_NAME = "stun"
+ACME_PORT_NAME = "acme"
+
+ACME_PORT = 80
+"""Where a certificate authority asks by HTTP-01 (RFC 8555), whatever Headscale listens on."""
 
 RELAY_PORT = 50480
 """Where the sidecar relays to Headscale's socket, on the pod's loopback only."""
@@ -22,6 +26,11 @@ NON_ROOT = 65532
 def config_map(instance: str) -> str:
     """Return what the ConfigMap's name begins with; a random suffix follows."""
     return f"{instance}-config"
+
+
+def config_secrets(instance: str) -> str:
+    """Return what the name of the Secret with the configuration's own secrets begins with; a random suffix follows."""
+    return f"{instance}-config-secrets"
 
 
 def metrics_service(instance: str) -> str:

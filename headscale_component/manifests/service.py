@@ -13,7 +13,7 @@ _NO_WAIT = {"pulumi.com/skipAwait": "true"}
 
 
 def service(instance: str, spec: HeadscaleArgs, config: dict[str, str]) -> k8s.core.v1.ServiceInitArgs:
-    """Return the Service for clients: HTTP, gRPC, and STUN where the embedded relay runs.
+    """Return the Service for clients: HTTP, gRPC, STUN where the embedded relay runs, ACME where it is answered.
 
     Args:
         instance: The instance's name.
@@ -21,7 +21,12 @@ def service(instance: str, spec: HeadscaleArgs, config: dict[str, str]) -> k8s.c
         config: Listen addresses by port name, see `listen_addresses`.
     """
     ports = [
-        _port(name, port_of(address), "UDP" if name == names.STUN_PORT_NAME else "TCP")
+        _port(
+            name,
+            names.ACME_PORT if name == names.ACME_PORT_NAME else port_of(address),
+            "UDP" if name == names.STUN_PORT_NAME else "TCP",
+            target=port_of(address),
+        )
         for name, address in config.items()
         if name != names.METRICS_PORT_NAME
     ]
@@ -48,11 +53,13 @@ def listen_addresses(spec: HeadscaleArgs, tree: dict[str, object]) -> dict[str, 
         addresses[names.METRICS_PORT_NAME] = str(tree["metrics_listen_addr"])
     if spec.config.derp.server.enabled:
         addresses[names.STUN_PORT_NAME] = spec.config.derp.server.stun_listen_addr
+    if spec.config.answers_acme:
+        addresses[names.ACME_PORT_NAME] = spec.config.tls_letsencrypt_listen
     return addresses
 
 
-def _port(name: str, number: int, protocol: str) -> k8s.core.v1.ServicePortArgs:
-    return k8s.core.v1.ServicePortArgs(name=name, port=number, target_port=number, protocol=protocol)
+def _port(name: str, number: int, protocol: str, target: int | None = None) -> k8s.core.v1.ServicePortArgs:
+    return k8s.core.v1.ServicePortArgs(name=name, port=number, target_port=target or number, protocol=protocol)
 
 
 def _service(

@@ -5,7 +5,14 @@ from __future__ import annotations
 import sys
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    ValidatorFunctionWrapHandler,
+    WrapSerializer,
+    WrapValidator,
+)
 from pydantic.alias_generators import to_camel
 
 T = TypeVar("T")
@@ -25,15 +32,27 @@ class SpecModel(BaseModel):
     )
 
 
+class Sealed:
+    """A value that a stack file holds encrypted, where nobody can open it: on the command line."""
+
+    def __repr__(self) -> str:
+        """Return what is shown in its place."""
+        return "[secret]"
+
+
 def is_output(value: object) -> bool:
-    """Return whether a value is a pulumi Output, without loading pulumi to find out."""
+    """Return whether only Pulumi knows a value, without loading pulumi to find out."""
     pulumi = sys.modules.get("pulumi")
-    return pulumi is not None and isinstance(value, pulumi.Output)
+    return isinstance(value, Sealed) or (pulumi is not None and isinstance(value, pulumi.Output))
 
 
 def _outputs_pass(value: Any, check: ValidatorFunctionWrapHandler) -> Any:  # noqa: ANN401 - any leaf
     return value if is_output(value) else check(value)
 
 
-Leaf = Annotated[T, WrapValidator(_outputs_pass)]
+def _outputs_stay(value: Any, serialize: SerializerFunctionWrapHandler) -> Any:  # noqa: ANN401 - any leaf
+    return value if is_output(value) else serialize(value)
+
+
+Leaf = Annotated[T, WrapValidator(_outputs_pass), WrapSerializer(_outputs_stay)]
 """A value that may be a pulumi Output in Python; what is plain is checked, an Output is taken as it is."""

@@ -282,14 +282,14 @@ def provider():
 def with_oidc(make_stack, cluster, provider):
     stack = make_stack(OIDC)
     cluster.kubectl("create", "namespace", OIDC)
-    cluster.kubectl("create", "secret", "generic", "oidc", "-n", OIDC, "--from-literal=secret=hunter2")
     oidc = {
         "issuer": provider,
         "client_id": "headscale",
-        "client_secret": {"secretKeyRef": {"name": "oidc", "key": "secret"}},
         "email_verified_required": False,
     }
     stack.declare(vpn=an_instance(OIDC, {"server_url": "http://vpn.headscale.local:8080", "oidc": oidc}))
+    secret = "headscale:instances.vpn.config.oidc.client_secret"
+    stack.pulumi("config", "set", "--secret", "--path", secret, "hunter2", "--stack", stack.name)
     stack.up()
     return stack
 
@@ -353,7 +353,13 @@ def _link(file):
 
 
 @needs_the_lab
-def test_the_secret_of_the_provider_stands_nowhere_in_clear(with_oidc, cluster):
+def test_a_secret_that_the_stack_file_encrypts_stands_nowhere_in_clear(with_oidc, cluster):
+    with_oidc.preview("--diff", "--refresh")
+    (variable,) = cluster.get("pod", "vpn-0", OIDC)["spec"]["containers"][0]["env"]
+    source = variable["valueFrom"]["secretKeyRef"]
+
+    assert cluster.secret(source["name"], OIDC) == {"oidc.client_secret": "hunter2"}
+    assert "hunter2" not in with_oidc.file.read_text()
     assert "hunter2" not in "".join(config_of(cluster, OIDC).values())
     assert "hunter2" not in str(with_oidc.export())
     assert "hunter2" not in "".join(with_oidc.said)

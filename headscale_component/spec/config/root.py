@@ -192,8 +192,8 @@ class HeadscaleConfig(ConfigSection):
     tls_letsencrypt_challenge_type: Literal["HTTP-01", "TLS-ALPN-01"] = "HTTP-01"
     """How the certificate authority checks the name."""
 
-    tls_letsencrypt_listen: Annotated[EndpointOrOff, Otherwise("off")] = ":http"
-    """Where HTTP-01 is answered."""
+    tls_letsencrypt_listen: Annotated[EndpointOrOff, Otherwise("off")] = "0.0.0.0:8089"
+    """Where HTTP-01 is answered; port 80 of the Service leads there. The pod may not open port 80 itself."""
 
     acme_url: HttpUrlOrEmpty | None = None
     """Another certificate authority. Headscale's own: Let's Encrypt."""
@@ -215,3 +215,9 @@ class HeadscaleConfig(ConfigSection):
     def serves_tls(self) -> bool:
         """Whether `listen_addr` speaks TLS (Headscale: the certificate alone decides)."""
         return bool(self.tls_cert_path or self.tls_letsencrypt_hostname)
+
+    @property
+    def answers_acme(self) -> bool:
+        """Whether a certificate authority is answered by HTTP-01."""
+        by_http = self.tls_letsencrypt_challenge_type == "HTTP-01" and self.tls_letsencrypt_listen
+        return bool(self.tls_letsencrypt_hostname and by_http)

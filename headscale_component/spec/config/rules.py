@@ -234,6 +234,8 @@ def _proxies_are_few(config: Raw) -> Iterator[Problem]:
 
 def _ports_apart(config: Raw) -> Iterator[Problem]:
     defaults = {"listen_addr": "0.0.0.0:8080", "metrics_listen_addr": "0.0.0.0:9090", "grpc_listen_addr": ":50443"}
+    if _said(config, "tls_letsencrypt_hostname"):
+        defaults["tls_letsencrypt_listen"] = "0.0.0.0:8089"
     seen: dict[str, str] = {}
     for key, default in defaults.items():
         address = config.get(key, default)

@@ -115,6 +115,17 @@ def test_rendering_shows_manifests_and_configuration_and_no_secret(project, caps
     ]
 
 
+def test_what_is_encrypted_in_the_file_is_shown_as_a_secret(project, capsys):
+    oidc = "{issuer: 'https://id.example.com', client_id: {secure: v1:abc}, client_secret: {secure: v1:def}}"
+
+    assert main(["render", *project(GOOD + f"        oidc: {oidc}\n")]) == 0
+
+    made = {its["kind"]: its for its in yaml.safe_load_all(capsys.readouterr().out)}
+    assert yaml.safe_load(made["ConfigMap"]["data"]["config.yaml"])["oidc"]["client_id"] == "[secret]"
+    (variable,) = made["StatefulSet"]["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert variable["valueFrom"]["secretKeyRef"] == {"key": "oidc.client_secret", "name": "vpn-config-secrets-xxxxxxxx"}
+
+
 def test_a_pipe_that_closes_is_no_traceback():
     command = f"{sys.executable} -m headscale_component render --stack production | head -1"
     run = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, cwd=REPOSITORY)

@@ -10,6 +10,7 @@ import yaml
 
 from headscale_component import Headscale, HeadscaleArgs, SpecError, load_instances
 from headscale_component.render import SUFFIX, documents
+from headscale_component.stack_config import sealed
 
 README = (Path(__file__).parents[3] / "README.md").read_text()
 SMALLEST = {"version": "v0.28.0", "config": {"server_url": "https://vpn.example.com"}}
@@ -130,6 +131,21 @@ def test_what_rendering_shows_is_what_the_component_declares(declared):
     assert {named(its["kind"], its["metadata"].get("name"), its) for its in shown} == {
         named(its.inputs["kind"], its.inputs["metadata"].get("name"), its.inputs) for its in in_cluster
     }
+
+
+def test_what_the_stack_file_encrypts_reaches_headscale_by_a_secret(declared):
+    oidc = {"issuer": "https://id.example.com", "client_id": "h", "client_secret": "hunter2"}
+    stack = {"vpn": {**SMALLEST, "config": {**SMALLEST["config"], "oidc": oidc}}}
+
+    def program():
+        for name, spec in load_instances(sealed(stack)).items():
+            Headscale(name, spec)
+
+    made = declared(program)
+
+    secret = made["vpn-config-secrets", "Secret"].inputs
+    assert secret["stringData"]["value"] == {"oidc.client_secret": "hunter2"}, "marked as a secret on the wire"
+    assert [name for name, its in made.items() if "hunter2" in str(its.inputs)] == [("vpn-config-secrets", "Secret")]
 
 
 def test_an_unknown_newer_version_is_taken_with_a_warning(declared, monkeypatch):

@@ -135,6 +135,65 @@ def test_the_config_map_is_immutable_and_gets_its_name_from_the_provider():
     assert made == plain(config_map.config_map("vpn", spec, config_map.config_text(spec)))
 
 
+def test_port_80_of_the_service_leads_to_where_acme_is_answered():
+    spec = an_instance({"tls_letsencrypt_hostname": "vpn.example.com"})
+    addresses = service.listen_addresses(spec, config_yaml.config_tree(spec))
+
+    ports = {port["name"]: port for port in plain(service.service("vpn", spec, addresses))["spec"]["ports"]}
+
+    assert (ports["acme"]["port"], ports["acme"]["target_port"]) == (80, 8089)
+    assert {"name": "acme", "container_port": 8089, "protocol": "TCP"} in the_pod(spec)["containers"][0]["ports"]
+
+
+FILES = {
+    "/etc/headscale-tls/tls.crt": {"secretKeyRef": {"name": "vpn-tls", "key": "tls.crt"}},
+    "/etc/headscale-tls/ca.crt": {"configMapKeyRef": {"name": "ca", "key": "ca"}},
+    "/etc/headscale-maps/derp.yaml": {"inline": "regions: {}"},
+}
+
+
+def test_each_folder_of_files_is_one_volume():
+    spec = an_instance(files=FILES)
+    pod = the_pod(spec)
+
+    mounts = {mount["mount_path"]: mount["name"] for mount in pod["containers"][0]["volume_mounts"]}
+    volumes = {volume["name"]: volume.get("projected") for volume in pod["volumes"]}
+
+    assert [
+        source.get("secret", source.get("config_map"))["name"]
+        for source in volumes[mounts["/etc/headscale-tls"]]["sources"]
+    ] == ["ca", "vpn-tls"]
+    (inline,) = volumes[mounts["/etc/headscale-maps"]]["sources"]
+    key = inline["config_map"]["items"][0]["key"]
+    assert inline["config_map"]["items"] == [{"key": key, "path": "derp.yaml"}]
+    assert config_map.config_map("vpn", spec, "").data[key] == "regions: {}"
+
+
+def test_additions_to_the_pod_are_passed_on():
+    more = {
+        "labels": {"team": "net"},
+        "annotations": {"a": "b"},
+        "env": {"TZ": "UTC", "TOKEN": {"secretKeyRef": {"name": "s", "key": "k"}}},
+        "resources": {"requests": {"memory": "1Gi"}},
+        "volumes": [{"name": "scratch", "emptyDir": {}}],
+        "volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}],
+        "containers": [{"name": "backup", "image": "litestream"}],
+        "nodeSelector": {"disk": "ssd"},
+        "tolerations": [{"operator": "Exists"}],
+        "priorityClassName": "high",
+    }
+    pod = the_pod(an_instance(pod=more))
+    headscale = pod["containers"][0]
+
+    assert [container["name"] for container in pod["containers"]] == ["headscale", "apikey-manager", "backup"]
+    assert {"name": "TZ", "value": "UTC"} in headscale["env"]
+    assert headscale["resources"] == {"requests": {"memory": "1Gi"}}
+    assert {"name": "scratch", "mountPath": "/scratch"} in headscale["volume_mounts"]
+    assert {"name": "scratch", "emptyDir": {}} in pod["volumes"]
+    assert (pod["node_selector"], pod["priority_class_name"]) == ({"disk": "ssd"}, "high")
+    assert pod["tolerations"] == [{"operator": "Exists"}]
+
+
 def test_an_empty_value_stays_empty():
     """The seed operator's B9: what was empty there was filled with defaults again."""
     config = rendered(an_instance({"dns": {"search_domains": []}, "prefixes": {"v6": ""}, "metrics_listen_addr": ""}))

@@ -152,6 +152,25 @@ BAD = {
         "config.dns.base_domain: `example.com` holds the host of server_url, `vpn.example.com`: nodes would lose "
         "their way to Headscale; choose a domain of its own, as `tailnet.example.com`",
     ),
+    "a file that hides what is there": (
+        {"files": {"/etc/ssl/certs/ca.crt": {"inline": "x"}}},
+        'files["/etc/ssl/certs/ca.crt"]: `/etc/ssl/certs` would hide what is there; give the file a folder of its own, '
+        "as `/etc/headscale-tls/tls.crt`",
+    ),
+    "a file from nowhere": (
+        {"files": {"/a/b": {}}},
+        "files./a/b: needs exactly one of `inline`, `configMapKeyRef` and `secretKeyRef`",
+    ),
+    "a path that leads nowhere": (
+        {"config": {"server_url": "http://a", "policy": {"mode": "file", "path": "/etc/policy.hujson"}}},
+        "config.policy.path: `/etc/policy.hujson` is not there in the pod; give it under `files`, or name a file on "
+        "the volume, in `/var/lib/headscale`",
+    ),
+    "a variable that would win over the configuration": (
+        {"pod": {"env": {"HEADSCALE_SERVER_URL": "http://b"}}},
+        "pod.env.HEADSCALE_SERVER_URL: `HEADSCALE_SERVER_URL` would win over the configuration, unchecked; write the "
+        "key under `config`",
+    ),
     "what 0.29 removed": (
         {"version": "v0.29.1", "config": {"server_url": "http://a", "randomize_client_port": False}},
         "config.randomize_client_port: 0.29 does not start with it, even when it is false; "

@@ -1,0 +1,53 @@
+"""The instances of the stack that Pulumi runs for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+
+from headscale_component.spec import HeadscaleArgs, SpecError, load_instances
+from headscale_component.spec.config.rules import SECRETS
+
+_SECRET_PATHS = (*(("config", *path) for path in SECRETS), ("connection", "apiKey"), ("connection", "kubeconfig"))
+
+
+def stack_instances() -> dict[str, HeadscaleArgs]:
+    """Return the instances under `headscale:instances` of the running stack, by name.
+
+    Values that the stack file holds encrypted (`pulumi config set --secret --path`) stay Pulumi secrets.
+
+    Raises:
+        pulumi.RunError: With every problem at once, which Pulumi shows without a traceback.
+    """
+    config = pulumi.Config("headscale")
+    document = config.get_object("instances")
+    if pulumi.runtime.is_config_secret(config.full_key("instances")):
+        document = sealed(document)
+    try:
+        return load_instances(document)
+    except SpecError as error:
+        file = f"stacks/Pulumi.{pulumi.get_stack()}.yaml"
+        raise pulumi.RunError(f"{file} has {len(error.problems)} problem(s):\n{error}") from None
+
+
+def sealed(document: Any) -> Any:  # noqa: ANN401 - whatever a person wrote
+    """Return the instances with each secret text as a Pulumi secret again.
+
+    Pulumi hands a structure over in clear, and says only that something in it was encrypted.
+    """
+    if not isinstance(document, Mapping):
+        return document
+    return {name: _sealed_at(raw, _SECRET_PATHS) for name, raw in document.items()}
+
+
+def _sealed_at(tree: Any, paths: tuple[tuple[str, ...], ...]) -> Any:  # noqa: ANN401 - whatever a person wrote
+    if not isinstance(tree, Mapping):
+        return tree
+    here = {path[0] for path in paths if len(path) == 1}
+    below = {key: tuple(path[1:] for path in paths if path[0] == key and len(path) > 1) for key in tree}
+    return {
+        key: pulumi.Output.secret(value) if key in here and isinstance(value, str) else _sealed_at(value, below[key])
+        for key, value in tree.items()
+    }

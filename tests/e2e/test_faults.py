@@ -44,16 +44,9 @@ def test_an_update_that_is_killed_ten_times_from_nothing_on_ends_with_one_user_a
 
 
 def test_a_pod_that_crash_loops_is_reported_with_what_it_says_and_the_next_up_repairs(stack, cluster):
-    stack.declare(
-        **declared(
-            config={
-                "prefixes": {"v4": "nonsense"},
-                "derp": {"urls": [], "server": {"enabled": True}},
-                "server_url": "http://a",
-            },
-            readyTimeout="25s",
-        )
-    )
+    # A relay map that cannot be fetched: nobody can know that before Headscale tries.
+    derp = {"urls": ["http://127.0.0.1:9/map"], "server": {"enabled": True}}
+    stack.declare(**declared(config={"derp": derp}, readyTimeout="25s"))
     broken = stack.up(check=False)
     stack.declare(**declared())
     stack.up()

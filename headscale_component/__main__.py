@@ -61,7 +61,7 @@ def _render(file: StackFile, _: argparse.Namespace) -> int:
 
     from headscale_component.render import documents  # noqa: PLC0415 - loads pulumi_kubernetes
 
-    class Dumper(yaml.SafeDumper):
+    class Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc] # whichever is there
         """Writes texts of several lines, such as config.yaml, as they are."""
 
     def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
@@ -95,9 +95,7 @@ def _diff_version(file: StackFile, parsed: argparse.Namespace) -> int:
 
 def _told(problems: Sequence[Problem], file: StackFile | None) -> int:
     for problem in problems:
-        line = file.line_of(problem.path[1:]) if file and problem.path[:1] == (ROOT,) else None
-        where = f" ({file.path}, line {line})" if file and line else ""
-        print((f"{problem}" if problem.path else problem.message) + where)
+        print(file.told(problem) if file else problem.message)
     return 1
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-from pulumi._types import input_type_to_dict, is_input_type
+from pulumi._types import input_type_py_to_pulumi_names, is_input_type
 
 from headscale_component.manifests import (
     config_map,
@@ -66,10 +67,17 @@ def _document(api_version: str, kind: str, arguments: object) -> Document:
     return {"apiVersion": api_version, "kind": kind, **_plain(arguments)}
 
 
+@cache
+def _wire_names(arguments: Any) -> dict[str, str]:  # noqa: ANN401 - a class
+    """Return Kubernetes' names of the arguments of a class, by Python's."""
+    return dict(input_type_py_to_pulumi_names(arguments))
+
+
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any argument
     """Return Pulumi's arguments under the names that Kubernetes knows."""
     if is_input_type(type(value)):
-        return _plain(input_type_to_dict(value))
+        known = _wire_names(type(value))
+        return {known[name]: _plain(its) for name, its in vars(value).items() if its is not None}
     if isinstance(value, Mapping):
         return {key: _plain(its) for key, its in value.items() if its is not None}
     return [_plain(its) for its in value] if isinstance(value, list | tuple) else value

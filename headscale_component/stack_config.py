@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pulumi
 
 from headscale_component.spec import HeadscaleArgs, SpecError, load_instances
 from headscale_component.spec.config.rules import SECRETS
+from headscale_component.spec.errors import Problem
+from headscale_component.stack_file import read, stack_file
 
 _SECRET_PATHS = (*(("config", *path) for path in SECRETS), ("connection", "apiKey"), ("connection", "kubeconfig"))
 
@@ -28,8 +31,17 @@ def stack_instances() -> dict[str, HeadscaleArgs]:
     try:
         return load_instances(document)
     except SpecError as error:
-        file = f"stacks/Pulumi.{pulumi.get_stack()}.yaml"
-        raise pulumi.RunError(f"{file} has {len(error.problems)} problem(s):\n{error}") from None
+        told = "\n".join(_with_lines(error.problems))
+        raise pulumi.RunError(f"the stack has {len(error.problems)} problem(s):\n{told}") from None
+
+
+def _with_lines(problems: Sequence[Problem]) -> list[str]:
+    """Return the problems with their lines, where the stack's file is at hand; automation may keep it elsewhere."""
+    try:
+        file = read(stack_file(Path(), pulumi.get_stack()))
+    except SpecError:
+        return [str(problem) for problem in problems]
+    return [file.told(problem) for problem in problems]
 
 
 def sealed(document: Any) -> Any:  # noqa: ANN401 - whatever a person wrote

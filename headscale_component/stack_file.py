@@ -38,6 +38,12 @@ class StackFile:
             line = node.start_mark.line + 1
         return line
 
+    def told(self, problem: Problem) -> str:
+        """Return a problem with the line that it is on."""
+        line = self.line_of(problem.path[1:]) if problem.path[:1] == (ROOT,) else None
+        text = str(problem) if problem.path else problem.message
+        return f"{text} ({self.path}, line {line})" if line else text
+
 
 def stack_files(directory: Path) -> list[Path]:
     """Return the stack files of a project, in the order of their names.

@@ -45,12 +45,10 @@ def metrics_service(instance: str, spec: HeadscaleArgs, config: dict[str, str]) 
 
 def listen_addresses(spec: HeadscaleArgs, tree: dict[str, object]) -> dict[str, str]:
     """Return what listens where, by port name, from the finished configuration."""
-    addresses = {
-        names.HTTP_PORT_NAME: str(tree["listen_addr"]),
-        names.GRPC_PORT_NAME: str(tree["grpc_listen_addr"]),
-    }
-    if tree.get("metrics_listen_addr"):
-        addresses[names.METRICS_PORT_NAME] = str(tree["metrics_listen_addr"])
+    addresses = {names.HTTP_PORT_NAME: str(tree["listen_addr"])}
+    for name, key in ((names.GRPC_PORT_NAME, "grpc_listen_addr"), (names.METRICS_PORT_NAME, "metrics_listen_addr")):
+        if tree.get(key):
+            addresses[name] = str(tree[key])
     if spec.config.derp.server.enabled:
         addresses[names.STUN_PORT_NAME] = spec.config.derp.server.stun_listen_addr
     if spec.config.answers_acme:

@@ -44,6 +44,9 @@ def _octal(text: str) -> str:
     raise ValueError(f'`{text}` is no mode; write three octal digits in quotes, as "0770"')
 
 
+_GRPC = Until((0, 29), "has no gRPC any more, and ignores it without a word", "nothing")
+
+
 class NoiseConfig(ConfigSection):
     """`noise`: the control protocol."""
 
@@ -105,10 +108,10 @@ class HeadscaleConfig(ConfigSection):
     metrics_listen_addr: Annotated[EndpointOrOff, Otherwise("off")] = "0.0.0.0:9090"
     """Where Headscale serves metrics and health, always in clear; the metrics Service follows it."""
 
-    grpc_listen_addr: Annotated[Endpoint | None, Otherwise(":50443")] = None
+    grpc_listen_addr: Annotated[Endpoint | None, Otherwise(":50443"), _GRPC] = None
     """Where Headscale serves gRPC if it has TLS or `grpc_allow_insecure`. Default: port 50443."""
 
-    grpc_allow_insecure: Flag | None = None
+    grpc_allow_insecure: Annotated[Flag | None, _GRPC] = None
     """Whether gRPC is served without TLS. Not needed by us: the admin channel is the sidecar's relay. Default: off,
     on for `connection.channel: pod` on the pod's loopback."""
 

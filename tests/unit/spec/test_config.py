@@ -204,6 +204,7 @@ BAD_IN_A_VERSION = {
         "ephemeral_node_inactivity_timeout",
         "keep one",
     ),
+    "no gRPC any more": ("v0.30.0", {"grpc_allow_insecure": True}, "grpc_allow_insecure", "has no gRPC any more"),
     "no metrics": ("v0.27.1", {"metrics_listen_addr": ""}, "metrics_listen_addr", "0.28"),
 }
 
@@ -221,7 +222,7 @@ def test_a_version_that_nobody_knows_yet_reads_what_the_newest_known_reads():
     assert "randomize_client_port" in problems({"randomize_client_port": True}, "v0.31.0")
 
 
-@pytest.mark.parametrize("version", ["v0.26.1", "v0.27.1", "v0.28.0", "v0.29.1"])
+@pytest.mark.parametrize("version", ["v0.26.1", "v0.27.1", "v0.28.0", "v0.29.1", "v0.30.0"])
 def test_a_version_gets_the_keys_that_it_reads_and_no_other(version):
     tree, minor = rendered(version=version), tuple(map(int, version.removeprefix("v").split(".")[:2]))
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from pulumi._types import input_type_py_to_pulumi_names, is_input_type
 
@@ -68,15 +68,15 @@ def _document(api_version: str, kind: str, arguments: object) -> Document:
 
 
 @cache
-def _wire_names(arguments: Any) -> dict[str, str]:  # noqa: ANN401 - a class
+def _wire_names(arguments: Hashable) -> dict[str, str]:
     """Return Kubernetes' names of the arguments of a class, by Python's."""
-    return dict(input_type_py_to_pulumi_names(arguments))
+    return dict(input_type_py_to_pulumi_names(cast(type, arguments)))
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any argument
     """Return Pulumi's arguments under the names that Kubernetes knows."""
     if is_input_type(type(value)):
-        known = _wire_names(type(value))
+        known = _wire_names(cast(Hashable, type(value)))
         return {known[name]: _plain(its) for name, its in vars(value).items() if its is not None}
     if isinstance(value, Mapping):
         return {key: _plain(its) for key, its in value.items() if its is not None}

@@ -7,9 +7,8 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, StrictStr, model_validator
 
-from headscale_component.spec.config.kinds import DATA_DIRECTORY, SOCKET_DIRECTORY
+from headscale_component.spec.config.kinds import DATA_DIRECTORY, SOCKET_DIRECTORY, KeyReference
 from headscale_component.spec.model import Leaf, SpecModel
-from headscale_component.spec.values import DnsSubdomain
 
 CONFIG_DIRECTORY = "/etc/headscale"
 """Where `config.yaml` is mounted."""
@@ -42,16 +41,6 @@ def _mountable(path: str) -> str:
 
 FilePathInPod = Annotated[StrictStr, AfterValidator(_mountable)]
 """A file in a folder of its own, which is mounted whole."""
-
-
-class KeyReference(SpecModel):
-    """A key of a Secret or ConfigMap in the instance's namespace."""
-
-    name: DnsSubdomain
-    """The object's name."""
-
-    key: StrictStr
-    """The key in it."""
 
 
 class FileSpec(SpecModel):

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StrictStr
 
-from headscale_component.spec.files import KeyReference
+from headscale_component.spec.config.kinds import KeyReference
 from headscale_component.spec.model import Leaf, SpecModel
 
 _FIXED = ("app.kubernetes.io/name", "app.kubernetes.io/instance")

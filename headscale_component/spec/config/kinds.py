@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, StrictBool, StrictInt, StrictStr, WithJsonSchema
 
 from headscale_component.spec.model import Leaf, SpecModel
+from headscale_component.spec.values import DnsSubdomain
 
 DATA_DIRECTORY = "/var/lib/headscale"
 """Where the volume is mounted: database, noise key, ACME cache."""
@@ -225,11 +226,11 @@ HttpUrlOrEmpty = Leaf[Annotated[StrictStr, AfterValidator(_or_empty(_http_url))]
 DsnWord = Leaf[Annotated[StrictStr, AfterValidator(_dsn_word)]]
 
 
-class SecretKeyRef(SpecModel):
-    """A key of a Secret in the instance's namespace."""
+class KeyReference(SpecModel):
+    """A key of a Secret or ConfigMap in the instance's namespace."""
 
-    name: StrictStr
-    """The Secret's name."""
+    name: DnsSubdomain
+    """The object's name."""
 
     key: StrictStr
     """The key in it."""
@@ -238,7 +239,7 @@ class SecretKeyRef(SpecModel):
 class SecretReference(SpecModel):
     """A secret that is somewhere else: `{secretKeyRef: {name: …, key: …}}`."""
 
-    secret_key_ref: SecretKeyRef
+    secret_key_ref: KeyReference
     """Where it is."""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import threading
 import warnings
 from collections.abc import Coroutine, Iterator, Mapping
@@ -20,6 +21,9 @@ Result = TypeVar("Result")
 
 _SECONDS = 30.0
 _ACCEPTED_IN_SECONDS = 15.0
+
+
+_PORT_TRIES = 5
 
 
 class ClusterError(Exception):
@@ -98,9 +102,9 @@ class Cluster:
     @contextlib.contextmanager
     def port_forward(self, pod: str, namespace: str, port: int) -> Iterator[int]:
         """Open a local port that leads to a port in a pod, and yield its number."""
-        forward = self._run(self._forward(pod, namespace, port))
+        forward, local_port = self._run(self._forward(pod, namespace, port))
         try:
-            yield self._run(forward.__aenter__())
+            yield local_port
         finally:
             with contextlib.suppress(Exception):
                 self._run(forward.__aexit__(None, None, None))
@@ -123,12 +127,20 @@ class Cluster:
             except ValueError:
                 return Answer(response.status_code, {"message": response.text[:300]})
 
-    async def _forward(self, pod: str, namespace: str, port: int) -> Any:  # noqa: ANN401 - kr8s has no types
+    async def _forward(self, pod: str, namespace: str, port: int) -> tuple[Any, int]:
         from kr8s.asyncio.objects import Pod  # noqa: PLC0415 - loaded when it is needed
         from kr8s.asyncio.portforward import PortForward  # noqa: PLC0415
 
         found = await Pod({"metadata": {"name": pod, "namespace": namespace}}, api=self._api)
-        return PortForward(found, port, local_port="auto")
+        for tries_left in reversed(range(_PORT_TRIES)):
+            forward: Any = PortForward(found, port, local_port="auto")
+            try:
+                return forward, await forward.__aenter__()
+            except OSError as error:
+                # kr8s looks for a free port first and takes it later: somebody may have been faster.
+                if error.errno != errno.EADDRINUSE or not tries_left:
+                    raise
+        raise AssertionError("the last try returns or raises")
 
     async def _execute(self, pod: str, namespace: str, container: str, command: list[str]) -> str:
         from kr8s.asyncio.objects import Pod  # noqa: PLC0415 - loaded when it is needed

@@ -195,9 +195,16 @@ def on_loopback(tree, directory):
     return tree
 
 
-def starts(version, directory, config):
+def starts(version, directory, config, tries=3):
     """Return None when headscale serves with a configuration, else what it says."""
-    directory.mkdir()
+    problem = starts_at_once(version, directory / str(tries), config)
+    # Ports are looked for before they are taken, and others start beside: somebody may have been faster.
+    taken = problem and "address already in use" in problem
+    return starts(version, directory, config, tries - 1) if taken and tries else problem
+
+
+def starts_at_once(version, directory, config):
+    directory.mkdir(parents=True)
     spec = HeadscaleArgs.model_validate({"version": EXAMPLES[version], "config": config})
     tree = on_loopback(plain(config_tree(spec)), directory)
     server = RunningHeadscale(version, directory, whole=tree)

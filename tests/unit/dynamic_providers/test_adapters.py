@@ -1,5 +1,7 @@
 """What a preview decides, without any call: checks and differences."""
 
+import asyncio
+import errno
 import socket
 from datetime import UTC, datetime, timedelta
 
@@ -7,6 +9,7 @@ import pytest
 from pulumi.output import Unknown
 
 from dynamic_providers.api_key import ApiKeyProvider
+from dynamic_providers.cluster import Cluster
 from dynamic_providers.pre_auth_key import PreAuthKeyProvider
 from dynamic_providers.user import UserProvider
 
@@ -115,3 +118,32 @@ def test_the_names_that_stand_in_peoples_state_stay():
         "dynamic_providers.api_key.ApiKeyProvider",
     ]
     assert not any(kind.serialize_as_secret_always for kind in (UserProvider, PreAuthKeyProvider, ApiKeyProvider))
+
+
+@pytest.mark.parametrize(("taken", "opens"), [(2, True), (5, False)])
+def test_a_port_that_somebody_took_first_is_no_end(monkeypatch, taken, opens):
+    """kr8s looks for a free port, and takes it a moment later."""
+    tries = []
+
+    class Forward:
+        def __init__(self, *_, **__):
+            pass
+
+        async def __aenter__(self):
+            tries.append(1)
+            if len(tries) <= taken:
+                raise OSError(errno.EADDRINUSE, "address already in use")
+            return 40000
+
+    async def pod(*_, **__):
+        return object()
+
+    monkeypatch.setattr("kr8s.asyncio.portforward.PortForward", Forward)
+    monkeypatch.setattr("kr8s.asyncio.objects.Pod", pod)
+
+    if opens:
+        assert asyncio.run(Cluster()._forward("vpn-0", "n", 1))[1] == 40000
+    else:
+        with pytest.raises(OSError, match="in use"):
+            asyncio.run(Cluster()._forward("vpn-0", "n", 1))
+    assert len(tries) == min(taken + 1, 5)

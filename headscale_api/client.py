@@ -1,7 +1,10 @@
-"""A typed client of one Headscale, 0.26 to 0.29, whatever differs between them on the wire."""
+"""A typed client of one Headscale, whatever differs between its versions on the wire."""
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import ssl
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from types import TracebackType
@@ -11,8 +14,9 @@ import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from headscale_api._proto import headscale_pb2 as wire
-from headscale_api.errors import HeadscaleError, Unsupported
+from headscale_api.errors import NotFound, Unsupported
 from headscale_api.models import ApiKey, Node, PreAuthKey, User
+from headscale_api.rest import RestTransport
 from headscale_api.transport import GrpcTransport, Transport
 
 _CHANNEL_OPTIONS: list[tuple[str, str | int]] = [
@@ -25,8 +29,13 @@ _CHANNEL_OPTIONS: list[tuple[str, str | int]] = [
     ("grpc.max_reconnect_backoff_ms", 1_000),
 ]
 
+_PROBE_SECONDS = 2.0
+
 TAGS_ALONE_SINCE = 28
 """The minor version from which keys have ids of their own, and may belong to tags alone."""
+
+POLICY_CHECK_SINCE = 29
+"""The minor version from which the server checks a policy without storing it."""
 
 
 class HeadscaleClient:
@@ -42,9 +51,43 @@ class HeadscaleClient:
 
     @classmethod
     def over_unix_socket(cls, path: str, *, timeout_seconds: float = 10.0) -> Self:
-        """Return a client of the Headscale behind a unix socket, which asks for no key."""
+        """Return a client of the Headscale behind a unix socket, which asks for no key and speaks gRPC up to 0.29."""
+        if speaks_http(socket.AF_UNIX, path):
+            return cls(RestTransport("http://headscale", unix_socket=path, timeout_seconds=timeout_seconds))
         channel = grpc.insecure_channel(f"unix:{path}", options=_CHANNEL_OPTIONS)
         return cls(GrpcTransport(channel, path, timeout_seconds=timeout_seconds))
+
+    @classmethod
+    def over_relay(cls, host: str, port: int, *, timeout_seconds: float = 10.0) -> Self:
+        """Return a client of the Headscale whose unix socket is relayed to an address."""
+        if speaks_http(socket.AF_INET, (host, port)):
+            return cls(RestTransport(f"http://{host}:{port}", timeout_seconds=timeout_seconds))
+        return cls.over_tcp(f"{host}:{port}", timeout_seconds=timeout_seconds)
+
+    @classmethod
+    def over_http(
+        cls,
+        url: str,
+        *,
+        api_key: str,
+        ca_certificate: bytes | None = None,
+        server_name: str | None = None,
+        timeout_seconds: float = 10.0,
+    ) -> Self:
+        """Return a client that speaks REST (0.28 and newer).
+
+        Args:
+            url: `http(s)://host:port`.
+            api_key: The key to show.
+            ca_certificate: PEM of the authority to trust instead of the system's.
+            server_name: The name to expect in the certificate, where it differs from the address.
+            timeout_seconds: Deadline of each call.
+        """
+        trust = ssl.create_default_context(cadata=ca_certificate.decode()) if ca_certificate else None
+        rest = RestTransport(
+            url, api_key=api_key, trust=trust, server_name=server_name, timeout_seconds=timeout_seconds
+        )
+        return cls(rest)
 
     @classmethod
     def over_tcp(
@@ -61,7 +104,7 @@ class HeadscaleClient:
 
         Args:
             address: `host:port`.
-            api_key: The key to show; None for the relay, which leads to the unix socket.
+            api_key: The key to show; None where it leads to the unix socket.
             tls: Whether to speak TLS.
             ca_certificate: PEM of the authority to trust instead of the system's.
             server_name: The name to expect in the certificate, where it differs from the address.
@@ -90,31 +133,10 @@ class HeadscaleClient:
         self.close()
 
     def minor_version(self) -> int:
-        """Return the server's minor version, 26 to 29, found out by what it can do, and remembered.
-
-        There is no call for it, and `/version` is not on the unix socket. The questions change nothing: deleting
-        the preauth key 0 succeeds silently, and an empty policy is a valid one.
-        """
+        """Return the server's minor version, 26 and above; found out once."""
         if self._minor is None:
-            self._minor = self._probe_minor_version()
+            self._minor = self._transport.minor_version()
         return self._minor
-
-    def _probe_minor_version(self) -> int:
-        if not self._knows("Health", wire.Empty()):
-            return 26
-        if not self._knows("DeletePreAuthKey", wire.PreAuthKeyRequest()):
-            return 27
-        return 29 if self._knows("CheckPolicy", wire.Policy(policy="{}")) else 28
-
-    def _knows(self, method: str, request: wire.Empty | wire.PreAuthKeyRequest | wire.Policy) -> bool:
-        try:
-            self._transport.call(method, request, wire.Empty)
-        except Unsupported:
-            return False
-        except HeadscaleError as error:
-            if error.retryable or type(error).__name__ in {"Unauthenticated", "PermissionDenied"}:
-                raise
-        return True
 
     def health(self) -> None:
         """Ask whether Headscale and its database answer (0.27 and newer; a list of nobody before)."""
@@ -203,12 +225,15 @@ class HeadscaleClient:
         """End a preauth key now; the nodes that joined with it stay. An unknown one is passed over in silence."""
         self._transport.call("ExpirePreAuthKey", self._key_request(key), wire.Empty)
 
-    def delete_pre_auth_key(self, key: PreAuthKey) -> None:
-        """Delete a preauth key; before 0.28, which cannot, end it."""
-        if self.minor_version() < TAGS_ALONE_SINCE:
-            self.expire_pre_auth_key(key)
-        else:
-            self._transport.call("DeletePreAuthKey", self._key_request(key), wire.Empty)
+    def delete_pre_auth_key(self, key_id: int) -> None:
+        """Delete a preauth key; before 0.28, which cannot, end it. One that is gone is passed over in silence."""
+        if self.minor_version() >= TAGS_ALONE_SINCE:
+            with contextlib.suppress(NotFound):
+                self._transport.call("DeletePreAuthKey", wire.PreAuthKeyRequest(id=key_id), wire.Empty)
+            return
+        for key in self.list_pre_auth_keys():
+            if key.id == key_id:
+                self.expire_pre_auth_key(key)
 
     def _key_request(self, key: PreAuthKey) -> wire.PreAuthKeyRequest:
         """Name a key as this version does: field 1 was the user's id before it was the key's."""
@@ -262,6 +287,17 @@ class HeadscaleClient:
         """Make a node log in again."""
         self._transport.call("ExpireNode", wire.NodeRequest(node_id=node_id), wire.Empty)
 
+    def check_policy(self, policy: str) -> bool:
+        """Have a policy checked, its own tests too, without storing it; return whether this version can (0.29, newer).
+
+        Raises:
+            HeadscaleError: With what is wrong in it.
+        """
+        if self.minor_version() < POLICY_CHECK_SINCE:
+            return False
+        self._transport.call("CheckPolicy", wire.Policy(policy=policy), wire.Empty)
+        return True
+
     def get_policy(self) -> str:
         """Return the policy as it was stored.
 
@@ -278,6 +314,16 @@ class HeadscaleClient:
             FailedPrecondition: When the policy comes from a file.
         """
         self._transport.call("SetPolicy", wire.Policy(policy=policy), wire.Policy)
+
+
+def speaks_http(family: socket.AddressFamily, address: str | tuple[str, int]) -> bool:
+    """Return whether a Headscale's socket answers HTTP, as from 0.30 on; before, it is gRPC's alone."""
+    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.settimeout(_PROBE_SECONDS)
+        probe.connect(address)
+        probe.sendall(b"GET /version HTTP/1.1\r\nHost: headscale\r\nConnection: close\r\n\r\n")
+        return probe.recv(7) == b"HTTP/1."
+    return False
 
 
 def _timestamp(time: datetime) -> Timestamp:

@@ -1,4 +1,4 @@
-"""The one door to the network: unary gRPC calls with a deadline on each."""
+"""The door to the network: what carries calls, and the one that does it by gRPC."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from typing import Protocol, TypeVar
 import grpc
 from google.protobuf.message import Message
 
-from headscale_api.errors import error_class
+from headscale_api._proto import headscale_pb2 as wire
+from headscale_api.errors import HeadscaleError, PermissionDenied, Unauthenticated, Unsupported, error_class
 
 Answer = TypeVar("Answer", bound=Message)
 
 _SERVICE = "/headscale.v1.HeadscaleService"
-_LONGEST_DETAIL = 300
+LONGEST_DETAIL = 300
 
 
 class Transport(Protocol):
-    """What carries a call; the REST of newer Headscales will be another one."""
+    """What carries calls: gRPC up to 0.29, REST for newer ones."""
 
     address: str
 
@@ -27,6 +28,10 @@ class Transport(Protocol):
         Raises:
             HeadscaleError: The subclass that names what went wrong.
         """
+        ...
+
+    def minor_version(self) -> int:
+        """Return the server's minor version, 26 and above."""
         ...
 
     def close(self) -> None:
@@ -60,9 +65,31 @@ class GrpcTransport:
         try:
             return invoke(request, timeout=self._timeout_seconds, metadata=self._metadata)
         except grpc.RpcError as error:
-            detail = (error.details() or "")[:_LONGEST_DETAIL]
+            detail = (error.details() or "")[:LONGEST_DETAIL]
             raise error_class(error.code().name, detail)(method, self.address, detail) from None
 
     def close(self) -> None:
         """Give up the connection."""
         self._channel.close()
+
+    def minor_version(self) -> int:
+        """Return the server's minor version, found out by what it can do.
+
+        There is no call for it, and `/version` is not on the unix socket. The questions change nothing: deleting
+        the preauth key 0 succeeds silently, and an empty policy is a valid one.
+        """
+        if not self._knows("Health", wire.Empty()):
+            return 26
+        if not self._knows("DeletePreAuthKey", wire.PreAuthKeyRequest()):
+            return 27
+        return 29 if self._knows("CheckPolicy", wire.Policy(policy="{}")) else 28
+
+    def _knows(self, method: str, request: Message) -> bool:
+        try:
+            self.call(method, request, wire.Empty)
+        except Unsupported:
+            return False
+        except HeadscaleError as error:
+            if error.retryable or isinstance(error, Unauthenticated | PermissionDenied):
+                raise
+        return True

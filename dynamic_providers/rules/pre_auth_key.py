@@ -89,7 +89,7 @@ def _make(
     try:
         store.write(wanted.namespace, wanted.secret_name, _holding(key, wanted, expires_at))
     except Exception:
-        client.delete_pre_auth_key(key)
+        client.delete_pre_auth_key(key.id)
         raise
     return Held(key, expires_at)
 
@@ -136,7 +136,7 @@ def _remove_pending(client: HeadscaleClient, before: StoredSecret, keys: Sequenc
     pending = time_of(before.annotations, PENDING)
     for key in keys:
         if pending is not None and key.expiration == pending:
-            client.delete_pre_auth_key(key)
+            client.delete_pre_auth_key(key.id)
 
 
 def _undo(store: SecretStore, wanted: Wanted, before: StoredSecret | None) -> None:
@@ -149,9 +149,7 @@ def _undo(store: SecretStore, wanted: Wanted, before: StoredSecret | None) -> No
 
 def delete(client: HeadscaleClient, store: SecretStore, key_id: str, namespace: str, secret_name: str) -> None:
     """Delete the key, and its Secret unless that holds another key by now; what is gone is done."""
-    for key in client.list_pre_auth_keys():
-        if str(key.id) == key_id:
-            client.delete_pre_auth_key(key)
+    client.delete_pre_auth_key(int(key_id))
     delete_secret(store, key_id, namespace, secret_name)
 
 

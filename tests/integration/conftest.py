@@ -1,18 +1,23 @@
 """Real headscale processes on loopback, one for each version that the client speaks to."""
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import yaml
 
-from headscale_api import HeadscaleClient, HeadscaleError
+from headscale_api import HeadscaleClient, HeadscaleError, api_key_prefix
+
+NEXT = "HEADSCALE_NEXT"
+"""Path of a Headscale that no Go module has yet, of a build of its main branch say; the suites then run on it too."""
 
 VERSIONS = ("0.26", "0.27", "0.28", "0.29")
 REPOSITORY = Path(__file__).parents[2]
@@ -27,6 +32,8 @@ def pytest_collection_modifyitems(items):
 
 def binary(version):
     """Return headscale's binary, built by the lab where it is not at hand yet."""
+    if version == "next":
+        return os.environ[NEXT]
     command = [sys.executable, "-m", "lab", "tool", f"headscale-{version}"]
     return subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY).stdout.strip()
 
@@ -35,6 +42,15 @@ def free_port(kind=socket.SOCK_STREAM):
     with contextlib.closing(socket.socket(socket.AF_INET, kind)) as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+class Discreet(HeadscaleClient):
+    """A client that keeps quiet about the key that it came in with."""
+
+    own = ""
+
+    def list_api_keys(self):
+        return [key for key in super().list_api_keys() if key.prefix != self.own]
 
 
 @dataclass
@@ -46,6 +62,8 @@ class RunningHeadscale:
     process: subprocess.Popen | None = None
     settings: dict = field(default_factory=dict)
     whole: dict | None = None
+    transport: str = "grpc"
+    _key: str | None = None
 
     @property
     def socket_path(self):
@@ -55,8 +73,36 @@ class RunningHeadscale:
     def grpc_address(self):
         return f"127.0.0.1:{self.grpc_port}"
 
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.http_port}"
+
+    @property
+    def speaks_grpc(self):
+        return self.version in VERSIONS
+
     def client(self, **options):
-        return HeadscaleClient.over_unix_socket(self.socket_path, **options)
+        """Return a client: on the socket, or by REST with a key of its own, which it does not list."""
+        if self.transport == "grpc" or not self.speaks_grpc:
+            return HeadscaleClient.over_unix_socket(self.socket_path, **options)
+        if self._key is None:
+            with HeadscaleClient.over_unix_socket(self.socket_path) as local:
+                self._key = local.create_api_key(datetime.now(UTC) + timedelta(hours=1))
+        client = Discreet.over_http(self.url, api_key=self._key, **options)
+        client.own = api_key_prefix(self._key)
+        return client
+
+    def remote(self, key, **options):
+        """Return a client that comes from outside with a key."""
+        if self.transport == "rest":
+            return HeadscaleClient.over_http(self.url, api_key=key, **options)
+        return HeadscaleClient.over_tcp(self.grpc_address, api_key=key, **options)
+
+    def cli(self, *arguments):
+        """Run headscale's own command line, as a person does behind our back."""
+        command = [binary(self.version), "--config", str(self.directory / "config.yaml"), *arguments, "-o", "json"]
+        out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return json.loads(out) if out.strip() else None
 
     def start(self):
         config = self.whole or {
@@ -99,7 +145,7 @@ class RunningHeadscale:
         deadline = time.monotonic() + 20
         while True:
             try:
-                with self.client(timeout_seconds=1) as client:
+                with HeadscaleClient.over_unix_socket(self.socket_path, timeout_seconds=1) as client:
                     client.list_users()
             except HeadscaleError:
                 log = (self.directory / "log").read_text()[-2000:]
@@ -115,8 +161,8 @@ class RunningHeadscale:
 
 
 @contextlib.contextmanager
-def running(version, directory, **settings):
-    server = RunningHeadscale(version, directory, settings=settings)
+def running(version, directory, transport="grpc", **settings):
+    server = RunningHeadscale(version, directory, settings=settings, transport=transport)
     server.start()
     try:
         yield server
@@ -131,8 +177,13 @@ def any_headscale(request, tmp_path):
         yield server
 
 
-@pytest.fixture(params=("0.28", "0.29"))
+SERVED = [(version, transport) for version in ("0.28", "0.29") for transport in ("grpc", "rest")]
+SERVED += [("next", "rest")] if NEXT in os.environ else []
+
+
+@pytest.fixture(params=SERVED, ids="-".join)
 def headscale(request, tmp_path):
-    """A fresh Headscale of the versions that people run."""
-    with running(request.param, tmp_path) as server:
+    """A fresh Headscale of the versions that people run, by each transport."""
+    version, transport = request.param
+    with running(version, tmp_path, transport) as server:
         yield server

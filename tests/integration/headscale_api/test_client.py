@@ -68,7 +68,7 @@ def test_a_preauth_key_is_listed_with_everything_but_its_text_and_can_be_ended_a
 
         client.expire_pre_auth_key(key)
         assert client.list_pre_auth_keys()[0].expiration <= datetime.now(UTC)
-        client.delete_pre_auth_key(key)
+        client.delete_pre_auth_key(key.id)
         if client.minor_version() >= 28:
             assert client.list_pre_auth_keys() == []
 
@@ -83,6 +83,41 @@ def test_the_time_at_which_a_key_ends_comes_back_to_the_microsecond(any_headscal
 
         assert [key.expiration for key in client.list_pre_auth_keys()] == [expiration]
         assert [key.expiration for key in client.list_api_keys()] == [expiration]
+
+
+def test_the_version_is_told_by_rest_as_by_grpc(headscale):
+    with headscale.client() as client:
+        newest = int(headscale.version.removeprefix("0.")) if headscale.speaks_grpc else 30
+        assert client.minor_version() == newest
+
+
+def test_rest_does_all_that_grpc_does(headscale):
+    with headscale.client() as client:
+        client.health()
+        alice = client.create_user("alice", display_name="Alice", email="a@example.com", picture_url="https://a/b.jpg")
+        assert client.rename_user(alice.id, "alicia").name == "alicia"
+        assert client.list_users(name="alicia") == client.list_users(user_id=alice.id)
+        with pytest.raises(AlreadyExists):
+            client.create_user("alicia")
+        with pytest.raises(NotFound):
+            client.create_pre_auth_key(user_id=99, expiration=in_a(1))
+        expiration = in_a(1).replace(microsecond=123457)
+        key = client.create_pre_auth_key(user_id=alice.id, expiration=expiration, reusable=True, tags=["tag:a"])
+        (listed,) = client.list_pre_auth_keys()
+        assert (listed.expiration, listed.user.id, listed.tags) == (expiration, alice.id, ("tag:a",))
+        client.expire_pre_auth_key(key)
+        client.delete_pre_auth_key(key.id)
+        client.delete_pre_auth_key(key.id)
+        assert client.list_pre_auth_keys() == client.list_nodes() == []
+        text = client.create_api_key(expiration)
+        assert [its.expiration for its in client.list_api_keys()] == [expiration]
+        client.expire_api_key(api_key_prefix(text))
+        client.delete_api_key(api_key_prefix(text))
+        with pytest.raises(NotFound):
+            client.delete_api_key(api_key_prefix(text))
+        client.delete_user(alice.id)
+        with pytest.raises(NotFound):
+            client.delete_user(alice.id)
 
 
 def test_a_key_with_tags_alone_belongs_to_nobody(headscale):
@@ -106,6 +141,14 @@ def test_an_api_key_opens_the_door_until_it_is_ended(any_headscale):
         assert local.list_api_keys() == []
         with pytest.raises(NotFound):
             local.delete_api_key(api_key_prefix(key))
+
+
+@pytest.mark.parametrize("key", ["nonsense", "hskey-api-AAAAAAAAAAAA-" + "B" * 64])
+def test_a_wrong_key_is_called_so_by_rest_too(headscale, key):
+    with headscale.remote(key) as remote, pytest.raises(Unauthenticated) as caught:
+        remote.list_users()
+
+    assert key not in str(caught.value)
 
 
 @pytest.mark.parametrize("key", [None, "", "nonsense", "hskey-api-AAAAAAAAAAAA-" + "B" * 64])
@@ -139,6 +182,16 @@ def test_deleting_a_user_takes_everybodys_keys_on_0_28_only(headscale):
         client.delete_user(bob.id)
 
         assert len(client.list_pre_auth_keys()) == (0 if headscale.version == "0.28" else 1)
+
+
+def test_a_server_checks_a_policy_from_0_29_on_and_stores_none(headscale):
+    with headscale.client() as client:
+        assert client.check_policy('{"acls": []}') == (headscale.version != "0.28")
+        if headscale.version != "0.28":
+            with pytest.raises(InvalidArgument):
+                client.check_policy('{"acls": [{"action": "accept", "src": ["group:a"], "dst": ["*:*"]}]}')
+        with pytest.raises(NotFound):
+            client.get_policy()
 
 
 def test_a_policy_is_stored_and_a_broken_one_is_refused(headscale):

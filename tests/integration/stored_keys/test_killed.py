@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 
 from dynamic_providers.rules import pre_auth_key
-from headscale_api import HeadscaleClient, Unauthenticated
+from headscale_api import Unauthenticated
 from headscale_api.stored_keys import api_key
 from headscale_api.stored_keys.store import StoredSecret
 
@@ -111,7 +111,7 @@ def test_a_rotation_that_is_killed_anywhere_leaves_one_key_and_the_secret_never_
 
 
 def opens(headscale, key):
-    with HeadscaleClient.over_tcp(headscale.grpc_address, api_key=key) as remote:
+    with headscale.remote(key) as remote:
         try:
             remote.list_users()
         except Unauthenticated:

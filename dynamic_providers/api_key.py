@@ -1,5 +1,6 @@
 """An API key, with the Secret that holds it, as a Pulumi resource that rotates."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -7,10 +8,16 @@ import pulumi
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
 from dynamic_providers.channel import HeadscaleGone, repeat_safely, utc_now
-from dynamic_providers.provider import HeadscaleProvider, Props, changed, checked
+from dynamic_providers.provider import HeadscaleProvider, Props, carried, changed, checked
 from headscale_api import fields
 from headscale_api.stored_keys import api_key as rules
-from headscale_api.stored_keys.store import SecretStore
+from headscale_api.stored_keys.store import Dress, SecretStore
+
+_MOVED = ("namespace", "secret_name")
+_DRESS = ("secret_key", "secret_labels", "secret_annotations")
+_INPUTS = (*_MOVED, "expiration", "rotation_buffer", "overlap", *_DRESS)
+_COMPUTED = ("prefix", "expires_at", "created_at", "retire_at")
+_KIND = "api-key"
 
 
 class ApiKeyProvider(HeadscaleProvider):
@@ -25,54 +32,79 @@ class ApiKeyProvider(HeadscaleProvider):
                 "secret_name": fields.dns_subdomain,
                 "expiration": fields.positive_duration,
                 "rotation_buffer": fields.positive_duration,
+                "overlap": fields.duration,
+                "secret_key": fields.data_key,
+                "secret_labels": fields.secret_labels,
+                "secret_annotations": fields.secret_annotations,
             },
         )
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
         """Rotate in place when the time has come or the lifetime changed. Only the clock is asked."""
-        moved = changed(("namespace", "secret_name"), olds, news)
-        altered = changed(("expiration", "rotation_buffer"), olds, news)
-        due = not moved and _is_due(olds, news)
-        return DiffResult(changes=bool(moved or altered or due), replaces=moved)
+        moved = changed(_MOVED, olds, news)
+        altered = changed(tuple(name for name in _INPUTS if name not in _MOVED), olds, news)
+        return DiffResult(changes=bool(moved or altered or _is_due(olds, news) or _waits(olds)), replaces=moved)
 
     def create(self, props: Props) -> CreateResult:
         """Make key and Secret together, or finish what an interrupted run began."""
 
         def create() -> rules.Held:
-            with self.channel.session() as client:
+            with self.channel.change() as client:
                 return rules.create(client, self._secrets, _wanted(props), utc_now())
 
         held = repeat_safely(create)
         return CreateResult(f"{props['namespace']}/{props['secret_name']}", _outputs(props, held))
 
     def read(self, id_: str, props: Props) -> ReadResult:
-        """Return whether the Secret holds a key that Headscale knows; where not, the next update makes a new one."""
-        with self.channel.session() as client:
-            stored = self._secrets.read(props["namespace"], props["secret_name"])
-            held = rules.current(client, stored) if stored else None
+        """Return whether the Secret holds a key that Headscale knows; where not, the next update makes a new one.
+
+        It is never gone for Pulumi, so that the key that nobody holds any more is revoked.
+        """
+        inputs = {name: props.get(name) for name in _INPUTS}
+        try:
+            keys = self.channel.api_keys()
+        except HeadscaleGone:
+            return ReadResult(id_, props, inputs)
+        wanted = _wanted(props)
+        stored = self.channel.stored(_KIND, wanted.namespace, wanted.secret_name)
+        held = rules.known(keys, stored, wanted.dress.data_key) if stored else None
         if held is None:
-            return ReadResult("", {})
-        outs = _outputs(props, held)
-        names = ("namespace", "secret_name", "expiration", "rotation_buffer")
-        return ReadResult(id_, outs, {name: outs.get(name) for name in names})
+            return ReadResult(id_, {**carried(inputs, props, _COMPUTED), "is_lost": True}, inputs)
+        outs = _outputs(inputs, held)
+        if stored is not None and not wanted.dress.is_worn_by(stored):
+            outs["secret_is_wrong"] = True
+        return ReadResult(id_, outs, inputs)
 
     def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
-        """Rotate where the time has come or the lifetime changed: the new key is stored before the old one goes."""
-        if not _is_due(olds, news) and not changed(("expiration",), olds, news):
-            return UpdateResult({**olds, **news})
+        """Rotate, revoke what was replaced long enough ago, or write the Secret as it is to look."""
+        wanted = _wanted(news)
+        if _is_due(olds, news) or changed(("expiration",), olds, news):
 
-        def rotate() -> rules.Held:
-            with self.channel.session() as client:
-                return rules.rotate(client, self._secrets, _wanted(news), utc_now(), old=olds.get("prefix"))
+            def rotate() -> rules.Held:
+                with self.channel.change() as client:
+                    return rules.rotate(client, self._secrets, wanted, utc_now(), old=olds.get("prefix"))
 
-        return UpdateResult(_outputs(news, repeat_safely(rotate)))
+            return UpdateResult(_outputs(news, repeat_safely(rotate)))
+        outs = carried(news, olds, _COMPUTED)
+        if _waits(olds):
+
+            def finish() -> None:
+                with self.channel.change() as client:
+                    rules.finish(client, self._secrets, _wanted(olds), utc_now())
+
+            repeat_safely(finish)
+            outs.pop("retire_at", None)
+        if changed(_DRESS, olds, news) or olds.get("secret_is_wrong"):
+            rules.redress(self._secrets, wanted, _wanted(olds).dress.data_key)
+            self.channel.snapshot.forget()
+        return UpdateResult(outs)
 
     def delete(self, _id: str, props: Props) -> None:
         """Delete the key and, unless another key is in it by now, its Secret."""
         prefix, namespace, secret_name = props["prefix"], props["namespace"], props["secret_name"]
 
         def delete() -> None:
-            with self.channel.session() as client:
+            with self.channel.change() as client:
                 rules.delete(client, self._secrets, prefix, namespace, secret_name)
 
         try:
@@ -82,37 +114,52 @@ class ApiKeyProvider(HeadscaleProvider):
 
     @property
     def _secrets(self) -> SecretStore:
-        return self.channel.secrets("api-key")
+        return self.channel.secrets(_KIND)
 
 
 class ApiKey(Resource, module="headscale", name="ApiKey"):
-    """A key for Headscale's API, in a Secret under `api-key`, with `expiration` and `created-at`.
+    """A key for Headscale's API, in a Secret, with `expiration` and `created-at`.
 
     Attributes:
         namespace: Namespace of the Secret.
         secret_name: Name of the Secret.
         expiration: How long a key is valid.
         rotation_buffer: A key with less than this left is replaced by the next update.
+        overlap: How long a replaced key stays valid; the next update after that revokes it.
+        secret_key: Under which name the key stands in the Secret; None for `api-key`.
+        secret_labels: More labels of the Secret.
+        secret_annotations: More annotations of the Secret.
         prefix: What names the key in Headscale's lists; no secret.
         expires_at: When the present key ends, RFC 3339.
         created_at: When it was made, RFC 3339.
+        retire_at: When the key that it replaced may be revoked, RFC 3339; None where none waits.
     """
 
     namespace: pulumi.Output[str]
+    secret_name: pulumi.Output[str]
     expiration: pulumi.Output[str]
     rotation_buffer: pulumi.Output[str]
+    overlap: pulumi.Output[str]
+    secret_key: pulumi.Output[str | None]
+    secret_labels: pulumi.Output[dict[str, str] | None]
+    secret_annotations: pulumi.Output[dict[str, str] | None]
     prefix: pulumi.Output[str]
     expires_at: pulumi.Output[str]
     created_at: pulumi.Output[str]
+    retire_at: pulumi.Output[str | None]
 
     def __init__(
         self,
         resource_name: str,
         *,
         namespace: pulumi.Input[str],
-        secret_name: str,
+        secret_name: pulumi.Input[str],
         expiration: pulumi.Input[str] = "2160h",
         rotation_buffer: pulumi.Input[str] = "240h",
+        overlap: pulumi.Input[str] = "10m",
+        secret_key: str = rules.DATA_KEY,
+        secret_labels: Mapping[str, str] | None = None,
+        secret_annotations: Mapping[str, str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare a key; `opts.provider` is its `HeadscaleConnection`."""
@@ -121,28 +168,51 @@ class ApiKey(Resource, module="headscale", name="ApiKey"):
             "secret_name": secret_name,
             "expiration": expiration,
             "rotation_buffer": rotation_buffer,
+            "overlap": overlap,
+            "secret_key": secret_key if secret_key != rules.DATA_KEY else None,
+            "secret_labels": dict(secret_labels or {}) or None,
+            "secret_annotations": dict(secret_annotations or {}) or None,
             "prefix": None,
             "expires_at": None,
             "created_at": None,
+            "retire_at": None,
         }
         super().__init__(ApiKeyProvider(), resource_name, props, opts)
 
 
 def _wanted(props: Props) -> rules.Wanted:
-    return rules.Wanted(props["namespace"], props["secret_name"], props["expiration"], props["rotation_buffer"])
+    return rules.Wanted(
+        props["namespace"],
+        props["secret_name"],
+        props["expiration"],
+        props["rotation_buffer"],
+        props.get("overlap") or "0s",
+        Dress(
+            props.get("secret_key") or rules.DATA_KEY,
+            props.get("secret_labels") or {},
+            props.get("secret_annotations") or {},
+        ),
+    )
 
 
 def _is_due(olds: Props, news: Props) -> bool:
-    expires_at, buffer = olds.get("expires_at"), news.get("rotation_buffer")
-    if not isinstance(expires_at, str) or not isinstance(buffer, str):
-        return False
-    return rules.is_due(datetime.fromisoformat(expires_at), buffer, utc_now())
+    """Return whether another key is to be made: its time has come, or a refresh found that it does not work."""
+    return bool(olds.get("is_lost")) or rules.is_due(
+        datetime.fromisoformat(olds["expires_at"]), news["rotation_buffer"], utc_now()
+    )
+
+
+def _waits(olds: Props) -> bool:
+    """Return whether a key that was replaced is to be revoked now."""
+    retire_at = olds.get("retire_at")
+    return bool(retire_at) and datetime.fromisoformat(str(retire_at)) <= utc_now()
 
 
 def _outputs(props: Props, held: rules.Held) -> Props:
-    return {
+    outs = {
         **props,
         "prefix": held.prefix,
         "expires_at": held.expires_at.isoformat(),
         "created_at": held.created_at.isoformat(),
     }
+    return {**outs, "retire_at": held.retire_at.isoformat()} if held.retire_at else outs

@@ -13,7 +13,10 @@ from typing import Any, TypeVar
 
 from dynamic_providers.cluster import Cluster, ClusterError
 from dynamic_providers.secret_store import KubernetesSecretStore
-from headscale_api import HeadscaleClient, HeadscaleError, api_key_prefix
+from dynamic_providers.snapshot import Snapshot
+from dynamic_providers.user_record import ClaimRecord
+from headscale_api import ApiKey, HeadscaleClient, HeadscaleError, PreAuthKey, User, api_key_prefix
+from headscale_api.stored_keys.store import StoredSecret
 
 Result = TypeVar("Result")
 
@@ -50,6 +53,10 @@ class Settings:
     api_key_secret: str | None = None
     tls: bool = False
     ca_certificate: str | None = None
+    transport: str = "grpc"
+    http_port: int = 8080
+    server_name: str | None = None
+    keys_on_user_deletion: str = "refuse"
 
     @property
     def pod(self) -> str:
@@ -73,10 +80,46 @@ class Channel:
         self._open: contextlib.ExitStack | None = None
         self._client: HeadscaleClient | None = None
         self._users_of_borrowed_key = 0
+        self.snapshot = Snapshot()
+        self.record = ClaimRecord(self.cluster, settings.namespace, settings.instance)
 
     def secrets(self, kind: str) -> KubernetesSecretStore:
         """Return the store of one kind of keys."""
         return KubernetesSecretStore(self.cluster, self.settings.instance, kind)
+
+    @contextlib.contextmanager
+    def change(self) -> Iterator[HeadscaleClient]:
+        """Give a client for an operation that changes something: lists are asked for anew afterwards."""
+        try:
+            with self.session() as client:
+                yield client
+        finally:
+            self.snapshot.forget()
+
+    def users(self) -> dict[str, User]:
+        """Return the users by id, asked for once in a while."""
+        return self.snapshot.of("users", lambda: {str(user.id): user for user in self._ask(HeadscaleClient.list_users)})
+
+    def pre_auth_keys(self) -> dict[str, PreAuthKey]:
+        """Return the preauth keys by id, asked for once in a while."""
+        ask = HeadscaleClient.list_pre_auth_keys
+        return self.snapshot.of("pre_auth_keys", lambda: {str(key.id): key for key in self._ask(ask)})
+
+    def api_keys(self) -> list[ApiKey]:
+        """Return the API keys, asked for once in a while."""
+        return self.snapshot.of("api_keys", lambda: self._ask(HeadscaleClient.list_api_keys))
+
+    def stored(self, kind: str, namespace: str, name: str) -> StoredSecret | None:
+        """Return one of our Secrets, from a list that is asked for once in a while; None where it is not ours."""
+        secrets = self.snapshot.of((kind, namespace), lambda: self.secrets(kind).all(namespace))
+        return secrets.get(name)
+
+    def _ask(self, question: Callable[[HeadscaleClient], Result]) -> Result:
+        def ask() -> Result:
+            with self.session() as client:
+                return question(client)
+
+        return repeat_safely(ask)
 
     @contextlib.contextmanager
     def session(self) -> Iterator[HeadscaleClient]:
@@ -135,14 +178,18 @@ class Channel:
         settings = self.settings
         if settings.channel == "direct":
             if not settings.address:
-                raise ChannelError("`direct` needs an `address`, as `vpn.example.com:50443`")
+                raise ChannelError(
+                    "`direct` needs an `address`, as `vpn.example.com:50443` or `https://vpn.example.com`"
+                )
             return self._remote(settings.address, self._stored_key())
         self._require_pod()
-        port = settings.relay_port if settings.channel == "relay" else settings.grpc_port
+        port = settings.relay_port if settings.channel == "relay" else self._pod_port
         local = stack.enter_context(self.cluster.port_forward(settings.pod, settings.namespace, port))
         address = f"127.0.0.1:{local}"
         if settings.channel == "relay":
-            return HeadscaleClient.over_tcp(address)
+            return HeadscaleClient.over_relay("127.0.0.1", local)
+        if settings.transport == "rest":
+            address = f"{'https' if settings.tls else 'http'}://{address}"
         if not self._borrows:
             return self._remote(address, self._stored_key())
         key = stack.enter_context(self._borrowed_key())
@@ -151,7 +198,16 @@ class Channel:
     def _remote(self, address: str, key: str) -> HeadscaleClient:
         settings = self.settings
         authority = settings.ca_certificate.encode() if settings.ca_certificate else None
-        return HeadscaleClient.over_tcp(address, api_key=key, tls=settings.tls, ca_certificate=authority)
+        name = settings.server_name if settings.channel == "pod" and settings.tls else None
+        if address.startswith(("https://", "http://")):
+            return HeadscaleClient.over_http(address, api_key=key, ca_certificate=authority, server_name=name)
+        return HeadscaleClient.over_tcp(
+            address, api_key=key, tls=settings.tls, ca_certificate=authority, server_name=name
+        )
+
+    @property
+    def _pod_port(self) -> int:
+        return self.settings.http_port if self.settings.transport == "rest" else self.settings.grpc_port
 
     def _stored_key(self) -> str:
         """Return the key that was given, or read it from its Secret now."""
@@ -171,7 +227,9 @@ class Channel:
     def _borrowed_key(self) -> Iterator[str]:
         """Make a key by headscale's own command in the pod; short-lived, and deleted afterwards."""
         lifetime = f"{int(_BORROWED_KEY.total_seconds() // 60)}m"
-        key = str(json.loads(self._in_pod("apikeys", "create", "--expiration", lifetime, "--output", "json")))
+        told = json.loads(self._in_pod("apikeys", "create", "--expiration", lifetime, "--output", "json"))
+        # Up to 0.29 the text alone, from 0.30 an object that holds it.
+        key = str(next(iter(told.values())) if isinstance(told, dict) else told)
         try:
             yield key
         finally:
@@ -212,6 +270,11 @@ class Channel:
         if pod is None:
             return f"pod {where} does not exist: is the StatefulSet scaled to 0? see `kubectl describe statefulset`"
         return describe_pod(where, pod)
+
+    def close(self) -> None:
+        """Give up the way; it is opened again where it is needed again."""
+        with self._lock:
+            self._close()
 
     def _forget(self, client: HeadscaleClient) -> None:
         with self._lock:

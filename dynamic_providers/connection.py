@@ -1,6 +1,8 @@
 """The connection of Pulumi to one Headscale: an explicit provider that users and keys are given."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import Any
 
 import pulumi
 from pulumi.dynamic import Config
@@ -24,11 +26,15 @@ class ConnectionArgs:
         context: Context in it; default the current one.
         relay_port: Where the sidecar relays in the pod.
         grpc_port: Where Headscale serves gRPC in the pod, for `pod`.
-        address: `host:port`, for `direct`.
+        address: `host:port` for gRPC or `https://host` for REST, for `direct`.
         api_key: The key, for `direct` and `pod`; a Pulumi secret.
         api_key_secret: A Secret in the namespace that holds the key under `api-key`; read at the time of use.
         tls: Whether gRPC speaks TLS.
         ca_certificate: PEM of the authority to trust instead of the system's.
+        transport: `grpc` (0.26 to 0.29) or `rest` (0.28 and newer), for `pod`; the relay finds out by itself.
+        http_port: Where Headscale serves HTTP in the pod, for `pod` by REST.
+        server_name: The name in Headscale's certificate, for `pod` with TLS.
+        keys_on_user_deletion: What happens where 0.28 deletes everybody's keys with a user: `refuse`, or `remake`.
     """
 
     instance: pulumi.Input[str]
@@ -43,6 +49,10 @@ class ConnectionArgs:
     api_key_secret: pulumi.Input[str] | None = None
     tls: pulumi.Input[bool] = False
     ca_certificate: pulumi.Input[str] | None = None
+    transport: pulumi.Input[str] = "grpc"
+    http_port: pulumi.Input[int] = 8080
+    server_name: pulumi.Input[str] | None = None
+    keys_on_user_deletion: pulumi.Input[str] = "refuse"
 
 
 class HeadscaleConnection(pulumi.ProviderResource):
@@ -70,6 +80,13 @@ class HeadscaleConnection(pulumi.ProviderResource):
             if key in settings:
                 settings[key] = pulumi.Output.secret(settings[key])
         super().__init__("pulumi-python", resource_name, settings, opts)
+        self._settings = settings
+
+    @property
+    def settings(self) -> pulumi.Output[Settings]:
+        """What it was told, once the resource is there; a Pulumi secret, for a key may be in it."""
+        told = pulumi.Output.all(id=self.id, **self._settings)
+        return pulumi.Output.secret(told.apply(lambda values: _settings_from(values.get)))
 
 
 def settings_of(config: Config) -> Settings:
@@ -78,11 +95,15 @@ def settings_of(config: Config) -> Settings:
     Args:
         config: What Pulumi hands to `configure`: text, all of it.
     """
-    told = {field.name: config.get(f"{PREFIX}:{field.name}") for field in fields(Settings)}
-    given = {name: value for name, value in told.items() if value not in (None, "")}
+    return _settings_from(config.get)
+
+
+def _settings_from(get: Callable[[str], object]) -> Settings:
+    told = {field.name: get(f"{PREFIX}:{field.name}") for field in fields(Settings)}
+    given: dict[str, Any] = {name: value for name, value in told.items() if value not in (None, "")}
     if "instance" not in given:
         raise RuntimeError("users and keys need a HeadscaleConnection: give it as `provider` in their options")
-    for name in ("relay_port", "grpc_port"):
+    for name in ("relay_port", "grpc_port", "http_port"):
         if name in given:
             given[name] = int(float(given[name]))
     if "tls" in given:

@@ -1,18 +1,23 @@
 """A preauth key, with the Secret that holds it, as a Pulumi resource."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
 from dynamic_providers.channel import HeadscaleGone, repeat_safely, utc_now
-from dynamic_providers.provider import HeadscaleProvider, Props, changed, checked
+from dynamic_providers.provider import HeadscaleProvider, Props, carried, changed, checked
 from dynamic_providers.rules import pre_auth_key as rules
 from headscale_api import fields
-from headscale_api.stored_keys.store import SecretStore
+from headscale_api.stored_keys.store import Dress, SecretStore
 
 _IMMUTABLE = ("namespace", "secret_name", "user_id", "expiration", "reusable", "ephemeral", "tags")
+_DRESS = ("secret_key", "secret_labels", "secret_annotations")
+_POLICY = ("renew_before", "recreate_if_invalid")
+_COMPUTED = ("key", "expires_at")
+_KIND = "preauth-key"
 
 
 class PreAuthKeyProvider(HeadscaleProvider):
@@ -27,7 +32,11 @@ class PreAuthKeyProvider(HeadscaleProvider):
                 "secret_name": fields.dns_subdomain,
                 "user_id": fields.user_id,
                 "expiration": fields.positive_duration,
+                "renew_before": fields.positive_duration,
                 "tags": fields.tags,
+                "secret_key": fields.data_key,
+                "secret_labels": fields.secret_labels,
+                "secret_annotations": fields.secret_annotations,
             },
         )
         if news.get("user_id") is None and not news.get("tags"):
@@ -35,46 +44,63 @@ class PreAuthKeyProvider(HeadscaleProvider):
         return result
 
     def diff(self, id_: str, olds: Props, news: Props) -> DiffResult:
-        """Replace on any change: a key cannot be altered. The new one is in its Secret before the old one goes."""
+        """Replace on any change, and when it is time: a key cannot be altered.
+
+        The new one is in its Secret before the old one goes. Only the clock is asked, and what a refresh has found.
+        """
         self.known.add(id_)
-        differences = changed(_IMMUTABLE, olds, news)
-        return DiffResult(changes=bool(differences), replaces=differences)
+        replaces = changed(_IMMUTABLE, olds, news)
+        if not replaces and _is_to_be_replaced(olds, news):
+            replaces = ["expires_at"]
+        altered = changed((*_DRESS, *_POLICY), olds, news) or olds.get("secret_is_wrong")
+        return DiffResult(changes=bool(replaces or altered), replaces=replaces)
 
     def create(self, props: Props) -> CreateResult:
         """Make key and Secret together, or finish what an interrupted run began."""
 
         def create() -> rules.Held:
-            with self.channel.session() as client:
+            with self.channel.change() as client:
                 return rules.create(client, self._secrets, _wanted(props), utc_now(), held=sorted(self.known))
 
         held = repeat_safely(create)
-        return CreateResult(
-            str(held.key.id),
-            {**props, "key": held.key.key, "expires_at": held.expires_at.isoformat()},
-        )
+        return CreateResult(held.key_id, _outputs(props, held))
 
     def read(self, id_: str, props: Props) -> ReadResult:
-        """Return whether Headscale and the Secret have the key; where not, the next update makes a new one."""
-        with self.channel.session() as client:
-            keys = client.list_pre_auth_keys()
-        if all(str(key.id) != id_ for key in keys):
-            return ReadResult("", {})
-        stored = self._secrets.read(props["namespace"], props["secret_name"])
-        if stored is None or stored.data.get(rules.DATA_KEY) != props.get("key"):
-            return ReadResult("", {})
-        return ReadResult(id_, props, {name: props.get(name) for name in _IMMUTABLE})
+        """Return how the key is: why it is no good any more, and whether its Secret is right.
 
-    def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
-        """Keep what is known of the key; nothing of it can be changed."""
-        kept = {name: olds.get(name) for name in ("key", "expires_at")}
-        return UpdateResult({**news, **kept})
+        It is never gone for Pulumi: what has to be made anew is replaced, so that what is left of it is cleaned up.
+        """
+        inputs = {name: props.get(name) for name in (*_IMMUTABLE, *_DRESS, *_POLICY)}
+        try:
+            keys = self.channel.pre_auth_keys()
+        except HeadscaleGone:
+            return ReadResult(id_, props, inputs)
+        wanted = _wanted(props)
+        stored = self.channel.stored(_KIND, wanted.namespace, wanted.secret_name)
+        state = rules.Held(id_, str(props.get("key")), datetime.fromisoformat(props["expires_at"]))
+        seen = rules.look(keys, stored, wanted, state, utc_now())
+        outs = _outputs(inputs, seen.held)
+        if seen.ended:
+            outs["ended"] = seen.ended
+        elif not seen.secret_is_right:
+            outs["secret_is_wrong"] = True
+        return ReadResult(seen.held.key_id, outs, inputs)
+
+    def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
+        """Write the Secret as it is to be; nothing of the key itself can be changed."""
+        outs = carried(news, olds, (*_COMPUTED, "ended"))
+        if changed(_DRESS, olds, news) or olds.get("secret_is_wrong"):
+            held = rules.Held(id_, olds["key"], datetime.fromisoformat(olds["expires_at"]))
+            rules.restore(self._secrets, _wanted(news), held)
+            self.channel.snapshot.forget()
+        return UpdateResult(outs)
 
     def delete(self, id_: str, props: Props) -> None:
         """Delete the key and, unless another key is in it by now, its Secret."""
         namespace, secret_name = props["namespace"], props["secret_name"]
 
         def delete() -> None:
-            with self.channel.session() as client:
+            with self.channel.change() as client:
                 rules.delete(client, self._secrets, id_, namespace, secret_name)
 
         try:
@@ -84,11 +110,11 @@ class PreAuthKeyProvider(HeadscaleProvider):
 
     @property
     def _secrets(self) -> SecretStore:
-        return self.channel.secrets("preauth-key")
+        return self.channel.secrets(_KIND)
 
 
 class PreAuthKey(Resource, module="headscale", name="PreAuthKey"):
-    """A key with which nodes join, and the Secret that holds it under `key`.
+    """A key with which nodes join, and the Secret that holds it.
 
     Attributes:
         namespace: Namespace of the Secret.
@@ -98,16 +124,27 @@ class PreAuthKey(Resource, module="headscale", name="PreAuthKey"):
         reusable: Whether more than one node may join with it; this and the two below are None where they are off.
         ephemeral: Whether its nodes are removed when they are away.
         tags: Tags for its nodes.
+        renew_before: A key with less than this left is replaced by the next update; None for not.
+        recreate_if_invalid: What is done about a key that came to its natural end: `never`, `whenExpired`, `always`.
+        secret_key: Under which name the key stands in the Secret; None for `key`.
+        secret_labels: More labels of the Secret.
+        secret_annotations: More annotations of the Secret.
         key: The key, a Pulumi secret.
         expires_at: When it ends, RFC 3339.
     """
 
     namespace: pulumi.Output[str]
+    secret_name: pulumi.Output[str]
     user_id: pulumi.Output[str | None]
     expiration: pulumi.Output[str]
     reusable: pulumi.Output[bool | None]
     ephemeral: pulumi.Output[bool | None]
     tags: pulumi.Output[list[str] | None]
+    renew_before: pulumi.Output[str | None]
+    recreate_if_invalid: pulumi.Output[str | None]
+    secret_key: pulumi.Output[str | None]
+    secret_labels: pulumi.Output[dict[str, str] | None]
+    secret_annotations: pulumi.Output[dict[str, str] | None]
     key: pulumi.Output[str]
     expires_at: pulumi.Output[str]
 
@@ -122,6 +159,11 @@ class PreAuthKey(Resource, module="headscale", name="PreAuthKey"):
         reusable: pulumi.Input[bool] = False,
         ephemeral: pulumi.Input[bool] = False,
         tags: Sequence[str] = (),
+        renew_before: str | None = None,
+        recreate_if_invalid: str | None = None,
+        secret_key: str = rules.DATA_KEY,
+        secret_labels: Mapping[str, str] | None = None,
+        secret_annotations: Mapping[str, str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare a key; `opts.provider` is its `HeadscaleConnection`."""
@@ -134,11 +176,31 @@ class PreAuthKey(Resource, module="headscale", name="PreAuthKey"):
             "reusable": reusable or None,
             "ephemeral": ephemeral or None,
             "tags": sorted(set(tags)) or None,
+            "renew_before": renew_before,
+            "recreate_if_invalid": recreate_if_invalid,
+            "secret_key": secret_key if secret_key != rules.DATA_KEY else None,
+            "secret_labels": dict(secret_labels or {}) or None,
+            "secret_annotations": dict(secret_annotations or {}) or None,
             "key": None,
             "expires_at": None,
         }
         secret = pulumi.ResourceOptions(additional_secret_outputs=["key"])
         super().__init__(PreAuthKeyProvider(), resource_name, props, pulumi.ResourceOptions.merge(opts, secret))
+
+
+def _is_to_be_replaced(olds: Props, news: Props) -> bool:
+    return rules.is_to_be_replaced(
+        olds.get("ended"),
+        datetime.fromisoformat(olds["expires_at"]),
+        utc_now(),
+        policy=news.get("recreate_if_invalid"),
+        reusable=bool(news.get("reusable")),
+        renew_before=news.get("renew_before"),
+    )
+
+
+def _outputs(props: Props, held: rules.Held) -> Props:
+    return {**props, "key": held.text, "expires_at": held.expires_at.isoformat()}
 
 
 def _wanted(props: Props) -> rules.Wanted:
@@ -150,4 +212,9 @@ def _wanted(props: Props) -> rules.Wanted:
         reusable=bool(props.get("reusable")),
         ephemeral=bool(props.get("ephemeral")),
         tags=tuple(props.get("tags") or ()),
+        dress=Dress(
+            props.get("secret_key") or rules.DATA_KEY,
+            props.get("secret_labels") or {},
+            props.get("secret_annotations") or {},
+        ),
     )

@@ -61,8 +61,15 @@ def changed(names: tuple[str, ...], olds: Props, news: Props) -> list[str]:
     return [name for name in names if _plain(olds.get(name)) != _plain(news.get(name))]
 
 
+def carried(news: Props, olds: Props, names: tuple[str, ...]) -> Props:
+    """Return the inputs with those outputs that an update leaves as they are."""
+    return {**news, **{name: olds[name] for name in names if olds.get(name) is not None}}
+
+
 def _plain(value: object) -> object:
     """Return a value in the form in which equal ones are equal: an absent one, an empty one and None are the same."""
     if isinstance(value, list | tuple):
         return sorted(map(str, value)) or None
+    if isinstance(value, Mapping):
+        return sorted((str(key), str(its)) for key, its in value.items()) or None
     return value or None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from dynamic_providers.cluster import Cluster, ClusterError
 from headscale_api.stored_keys.store import ForeignSecret, StoredSecret
@@ -37,10 +38,41 @@ class KubernetesSecretStore:
             return None
         if not answer.ok:
             raise ClusterError(f"Secret {namespace}/{name} cannot be read: {answer.message}")
-        metadata = answer.body["metadata"]
-        self._check_ours(namespace, name, metadata.get("labels", {}))
-        data = {key: base64.b64decode(value).decode() for key, value in (answer.body.get("data") or {}).items()}
-        return StoredSecret(data, metadata.get("annotations", {}))
+        self._check_ours(namespace, name, answer.body["metadata"].get("labels", {}))
+        return self._stored(answer.body)
+
+    def all(self, namespace: str) -> dict[str, StoredSecret]:
+        """Return our Secrets of this kind in a namespace by name, in calls of 500 each."""
+        return {name: stored for _, name, stored in self._listed(f"/api/v1/namespaces/{namespace}/secrets")}
+
+    def everywhere(self, namespace: str) -> list[tuple[str, str, StoredSecret]]:
+        """Return our Secrets of this kind with namespace and name: of one namespace where that is all we may see."""
+        try:
+            return self._listed("/api/v1/secrets")
+        except ClusterError:
+            return self._listed(f"/api/v1/namespaces/{namespace}/secrets")
+
+    def _listed(self, path: str) -> list[tuple[str, str, StoredSecret]]:
+        selector = ",".join(f"{key}={value}" for key, value in self._labels().items())
+        found: list[tuple[str, str, StoredSecret]] = []
+        page: str | None = ""
+        while page is not None:
+            answer = self.cluster.request(
+                "GET", path, params={"labelSelector": selector, "limit": "500", **({"continue": page} if page else {})}
+            )
+            if not answer.ok:
+                raise ClusterError(f"Secrets cannot be listed: {answer.message}")
+            for item in answer.body.get("items") or ():
+                its = item["metadata"]
+                found.append((its["namespace"], its["name"], self._stored(item)))
+            page = answer.body["metadata"].get("continue") or None
+        return found
+
+    def _stored(self, secret: Mapping[str, Any]) -> StoredSecret:
+        metadata = secret["metadata"]
+        data = {key: base64.b64decode(value).decode() for key, value in (secret.get("data") or {}).items()}
+        labels = {key: value for key, value in (metadata.get("labels") or {}).items() if key not in self._labels()}
+        return StoredSecret(data, metadata.get("annotations") or {}, labels)
 
     def write(self, namespace: str, name: str, secret: StoredSecret) -> None:
         """Make our Secret exactly so, in one request; the rules have read it before, and so know that it is ours."""
@@ -51,7 +83,7 @@ class KubernetesSecretStore:
             "metadata": {
                 "name": name,
                 "namespace": namespace,
-                "labels": self._labels(),
+                "labels": {**secret.labels, **self._labels()},
                 "annotations": dict(secret.annotations),
             },
             "data": {key: base64.b64encode(value.encode()).decode() for key, value in secret.data.items()},

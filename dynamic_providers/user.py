@@ -1,17 +1,20 @@
 """A Headscale user as a Pulumi resource."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pulumi
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
 from dynamic_providers.channel import HeadscaleGone, repeat_safely, utc_now
-from dynamic_providers.provider import HeadscaleProvider, Props, changed, checked
+from dynamic_providers.provider import HeadscaleProvider, Props, carried, changed, checked
 from dynamic_providers.rules import user as rules
+from dynamic_providers.rules.pre_auth_key import remake_wiped
+from headscale_api import HeadscaleClient, fields
 from headscale_api import User as HeadscaleUser
-from headscale_api import fields
 
 _PROFILE = ("display_name", "email", "picture_url")
+_COMPUTED = ("user_id", "created_at")
 
 
 class UserProvider(HeadscaleProvider):
@@ -22,7 +25,7 @@ class UserProvider(HeadscaleProvider):
         return checked(
             news,
             {
-                "username": fields.dns_label,
+                "username": fields.username,
                 "display_name": fields.display_name,
                 "email": fields.email,
                 "picture_url": fields.picture_url,
@@ -32,55 +35,79 @@ class UserProvider(HeadscaleProvider):
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
         """Rename in place; replace where Headscale cannot change what differs. No call is made."""
         profile = changed(_PROFILE, olds, news)
-        renamed = changed(("username",), olds, news)
-        return DiffResult(changes=bool(profile or renamed), replaces=profile, delete_before_replace=True)
+        others = changed(("username", "force_delete"), olds, news)
+        return DiffResult(changes=bool(profile or others), replaces=profile, delete_before_replace=True)
 
     def create(self, props: Props) -> CreateResult:
         """Find or make the user, so that a repeat makes no second one."""
 
         def find_or_create() -> HeadscaleUser:
-            with self.channel.session() as client:
-                return rules.find_or_create(client, props["username"], _profile(props))
+            with self.channel.change() as client:
+                return rules.find_or_create(
+                    client, props["username"], _profile(props), self.channel.record, adopt=props.get("adopt")
+                )
 
         user = repeat_safely(find_or_create)
         return CreateResult(str(user.id), _outputs(props, user))
 
     def read(self, id_: str, props: Props) -> ReadResult:
-        """Return the user as it is now; gone is gone."""
-        with self.channel.session() as client:
-            user = rules.read(client, id_)
+        """Return the user as it is now; gone is gone. What was adopted is only compared where it is declared."""
+        try:
+            user = self.channel.users().get(id_)
+        except HeadscaleGone:
+            # The instance is to be made anew, and its data may be there still.
+            return ReadResult(id_, props, _inputs(props))
         if user is None:
             return ReadResult("", {})
-        actual = {
-            **props,
-            "username": user.name,
+        found = {
             "display_name": user.display_name or None,
             "email": user.email or None,
             "picture_url": user.picture_url or None,
         }
-        outs = _outputs(actual, user)
-        return ReadResult(id_, outs, {name: its for name, its in outs.items() if name not in {"user_id", "created_at"}})
+        kept = {name: its for name, its in found.items() if props.get(name) or not props.get("adopt")}
+        outs = _outputs({**props, **kept, "username": user.name}, user)
+        return ReadResult(id_, outs, _inputs(outs))
 
-    def update(self, id_: str, _olds: Props, news: Props) -> UpdateResult:
+    def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
         """Rename the user; its id stays. Renaming twice is renaming once."""
+        if not changed(("username",), olds, news):
+            return UpdateResult(carried(news, olds, _COMPUTED))
 
         def rename() -> HeadscaleUser:
-            with self.channel.session() as client:
-                return rules.rename(client, id_, news["username"])
+            with self.channel.change() as client:
+                return rules.rename(client, id_, olds["username"], news["username"], self.channel.record)
 
         return UpdateResult(_outputs(news, repeat_safely(rename)))
 
-    def delete(self, id_: str, _props: Props) -> None:
+    def delete(self, id_: str, props: Props) -> None:
         """Delete the user unless that would harm; one that is gone, or gone with its Headscale, is done."""
 
         def delete() -> None:
-            with self.channel.session() as client:
-                rules.delete(client, id_, utc_now())
+            with self.channel.change() as client:
+                rules.delete(
+                    client,
+                    id_,
+                    utc_now(),
+                    self.channel.record,
+                    delete_nodes=bool(props.get("force_delete")),
+                    remake_keys=self._remake_keys(client),
+                )
 
         try:
             repeat_safely(delete)
         except HeadscaleGone:
             return
+
+    def _remake_keys(self, client: HeadscaleClient) -> Callable[[HeadscaleUser], None] | None:
+        settings = self.channel.settings
+        if settings.keys_on_user_deletion != "remake":
+            return None
+        secrets = self.channel.secrets("preauth-key")
+
+        def remake(deleted: HeadscaleUser) -> None:
+            remake_wiped(client, secrets, secrets.everywhere(settings.namespace), deleted, utc_now())
+
+        return remake
 
 
 class User(Resource, module="headscale", name="User"):
@@ -91,6 +118,8 @@ class User(Resource, module="headscale", name="User"):
         display_name: The person's name. A change of this and the two below replaces the user.
         email: The person's e-mail address.
         picture_url: Address of the person's picture.
+        adopt: Whether one that exists is adopted: `true`, or the id of the one to take; None for not.
+        force_delete: Whether its nodes are deleted with it; None for not: it is kept while it has nodes.
         user_id: Headscale's id of it, as text.
         created_at: When it was made, RFC 3339.
     """
@@ -99,6 +128,8 @@ class User(Resource, module="headscale", name="User"):
     display_name: pulumi.Output[str | None]
     email: pulumi.Output[str | None]
     picture_url: pulumi.Output[str | None]
+    adopt: pulumi.Output[str | None]
+    force_delete: pulumi.Output[bool | None]
     user_id: pulumi.Output[str]
     created_at: pulumi.Output[str]
 
@@ -110,6 +141,8 @@ class User(Resource, module="headscale", name="User"):
         display_name: pulumi.Input[str] | None = None,
         email: pulumi.Input[str] | None = None,
         picture_url: pulumi.Input[str] | None = None,
+        adopt: pulumi.Input[str] | None = None,
+        force_delete: pulumi.Input[bool] = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare a user; `opts.provider` is its `HeadscaleConnection`."""
@@ -118,6 +151,8 @@ class User(Resource, module="headscale", name="User"):
             "display_name": display_name,
             "email": email,
             "picture_url": picture_url,
+            "adopt": adopt,
+            "force_delete": force_delete or None,
             "user_id": None,
             "created_at": None,
         }
@@ -131,3 +166,7 @@ def _profile(props: Props) -> rules.Profile:
 def _outputs(props: Props, user: HeadscaleUser) -> Props:
     created_at = user.created_at.isoformat() if user.created_at else ""
     return {**props, "user_id": str(user.id), "created_at": created_at}
+
+
+def _inputs(outs: Props) -> Props:
+    return {name: its for name, its in outs.items() if name not in _COMPUTED}

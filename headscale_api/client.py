@@ -382,6 +382,7 @@ def _node(node: wire.Node) -> Node:
         online=node.online,
         ip_addresses=tuple(node.ip_addresses),
         pre_auth_key_id=node.pre_auth_key.id if node.HasField("pre_auth_key") else None,
+        pre_auth_key_user_id=node.pre_auth_key.user.id or None if node.HasField("pre_auth_key") else None,
         expiry=_time(node, "expiry"),
         last_seen=_time(node, "last_seen"),
     )

@@ -7,7 +7,7 @@ nothing (seen on 0.28 and 0.29: empty names, names with spaces and any e-mail ad
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 from headscale_api.durations import parse_duration
@@ -17,6 +17,8 @@ _DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]
 _TAG = re.compile(r"tag:[a-z][a-z0-9-]*")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|Ei|k|M|G|T|P|E)?")
+_USER_EMAIL = re.compile(r"[a-z0-9][a-z0-9._+-]*@[a-z0-9][a-z0-9.-]*\.[a-z]{2,}")
+_QUALIFIED = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?")
 _VERSION = re.compile(r"v?\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?")
 
 
@@ -87,6 +89,57 @@ def positive_duration(value: str) -> str:
     if parse_duration(value) <= timedelta(0):
         raise ValueError(f"`{value}` is over before it begins; give a time above zero, for example `24h` or `90d`")
     return value
+
+
+def duration(value: str) -> str:
+    """Check a time that may be zero, in Go's notation or days; the text is kept as it was written."""
+    parse_duration(value)
+    return value
+
+
+def username(value: str) -> str:
+    """Check a user's name: a DNS label (the seed operator's rule), or an e-mail address as identity providers give."""
+    if _DNS_LABEL.fullmatch(value) or (len(value) <= 253 and _USER_EMAIL.fullmatch(value)):  # noqa: PLR2004 - a name
+        return value
+    raise ValueError(
+        f"`{value}` is no user name: write at most 63 of a-z, 0-9 and `-`, beginning and ending with a letter or "
+        "digit, as `alice`; or an e-mail address in lower case"
+    )
+
+
+def data_key(value: str) -> str:
+    """Check under which name a value stands in a Secret (Kubernetes: letters, digits, `-`, `_` and `.`)."""
+    if re.fullmatch(r"[-._a-zA-Z0-9]{1,253}", value) and value not in {"expiration", "created-at"}:
+        return value
+    raise ValueError(
+        f"`{value}` cannot name the key in a Secret: write letters, digits, `-`, `_` and `.`, as `TS_AUTHKEY`; "
+        "`expiration` and `created-at` are taken"
+    )
+
+
+def secret_labels(values: Mapping[str, str]) -> Mapping[str, str]:
+    """Check labels that people add to a Secret of ours (Kubernetes: values of at most 63 characters)."""
+    for name, value in values.items():
+        _not_ours(name, ("app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/managed-by"))
+        if not _QUALIFIED.fullmatch(name) or not re.fullmatch(
+            r"([A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?)?", value
+        ):
+            raise ValueError(f"`{name}: {value}` is no label: see Kubernetes' rules for labels, as `team: ci`")
+    return values
+
+
+def secret_annotations(values: Mapping[str, str]) -> Mapping[str, str]:
+    """Check annotations that people add to a Secret of ours."""
+    for name in values:
+        _not_ours(name, ())
+        if not _QUALIFIED.fullmatch(name):
+            raise ValueError(f"`{name}` is no annotation: write letters, digits, `-`, `_`, `.`, with a prefix and `/`")
+    return values
+
+
+def _not_ours(name: str, taken: tuple[str, ...]) -> None:
+    if name in taken or name.startswith("headscale-component/"):
+        raise ValueError(f"`{name}` is written by this component itself; choose another name")
 
 
 def numeric_id(value: object) -> object:

@@ -60,6 +60,7 @@ class Node:
     online: bool
     ip_addresses: tuple[str, ...]
     pre_auth_key_id: int | None
+    pre_auth_key_user_id: int | None
     expiry: datetime | None
     last_seen: datetime | None
 

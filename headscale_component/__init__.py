@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dynamic_providers.api_key import ApiKey
     from dynamic_providers.connection import ConnectionArgs, HeadscaleConnection
+    from dynamic_providers.lookup import get_policy, get_user, list_nodes
+    from dynamic_providers.policy import Policy
     from dynamic_providers.pre_auth_key import PreAuthKey
     from dynamic_providers.user import User
     from headscale_component.component import Headscale
@@ -36,11 +38,15 @@ __all__ = [
     "HeadscaleConfig",
     "HeadscaleConnection",
     "PersistentVolumeClaimSpec",
+    "Policy",
     "PreAuthKey",
     "PreAuthKeySpec",
     "SpecError",
     "User",
     "UserSpec",
+    "get_policy",
+    "get_user",
+    "list_nodes",
     "load_instances",
     "stack_instances",
 ]
@@ -50,8 +56,12 @@ _HOMES = {
     "ConnectionArgs": "dynamic_providers.connection",
     "Headscale": "headscale_component.component",
     "HeadscaleConnection": "dynamic_providers.connection",
+    "Policy": "dynamic_providers.policy",
     "PreAuthKey": "dynamic_providers.pre_auth_key",
     "User": "dynamic_providers.user",
+    "get_policy": "dynamic_providers.lookup",
+    "get_user": "dynamic_providers.lookup",
+    "list_nodes": "dynamic_providers.lookup",
     "stack_instances": "headscale_component.stack_config",
 }
 

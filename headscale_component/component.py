@@ -2,14 +2,19 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import pulumi
 import pulumi_kubernetes as k8s
 
+from dynamic_providers import lookup
 from dynamic_providers.api_key import ApiKey
 from dynamic_providers.connection import ConnectionArgs, HeadscaleConnection
+from dynamic_providers.policy import Policy
 from dynamic_providers.pre_auth_key import PreAuthKey
 from dynamic_providers.user import User
+from headscale_api import Node, hujson
+from headscale_api import User as HeadscaleUser
 from headscale_component.manifests import (
     config_map,
     containers,
@@ -22,8 +27,11 @@ from headscale_component.manifests import (
     stateful_set,
 )
 from headscale_component.manifests.config_yaml import config_tree, secret_leaves
-from headscale_component.spec import ApiKeySpec, HeadscaleArgs, PreAuthKeySpec, UserSpec
+from headscale_component.spec import ApiKeySpec, HeadscaleArgs, PreAuthKeySpec, SpecError, UserSpec
+from headscale_component.spec.config.kinds import port_of
+from headscale_component.spec.errors import Problem
 from headscale_component.spec.model import is_output
+from headscale_component.spec.policy import policy_text, policy_warnings
 from headscale_component.versions import NEWEST_HEADSCALE, is_newer_than_known
 
 
@@ -94,6 +102,7 @@ class Headscale(pulumi.ComponentResource):
         self.connection = self._connect()
         for username, user in spec.users.items():
             self.user(username, user)
+        self.policy = self._declare_policy()
         for key, pre_auth_key in spec.pre_auth_keys.items():
             self.pre_auth_key(key, pre_auth_key)
         self.pre_auth_keys = {key: its.secret_name or key for key, its in spec.pre_auth_keys.items()}
@@ -119,15 +128,22 @@ class Headscale(pulumi.ComponentResource):
             spec: Its profile.
         """
         profile = UserSpec.model_validate(spec or {})
+        adopt = self._spec.adopt_users if profile.adopt is None else profile.adopt
+        before = [pulumi.Alias(name=f"{self._name}-{profile.renamed_from}")] if profile.renamed_from else None
         user = User(
             f"{self._name}-{username}",
             username=username,
             display_name=profile.display_name,
             email=profile.email,
             picture_url=profile.picture_url,
+            adopt=str(adopt).lower() if adopt else None,
+            force_delete=profile.force_delete,
             # Destroying the instance leaves users in the retained database; Headscale would refuse to delete
             # those with nodes, and 0.28 would delete everybody's keys with the first of them.
-            opts=self._admin_options(deleted_with=self._stateful_set),
+            opts=pulumi.ResourceOptions.merge(
+                self._admin_options(deleted_with=self._stateful_set),
+                pulumi.ResourceOptions(aliases=before, retain_on_delete=profile.retain or None),
+            ),
         )
         self._users[username] = user
         return user
@@ -140,18 +156,27 @@ class Headscale(pulumi.ComponentResource):
             spec: The key; its `user` is one that was added before.
 
         Raises:
-            KeyError: When `user` was not added before.
+            SpecError: When `user` was not added before.
         """
         key = PreAuthKeySpec.model_validate(spec)
+        if key.user and key.user not in self._users:
+            known = ", ".join(sorted(self._users)) or "none"
+            text = f"`{key.user}` is no user of instance `{self._name}` ({known}); add it before by `user()`"
+            raise SpecError([Problem(("preAuthKeys", name, "user"), text)])
         return PreAuthKey(
             f"{self._name}-{name}",
-            namespace=self._spec.namespace,
+            namespace=key.secret_namespace or self._spec.namespace,
             secret_name=key.secret_name or name,
             user_id=self._users[key.user].user_id if key.user else key.user_id,
             expiration=key.expiration,
             reusable=key.reusable,
             ephemeral=key.ephemeral,
             tags=key.tags,
+            renew_before=key.renew_before,
+            recreate_if_invalid=key.recreate_if_invalid,
+            secret_key=key.secret_key,
+            secret_labels=key.secret_labels,
+            secret_annotations=key.secret_annotations,
             opts=self._admin_options(),
         )
 
@@ -165,11 +190,46 @@ class Headscale(pulumi.ComponentResource):
         key = ApiKeySpec.model_validate(spec or {})
         return ApiKey(
             f"{self._name}-{name}-api-key",
-            namespace=self._spec.namespace,
+            namespace=key.secret_namespace or self._spec.namespace,
             secret_name=key.secret_name or name,
             expiration=key.expiration,
             rotation_buffer=key.rotation_buffer,
+            overlap=key.overlap,
+            secret_key=key.secret_key,
+            secret_labels=key.secret_labels,
+            secret_annotations=key.secret_annotations,
             opts=self._admin_options(),
+        )
+
+    def get_user(self, name: str) -> pulumi.Output[HeadscaleUser]:
+        """Return a user of the running Headscale, whoever made it; see `get_user`."""
+        return lookup.get_user(self.connection, name)
+
+    def list_nodes(self, *, user: str | None = None) -> pulumi.Output[list[Node]]:
+        """Return the nodes of the tailnet, or those of a user; see `list_nodes`."""
+        return lookup.list_nodes(self.connection, user=user)
+
+    def get_policy(self) -> pulumi.Output[str]:
+        """Return the policy in force as HuJSON; see `get_policy`."""
+        return lookup.get_policy(self.connection)
+
+    def _declare_policy(self) -> Policy | None:
+        """Declare the policy, and also that there is none: its removal is then a change that the preview shows."""
+        spec = self._spec.policy
+        if self._spec.config.policy.mode != "database":
+            return None
+        text = policy_text(spec) if spec else None
+        for warning in policy_warnings(hujson.parse(text)) if text else ():
+            pulumi.warn(f"{self._name}: {warning}", self)
+        return Policy(
+            f"{self._name}-policy",
+            policy=text,
+            overwrite=bool(spec and spec.overwrite),
+            # A policy names users, which are there first.
+            opts=pulumi.ResourceOptions.merge(
+                self._admin_options(deleted_with=self._stateful_set),
+                pulumi.ResourceOptions(depends_on=[*self._users.values()] if text else None),
+            ),
         )
 
     def _deploy(self) -> k8s.apps.v1.StatefulSet:
@@ -261,6 +321,12 @@ class Headscale(pulumi.ComponentResource):
                 address=connection.address,
                 api_key=connection.api_key,
                 api_key_secret=connection.api_key_secret,
+                transport=self._spec.transport,
+                http_port=port_of(self._spec.config.listen_addr),
+                server_name=self.server_url.apply(lambda url: urlsplit(url).hostname or "")
+                if self._spec.channel == "pod" and self._spec.config.serves_tls
+                else None,
+                keys_on_user_deletion=self._spec.keys_on_user_deletion,
                 tls=self._spec.channel == "direct" or self._spec.config.serves_tls,
             ),
             # Users and keys wait for the pod through this one resource, which keeps their own state small.

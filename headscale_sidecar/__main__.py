@@ -42,14 +42,16 @@ def _run(settings: Settings, stop: threading.Event) -> None:
     ):
         listener = relay.listen(address)
         threading.Thread(target=serve, args=(listener, what), daemon=True).start()
+    secret, namespace = ManagedSecret(api_server(os.environ), settings.instance), settings.wanted.namespace
     keeper = Keeper(
         works=lambda key: headscale.works(settings.url, key),
         replace=headscale.replace,
-        store=ManagedSecret(api_server(os.environ), settings.instance),
+        store=secret,
         wanted=settings.wanted,
         health=state,
         now=lambda: datetime.now(UTC),
         log=_log,
+        report=lambda kind, message: secret.report(namespace, kind, message),
     )
     while not stop.wait(keeper.turn()):
         pass

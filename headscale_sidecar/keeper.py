@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from headscale_api.durations import parse_duration
-from headscale_api.stored_keys.api_key import Held, Wanted, as_written, is_due, is_unfinished
+from headscale_api.stored_keys.api_key import DATA_KEY, Held, Wanted, as_written, is_due, is_unfinished
 from headscale_api.stored_keys.store import SecretStore
 from headscale_sidecar.health import Health
 
@@ -26,23 +27,28 @@ class Keeper:
 
     Attributes:
         works: Asks Headscale whether it takes a key.
-        replace: Makes a new key and revokes the old one, or finishes a run that was killed; may be done again.
+        replace: Makes a new key, or finishes a run that was killed, or revokes what was replaced; may be done again. It
+            takes the prefix of the key last seen, and returns that of the key in force.
         store: The Secret.
         wanted: Its name, the keys' lifetime, and when they are replaced.
         health: Where it tells how it is.
         now: The clock.
         log: Takes an event and its fields.
+        report: Tells people of a failure, by its kind and what it says.
         failures_in_a_row: Since the last success.
+        last_seen: Prefix of the key that the Secret held, in case the Secret vanishes.
     """
 
     works: Callable[[str], bool]
-    replace: Callable[[], str]
+    replace: Callable[[str | None], str]
     store: SecretStore
     wanted: Wanted
     health: Health
     now: Callable[[], datetime]
     log: Log
+    report: Callable[[str, str], None]
     failures_in_a_row: int = 0
+    last_seen: str | None = None
 
     def turn(self) -> float:
         """Do what is to be done and return the seconds until the next look.
@@ -60,19 +66,29 @@ class Keeper:
             self.log("ready", expires_at=held.expires_at.isoformat())
         self.health.ready, self.health.why_not = True, ""
         self.health.expires_at = held.expires_at.timestamp()
-        due_in = (held.expires_at - parse_duration(self.wanted.rotation_buffer) - self.now()).total_seconds()
+        times = [held.expires_at - parse_duration(self.wanted.rotation_buffer), held.retire_at]
+        due_in = min((time - self.now()).total_seconds() for time in times if time is not None)
         return max(0.2, min(due_in + 0.05, _LOOK_SECONDS * random.uniform(0.8, 1.2)))  # noqa: S311 - spreads load
 
     def _keep(self) -> Held:
         reason = self._reason_to_act()
+        made = False
         if reason:
-            prefix = self.replace()
-            self.health.rotations += 1
-            self.log("made an API key", reason=reason, prefix=prefix)
+            prefix = self.replace(self.last_seen)
+            made = prefix != self.last_seen
+            if not made:
+                self.log("cleaned up", reason=reason)
+            else:
+                self.health.rotations += 1
+                self.log("made an API key", reason=reason, prefix=prefix)
         stored = self.store.read(self.wanted.namespace, self.wanted.secret_name)
         held = as_written(stored) if stored else None
-        if held is None:
+        if stored is None or held is None:
             raise RuntimeError("the Secret changed while it was written")
+        self.last_seen = held.prefix
+        if made and not self.works(stored.data[DATA_KEY]):
+            # To make one after the other would help nobody: it is a failure, and has its pauses.
+            raise RuntimeError("Headscale does not take the key that it just made")
         return held
 
     def _reason_to_act(self) -> str:
@@ -83,11 +99,12 @@ class Keeper:
             return "there is no Secret"
         if held is None:
             return "the Secret is not as it was written"
-        if is_unfinished(stored):
-            return "an earlier run was interrupted"
+        self.last_seen = self.last_seen or held.prefix
+        if is_unfinished(stored, self.now()):
+            return "a replaced key is to be revoked, or an earlier run was interrupted"
         if is_due(held.expires_at, self.wanted.rotation_buffer, self.now()):
             return "rotation is due"
-        return "" if self.works(stored.data["api-key"]) else "Headscale does not know the key"
+        return "" if self.works(stored.data[DATA_KEY]) else "Headscale does not know the key"
 
     def _failed(self, error: Exception) -> float:
         kind = type(error).__name__
@@ -95,6 +112,9 @@ class Keeper:
         self.health.failures[kind] = self.health.failures.get(kind, 0) + 1
         if self.failures_in_a_row == 1 or self.health.why_not != str(error):
             self.log("failed", kind=kind, error=str(error))
+            with contextlib.suppress(Exception):
+                # Kubernetes may be what fails; the log and the metric have told it anyway.
+                self.report(kind, str(error))
         # A key that works goes on working while Kubernetes or Headscale is away: ready until it ends.
         if self.health.expires_at <= self.now().timestamp():
             self.health.ready = False

@@ -1,4 +1,4 @@
-"""The two calls that the sidecar makes of Kubernetes, with the standard library alone: memory is what counts here.
+"""The calls that the sidecar makes of Kubernetes, with the standard library alone: memory is what counts here.
 
 A Secret is written by server-side apply. Where that creates, the API server asks for the right to create with the
 object's name, so the Role can be held to the one Secret.
@@ -12,6 +12,7 @@ import json
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from headscale_api.stored_keys.store import ForeignSecret, StoredSecret
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _SECONDS = 10.0
+_LONGEST_MESSAGE = 1000
 _MANAGER = "headscale-component"
 _KIND = "managed-api-key"
 
@@ -49,7 +51,7 @@ class ApiServer:
         """
         headers = {"Authorization": f"Bearer {(self.account / 'token').read_text()}", "Accept": "application/json"}
         if body is not None:
-            headers["Content-Type"] = "application/apply-patch+yaml"
+            headers["Content-Type"] = "application/json" if method == "POST" else "application/apply-patch+yaml"
         trust = ssl.create_default_context(cafile=str(self.account / "ca.crt"))
         connection = http.client.HTTPSConnection(self.host, self.port, timeout=_SECONDS, context=trust)
         try:
@@ -87,7 +89,7 @@ class ManagedSecret:
         if any(labels.get(key) != value for key, value in self._labels().items()):
             raise ForeignSecret(f"Secret {namespace}/{name} exists and is not ours; delete it, or name another one")
         data = {key: base64.b64decode(value).decode() for key, value in (body.get("data") or {}).items()}
-        return StoredSecret(data, body["metadata"].get("annotations") or {})
+        return StoredSecret(data, body["metadata"].get("annotations") or {}, labels)
 
     def write(self, namespace: str, name: str, secret: StoredSecret) -> None:
         """Make our Secret exactly so; the rules have read it before, and so know that it is ours."""
@@ -110,6 +112,30 @@ class ManagedSecret:
 
     def delete(self, namespace: str, name: str) -> None:
         """Delete nothing: the Secret goes with its owner."""
+
+    def report(self, namespace: str, reason: str, message: str) -> None:
+        """Tell of a failure where people look first: in an Event on the StatefulSet.
+
+        Raises:
+            KubernetesError: When it cannot be told.
+        """
+        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        event = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"generateName": f"{self._instance}-api-key-"},
+            "involvedObject": {**self._owner_reference(namespace), "namespace": namespace},
+            "type": "Warning",
+            "reason": reason,
+            "message": message[:_LONGEST_MESSAGE],
+            "source": {"component": "headscale-sidecar"},
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+        }
+        status, body = self._server.call("POST", f"/api/v1/namespaces/{namespace}/events", event)
+        if status not in {200, 201}:
+            raise KubernetesError(f"no Event can be made in {namespace}: {body.get('message')}")
 
     def _labels(self) -> dict[str, str]:
         return {

@@ -19,7 +19,7 @@ class Settings:
 
     Attributes:
         instance: The StatefulSet, which owns the Secret.
-        wanted: Namespace and name of the Secret, the keys' lifetime, and when they are replaced.
+        wanted: Namespace and name of the Secret, the keys' lifetime, when they are replaced, how long both work then.
         socket_path: Headscale's unix socket.
         url: Headscale's HTTP address on the pod's loopback.
         relay_listen: Where it is relayed; on loopback.
@@ -45,7 +45,8 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
     problems += [f"{name} is required and missing" for name in required if not environment.get(name)]
     expiration = environment.get("EXPIRATION", "2160h")
     buffer = environment.get("ROTATION_BUFFER", "240h")
-    for name, text in (("EXPIRATION", expiration), ("ROTATION_BUFFER", buffer)):
+    overlap = environment.get("OVERLAP", "10m")
+    for name, text in (("EXPIRATION", expiration), ("ROTATION_BUFFER", buffer), ("OVERLAP", overlap)):
         try:
             parse_duration(text)
         except ValueError as error:
@@ -58,7 +59,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
     )
     if problems:
         raise SettingsError("; ".join(problems))
-    wanted = Wanted(environment["POD_NAMESPACE"], environment["SECRET_NAME"], expiration, buffer)
+    wanted = Wanted(environment["POD_NAMESPACE"], environment["SECRET_NAME"], expiration, buffer, overlap)
     socket_path = environment.get("SOCKET_PATH", "/var/run/headscale/headscale.sock")
     url = environment.get("HEADSCALE_URL", "http://127.0.0.1:8080")
     return Settings(environment["INSTANCE"], wanted, socket_path, url, relay, health)

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
-from headscale_api import AlreadyExists, FailedPrecondition, HeadscaleClient, NotFound, PreAuthKey, User
+from headscale_api import AlreadyExists, FailedPrecondition, HeadscaleClient, Node, NotFound, PreAuthKey, User
 
-_WIPES_ALL_KEYS = 28
+WIPES_ALL_KEYS = 28
 """Deleting any user on 0.28 deletes the preauth keys of all (headscale issue 3154, mended in 0.29)."""
 
 
 class UserError(Exception):
     """Something about a user that a person has to decide."""
+
+
+class Record(Protocol):
+    """Which users are ours: noted with the data itself, so that it is known when the state is not."""
+
+    def holds(self, name: str) -> bool | None:
+        """Return whether a user of this name is ours; None where no record is kept."""
+        ...
+
+    def add(self, name: str) -> None:
+        """Note a user, before it is made."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Strike out a user, after it is gone."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,98 +41,194 @@ class Profile:
     email: str = ""
     picture_url: str = ""
 
-    def differences(self, user: User) -> list[str]:
-        """Return what a user in Headscale has otherwise."""
+    def differences(self, user: User, *, declared_only: bool = False) -> list[str]:
+        """Return what a user in Headscale has otherwise, or, of an adopted one, what it has otherwise than declared."""
         pairs = (
             ("displayName", self.display_name, user.display_name),
             ("email", self.email, user.email),
             ("pictureURL", self.picture_url, user.picture_url),
         )
-        return [f"{name} is `{found}` and not `{wanted}`" for name, wanted, found in pairs if wanted != found]
+        return [
+            f"{name} is `{found}` and not `{wanted}`"
+            for name, wanted, found in pairs
+            if wanted != found and (wanted or not declared_only)
+        ]
 
 
-def find_or_create(client: HeadscaleClient, name: str, profile: Profile) -> User:
-    """Make a user, or take the one that is exactly so: what an interrupted run made is found again.
+def find_or_create(
+    client: HeadscaleClient, name: str, profile: Profile, record: Record, *, adopt: str | None = None
+) -> User:
+    """Make a user, or take the one that an interrupted run or an earlier stack of ours made, or adopt one.
+
+    Args:
+        client: The Headscale.
+        name: The user's name.
+        profile: What is declared of it.
+        record: Which users are ours.
+        adopt: None to take nobody else's; `true` to adopt the one of this name; an id where several bear it.
 
     Raises:
-        UserError: When one of this name is otherwise.
+        UserError: When one of this name exists that may not be taken, or is otherwise.
     """
-    found = _local(client, name)
-    if found is None:
-        try:
-            return client.create_user(
-                name, display_name=profile.display_name, email=profile.email, picture_url=profile.picture_url
+    found = client.list_users(name=name)
+    local = next((user for user in found if not user.provider_id), None)
+    if local is not None and _is_ours(client, local, profile, record):
+        return _as_declared(local, profile.differences(local))
+    if found:
+        user = _adopted(name, found, adopt)
+        _as_declared(user, profile.differences(user, declared_only=True))
+        record.add(name)
+        return user
+    record.add(name)
+    try:
+        return client.create_user(
+            name, display_name=profile.display_name, email=profile.email, picture_url=profile.picture_url
+        )
+    except AlreadyExists:
+        # A call that broke in the middle may have made it all the same: it was noted, and so is ours.
+        made = next((user for user in client.list_users(name=name) if not user.provider_id), None)
+        if made is None:
+            raise
+        return _as_declared(made, profile.differences(made))
+
+
+def _is_ours(client: HeadscaleClient, user: User, profile: Profile, record: Record) -> bool:
+    """Return whether we made a user. With no record, one that is exactly so and has nothing to lose counts as ours."""
+    noted = record.holds(user.name)
+    if noted is not None:
+        return noted
+    keys = any(_belongs_to(key, user) for key in client.list_pre_auth_keys())
+    return not profile.differences(user) and not keys and not nodes_of(client, user)
+
+
+def _adopted(name: str, found: list[User], adopt: str | None) -> User:
+    shown = ", ".join(
+        f"id {user.id}" + (f" from the identity provider `{user.provider}`" if user.provider_id else "")
+        for user in found
+    )
+    if adopt is None:
+        raise UserError(
+            f"user `{name}` exists already ({shown}) and is not this stack's: write `adopt: true` to keep it from now "
+            "on, or `adoptUsers: true` for all users of the instance"
+        )
+    if adopt == "true":
+        if len(found) > 1:
+            raise UserError(
+                f"more than one user is called `{name}` ({shown}): write which one, as `adopt: {found[0].id}`"
             )
-        except AlreadyExists:
-            found = _local(client, name)
-            if found is None:
-                raise
-    differences = profile.differences(found)
+        return found[0]
+    for user in found:
+        if str(user.id) == adopt:
+            return user
+    raise UserError(f"no user with id {adopt} is called `{name}`; there is {shown}")
+
+
+def _as_declared(user: User, differences: list[str]) -> User:
     if differences:
         raise UserError(
-            f"user `{name}` exists already (id {found.id}) and {', '.join(differences)}; Headscale cannot change that: "
-            "declare it as it is, or delete it by `headscale users delete` if nobody needs it"
+            f"user `{user.name}` exists already (id {user.id}) and {', '.join(differences)}; Headscale cannot change "
+            "that: declare it as it is, or delete it by `headscale users delete` if nobody needs it"
         )
-    return found
+    return user
 
 
-def read(client: HeadscaleClient, user_id: str) -> User | None:
-    """Return the user as it is, None where it is gone."""
-    return next(iter(client.list_users(user_id=int(user_id))), None)
-
-
-def rename(client: HeadscaleClient, user_id: str, name: str) -> User:
+def rename(client: HeadscaleClient, user_id: str, old: str, new: str, record: Record) -> User:
     """Give the user another name; its id, nodes and keys stay.
 
     Raises:
-        UserError: When the name is taken.
+        UserError: When the name is taken, or the user is gone.
     """
+    record.add(new)
     try:
-        return client.rename_user(int(user_id), name)
+        renamed = client.rename_user(int(user_id), new)
     except AlreadyExists:
-        raise UserError(f"the user cannot be called `{name}`: another one is; choose a name that is free") from None
+        raise UserError(f"the user cannot be called `{new}`: another one is; choose a name that is free") from None
+    except NotFound:
+        raise UserError(f"user `{old}` (id {user_id}) is gone: `pulumi refresh` notices, and makes it anew") from None
+    record.remove(old)
+    return renamed
 
 
-def delete(client: HeadscaleClient, user_id: str, now: datetime) -> None:
+def delete(
+    client: HeadscaleClient,
+    user_id: str,
+    now: datetime,
+    record: Record,
+    *,
+    delete_nodes: bool = False,
+    remake_keys: Callable[[User], None] | None = None,
+) -> None:
     """Delete the user; one that is gone is done.
+
+    Args:
+        client: The Headscale.
+        user_id: Its id.
+        now: The time.
+        record: Which users are ours.
+        delete_nodes: Whether its nodes go first; they have to join anew.
+        remake_keys: Where 0.28 deletes everybody's keys with a user: makes ours anew afterwards. It is called before
+            the deletion with the user, and afterwards again; it raises where it could not make all anew.
 
     Raises:
         UserError: When it has nodes, or when Headscale would delete other people's keys with it.
     """
-    user = read(client, user_id)
+    user = next(iter(client.list_users(user_id=int(user_id))), None)
+    wipes = client.minor_version() == WIPES_ALL_KEYS
     if user is None:
+        if wipes and remake_keys:
+            remake_keys(User(int(user_id), ""))
         return
-    if client.minor_version() == _WIPES_ALL_KEYS:
-        _refuse_to_wipe_keys(client, user, now)
+    nodes = nodes_of(client, user)
+    if nodes and not delete_nodes:
+        raise UserError(_has_nodes(user, nodes))
+    if wipes:
+        _keep_keys_of_others(client, user, now, may=remake_keys is not None)
+        if remake_keys:
+            remake_keys(user)
+    for node in nodes:
+        client.delete_node(node.id)
     try:
         client.delete_user(user.id)
     except NotFound:
-        return
+        pass
     except FailedPrecondition:
-        nodes = [node.given_name for node in client.list_nodes() if node.user and node.user.id == user.id]
-        raise UserError(
-            f"user `{user.name}` still has nodes ({', '.join(nodes) or 'tagged ones that came from it'}); "
-            "delete them first by `headscale nodes delete`, or leave the user declared"
-        ) from None
+        raise UserError(_has_nodes(user, nodes_of(client, user))) from None
+    if wipes and remake_keys:
+        remake_keys(user)
+    record.remove(user.name)
 
 
-def _refuse_to_wipe_keys(client: HeadscaleClient, user: User, now: datetime) -> None:
-    others = [key for key in client.list_pre_auth_keys() if _usable(key, now) and not _belongs_to(key, user)]
-    if others:
+def nodes_of(client: HeadscaleClient, user: User) -> list[Node]:
+    """Return the nodes that keep a user from being deleted: its own, and tagged ones that joined by its keys."""
+    return [
+        node
+        for node in client.list_nodes()
+        if (node.user and node.user.id == user.id) or node.pre_auth_key_user_id == user.id
+    ]
+
+
+def _has_nodes(user: User, nodes: list[Node]) -> str:
+    names = ", ".join(f"{node.given_name} (id {node.id})" for node in nodes) or "tagged ones that came from it"
+    return (
+        f"user `{user.name}` still has nodes: {names}; delete them first by `headscale nodes delete`, leave the user "
+        "declared, or write `forceDelete: true` and run `pulumi up` before you remove it: its nodes then go with it"
+    )
+
+
+def _keep_keys_of_others(client: HeadscaleClient, user: User, now: datetime, *, may: bool) -> None:
+    others = [key for key in client.list_pre_auth_keys() if is_usable(key, now) and not _belongs_to(key, user)]
+    if others and not may:
         raise UserError(
             f"deleting user `{user.name}` would delete {len(others)} preauth key(s) that are not its own: Headscale "
-            "0.28 deletes everybody's (headscale issue 3154); upgrade to 0.29 first, or end those keys"
+            "0.28 deletes everybody's (headscale issue 3154); upgrade to 0.29 first, or write "
+            "`keysOnUserDeletion: remake` for the instance: the keys of this stack are then made anew right away"
         )
 
 
-def _usable(key: PreAuthKey, now: datetime) -> bool:
+def is_usable(key: PreAuthKey, now: datetime) -> bool:
+    """Return whether a node can join by a key."""
     return key.expiration is not None and key.expiration > now and (key.reusable or not key.used)
 
 
 def _belongs_to(key: PreAuthKey, user: User) -> bool:
     return key.user is not None and key.user.id == user.id
-
-
-def _local(client: HeadscaleClient, name: str) -> User | None:
-    """Return the user of a name that is not an identity provider's; there is at most one."""
-    return next((user for user in client.list_users(name=name) if not user.provider_id), None)

@@ -4,39 +4,71 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from headscale_api.durations import parse_duration
 from headscale_api.errors import NotFound
 from headscale_api.models import ApiKey, api_key_prefix
-from headscale_api.stored_keys.marks import DIGEST, EXPIRES_AT, KEY_ID, PENDING, RETIRING, distinct_expiration, time_of
-from headscale_api.stored_keys.store import SecretStore, StoredSecret
+from headscale_api.stored_keys.marks import (
+    DIGEST,
+    EXPIRES_AT,
+    KEY_ID,
+    PENDING,
+    RETIRING,
+    distinct_expiration,
+    marks_of,
+    time_of,
+)
+from headscale_api.stored_keys.store import Dress, SecretStore, StoredSecret
 
 if TYPE_CHECKING:
     # gRPC comes with it, and whoever only looks at a Secret does without.
     from headscale_api.client import HeadscaleClient
 
+DATA_KEY = "api-key"
+_PLAIN = Dress(DATA_KEY)
+_END_OF_TIME = datetime.max.replace(tzinfo=UTC)
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """An API key as it is declared."""
+    """An API key as it is declared.
+
+    Attributes:
+        namespace: Namespace of its Secret.
+        secret_name: Name of its Secret.
+        expiration: How long a key is valid.
+        rotation_buffer: A key with less than this left is replaced.
+        overlap: How long a replaced key stays valid, for those who have not read the new one yet.
+        dress: How the Secret looks.
+    """
 
     namespace: str
     secret_name: str
     expiration: str
     rotation_buffer: str
+    overlap: str = "0s"
+    dress: Dress = _PLAIN
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A key without its text: that is in the Secret alone."""
+    """A key without its text: that is in the Secret alone.
+
+    Attributes:
+        prefix: What names it in Headscale's lists.
+        expires_at: When it ends.
+        created_at: When it was made.
+        retire_at: When the key that it replaced is to be revoked; None where nothing waits.
+    """
 
     prefix: str
     expires_at: datetime
     created_at: datetime
+    retire_at: datetime | None = None
 
 
 def is_due(expires_at: datetime, rotation_buffer: str, now: datetime) -> bool:
@@ -48,14 +80,17 @@ def create(client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: dat
     """Make the key and its Secret, or take over what a run that was killed had finished."""
     before = store.read(wanted.namespace, wanted.secret_name)
     if before is not None:
-        kept = current(client, before)
+        kept = current(client, before, wanted.dress.data_key)
         if kept is not None and not is_due(kept.expires_at, wanted.rotation_buffer, now):
+            finish(client, store, wanted, now)
             return kept
     return rotate(client, store, wanted, now, old=None)
 
 
 def rotate(client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: datetime, *, old: str | None) -> Held:
-    """Make a new key, write it down, and only then revoke what it replaces.
+    """Make a new key, write it down, and revoke what it replaces once the overlap is over.
+
+    What an earlier rotation replaced is revoked before, so that no more than two keys are ever valid.
 
     Args:
         client: The Headscale.
@@ -64,71 +99,101 @@ def rotate(client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: dat
         now: The time.
         old: Prefix of the key that the state knows, to be revoked too if the Secret holds another one.
     """
-    before = store.read(wanted.namespace, wanted.secret_name)
-    clean_up(client, before)
+    where = wanted.namespace, wanted.secret_name
+    before = store.read(*where)
+    clean_up(client, before, _END_OF_TIME)
     expires_at = distinct_expiration(now, parse_duration(wanted.expiration))
-    data = before.data if before else {}
-    notes = dict(before.annotations) if before else {}
-    store.write(wanted.namespace, wanted.secret_name, StoredSecret(data, {**notes, PENDING: expires_at.isoformat()}))
+    notes = marks_of(before.annotations, without={RETIRING}) if before else {}
+    noted = {**wanted.dress.annotations, **notes, PENDING: expires_at.isoformat()}
+    store.write(*where, StoredSecret(before.data if before else {}, noted, wanted.dress.labels))
     text = client.create_api_key(expires_at)
-    retiring = sorted({old, notes.get(KEY_ID)} - {None, api_key_prefix(text)}, key=str)
+    overlap = parse_duration(wanted.overlap)
+    retiring = {prefix: now + overlap for prefix in (old, notes.get(KEY_ID)) if prefix}
+    retiring.pop(api_key_prefix(text), None)
     try:
-        store.write(wanted.namespace, wanted.secret_name, _holding(text, expires_at, now, retiring))
+        store.write(*where, _holding(text, expires_at, now, wanted.dress, retiring))
     except Exception:
         revoke(client, api_key_prefix(text))
         raise
-    for prefix in retiring:
-        revoke(client, str(prefix))
-    if retiring:
-        store.write(wanted.namespace, wanted.secret_name, _holding(text, expires_at, now, []))
-    return Held(api_key_prefix(text), expires_at, now)
+    if retiring and not overlap:
+        finish(client, store, wanted, now)
+        retiring = {}
+    return Held(api_key_prefix(text), expires_at, now, min(retiring.values(), default=None))
 
 
-def finish(client: HeadscaleClient, store: SecretStore, wanted: Wanted) -> None:
-    """Finish what a run that was killed left behind: revoke, and strike out the note of it."""
+def finish(client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: datetime) -> None:
+    """Revoke what a killed run left and what has waited long enough, and strike out the notes of it."""
     stored = store.read(wanted.namespace, wanted.secret_name)
-    if stored is None or not is_unfinished(stored):
+    if stored is None or not is_unfinished(stored, now):
         return
-    clean_up(client, stored)
-    kept = {mark: value for mark, value in stored.annotations.items() if mark not in {PENDING, RETIRING}}
-    store.write(wanted.namespace, wanted.secret_name, StoredSecret(stored.data, kept))
+    clean_up(client, stored, now)
+    waiting = {prefix: time for prefix, time in retiring_of(stored).items() if time > now}
+    notes = marks_of(stored.annotations, without={PENDING, RETIRING}) | _retiring_note(waiting)
+    dress = wanted.dress
+    dressed = StoredSecret(stored.data, {**dress.annotations, **notes}, dress.labels)
+    store.write(wanted.namespace, wanted.secret_name, dressed)
 
 
-def is_unfinished(stored: StoredSecret) -> bool:
-    """Return whether a run was killed between making a key and revoking the one before."""
-    return PENDING in stored.annotations or RETIRING in stored.annotations
+def redress(store: SecretStore, wanted: Wanted, data_key_before: str) -> None:
+    """Make the Secret look as it is wished now, with the same key.
+
+    Raises:
+        LookupError: When it does not hold the key any more.
+    """
+    stored = store.read(wanted.namespace, wanted.secret_name)
+    held = as_written(stored, data_key_before) if stored else None
+    if stored is None or held is None:
+        raise LookupError("the Secret does not hold the key as it was written")
+    text = stored.data[data_key_before]
+    new = _holding(text, held.expires_at, held.created_at, wanted.dress, retiring_of(stored))
+    store.write(wanted.namespace, wanted.secret_name, new)
 
 
-def clean_up(client: HeadscaleClient, stored: StoredSecret | None) -> None:
-    """Revoke what a run that was killed left: the key it had not written down, and the one it had replaced."""
-    if stored is None or not is_unfinished(stored):
+def is_unfinished(stored: StoredSecret, now: datetime) -> bool:
+    """Return whether a run was killed in the middle, or a key that was replaced has waited long enough."""
+    return PENDING in stored.annotations or any(time <= now for time in retiring_of(stored).values())
+
+
+def retiring_of(stored: StoredSecret) -> dict[str, datetime]:
+    """Return the keys that were replaced and not revoked yet, each with the time when it is to be."""
+    found = {}
+    for entry in filter(None, stored.annotations.get(RETIRING, "").split(",")):
+        prefix, _, time = entry.partition("@")
+        found[prefix] = time_of({"at": time}, "at") or datetime.min.replace(tzinfo=UTC)
+    return found
+
+
+def clean_up(client: HeadscaleClient, stored: StoredSecret | None, now: datetime) -> None:
+    """Revoke the key that a killed run had not written down, and those that were replaced long enough ago."""
+    if stored is None or not is_unfinished(stored, now):
         return
-    notes = stored.annotations
-    pending, retiring = time_of(notes, PENDING), set(filter(None, notes.get(RETIRING, "").split(",")))
+    notes, pending = stored.annotations, time_of(stored.annotations, PENDING)
+    over = {prefix for prefix, time in retiring_of(stored).items() if time <= now}
     for key in client.list_api_keys():
-        if key.prefix in retiring or (key.expiration == pending and key.prefix != notes.get(KEY_ID)):
+        if key.prefix in over or (key.expiration == pending and key.prefix != notes.get(KEY_ID)):
             revoke(client, key.prefix)
 
 
-def as_written(stored: StoredSecret) -> Held | None:
+def as_written(stored: StoredSecret, data_key: str = DATA_KEY) -> Held | None:
     """Return the key that a Secret holds, None where it is not as we wrote it."""
-    text, expires_at = stored.data.get("api-key", ""), time_of(stored.annotations, EXPIRES_AT)
+    text, expires_at = stored.data.get(data_key, ""), time_of(stored.annotations, EXPIRES_AT)
     created_at = time_of(stored.data, "created-at")
     if expires_at is None or created_at is None or stored.annotations.get(DIGEST) != _digest(text):
         return None
-    return Held(api_key_prefix(text), expires_at, created_at)
+    waiting = retiring_of(stored).values()
+    return Held(api_key_prefix(text), expires_at, created_at, min(waiting, default=None))
 
 
-def current(client: HeadscaleClient, stored: StoredSecret) -> Held | None:
+def current(client: HeadscaleClient, stored: StoredSecret, data_key: str = DATA_KEY) -> Held | None:
     """Return the key that a Secret holds, None where it is not as we wrote it or Headscale does not know it."""
-    held = as_written(stored)
-    known = find(client, held.prefix) if held else None
-    return held if held and known and known.expiration == held.expires_at else None
+    return known(client.list_api_keys(), stored, data_key)
 
 
-def find(client: HeadscaleClient, prefix: str) -> ApiKey | None:
-    """Return the key of a prefix, None where it is gone."""
-    return next((key for key in client.list_api_keys() if key.prefix == prefix), None)
+def known(keys: list[ApiKey], stored: StoredSecret, data_key: str = DATA_KEY) -> Held | None:
+    """Return the key that a Secret holds, None where it is not as we wrote it or is not among Headscale's."""
+    held = as_written(stored, data_key)
+    listed = held and next((key for key in keys if key.prefix == held.prefix), None)
+    return held if held and listed and listed.expiration == held.expires_at else None
 
 
 def revoke(client: HeadscaleClient, prefix: str) -> None:
@@ -138,7 +203,10 @@ def revoke(client: HeadscaleClient, prefix: str) -> None:
 
 
 def delete(client: HeadscaleClient, store: SecretStore, prefix: str, namespace: str, secret_name: str) -> None:
-    """Delete the key and its Secret, unless that holds another key by now."""
+    """Delete the key, those that it replaced, and its Secret unless that holds another key by now."""
+    stored = store.read(namespace, secret_name)
+    if stored is not None and stored.annotations.get(KEY_ID) == prefix:
+        clean_up(client, stored, _END_OF_TIME)
     revoke(client, prefix)
     delete_secret(store, prefix, namespace, secret_name)
 
@@ -150,14 +218,21 @@ def delete_secret(store: SecretStore, prefix: str, namespace: str, secret_name: 
         store.delete(namespace, secret_name)
 
 
-def _holding(text: str, expires_at: datetime, created_at: datetime, retiring: Sequence[str | None]) -> StoredSecret:
+def _holding(
+    text: str, expires_at: datetime, created_at: datetime, dress: Dress, retiring: Mapping[str, datetime]
+) -> StoredSecret:
     data = {
-        "api-key": text,
+        dress.data_key: text,
         "expiration": _rfc3339(expires_at),
         "created-at": _rfc3339(created_at),
     }
     notes = {KEY_ID: api_key_prefix(text), EXPIRES_AT: expires_at.isoformat(), DIGEST: _digest(text)}
-    return StoredSecret(data, {**notes, RETIRING: ",".join(map(str, retiring))} if retiring else notes)
+    return StoredSecret(data, {**dress.annotations, **notes, **_retiring_note(retiring)}, dress.labels)
+
+
+def _retiring_note(retiring: Mapping[str, datetime]) -> dict[str, str]:
+    entries = [f"{prefix}@{time.isoformat()}" for prefix, time in sorted(retiring.items())]
+    return {RETIRING: ",".join(entries)} if entries else {}
 
 
 def _digest(text: str) -> str:

@@ -8,8 +8,11 @@ back unchanged, and the next run knows its own by it.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+
+PREFIX = "headscale-component/"
+"""All of our marks begin so; nobody else's do."""
 
 KEY_ID = "headscale-component/key-id"
 EXPIRES_AT = "headscale-component/expires-at"
@@ -33,3 +36,8 @@ def time_of(annotations: Mapping[str, str], mark: str) -> datetime | None:
         return datetime.fromisoformat(annotations[mark])
     except (KeyError, ValueError):
         return None
+
+
+def marks_of(annotations: Mapping[str, str], *, without: Collection[str] = ()) -> dict[str, str]:
+    """Return the marks among a Secret's annotations, without some."""
+    return {name: text for name, text in annotations.items() if name.startswith(PREFIX) and name not in without}

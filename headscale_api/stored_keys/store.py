@@ -17,11 +17,36 @@ class StoredSecret:
 
     Attributes:
         data: Its values in clear, never shown.
-        annotations: What we noted about the key it holds.
+        annotations: What we noted about the key it holds, and what people wish to stand there.
+        labels: What people wish to stand there, besides our own labels.
     """
 
     data: Mapping[str, str] = field(repr=False)
     annotations: Mapping[str, str]
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Dress:
+    """How people wish a Secret to look, so that their pods and tools can use it as it is.
+
+    Attributes:
+        data_key: Under which name the key stands in it.
+        labels: More labels.
+        annotations: More annotations.
+    """
+
+    data_key: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+    def is_worn_by(self, secret: StoredSecret) -> bool:
+        """Return whether a Secret looks so."""
+        return (
+            self.data_key in secret.data
+            and self.labels.items() <= secret.labels.items()
+            and self.annotations.items() <= secret.annotations.items()
+        )
 
 
 class SecretStore(Protocol):

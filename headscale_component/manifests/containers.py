@@ -83,6 +83,7 @@ def apikey_manager(instance: str, spec: HeadscaleArgs) -> k8s.core.v1.ContainerA
         "SECRET_NAME": spec.api_key.secret_name,
         "EXPIRATION": spec.api_key.expiration,
         "ROTATION_BUFFER": spec.api_key.rotation_buffer,
+        "OVERLAP": spec.api_key.overlap,
         "SOCKET_PATH": spec.config.unix_socket,
         "HEADSCALE_URL": f"{scheme}://127.0.0.1:{port_of(spec.config.listen_addr)}",
         "RELAY_LISTEN": f"127.0.0.1:{names.RELAY_PORT}",

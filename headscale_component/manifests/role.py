@@ -1,4 +1,4 @@
-"""What the sidecar may do: write its one Secret, and look up the StatefulSet that owns it."""
+"""What the sidecar may do: write its one Secret, look up the StatefulSet that owns it, and tell of failures there."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def role(instance: str, spec: HeadscaleArgs) -> k8s.rbac.v1.RoleInitArgs:
             k8s.rbac.v1.PolicyRuleArgs(
                 api_groups=["apps"], resources=["statefulsets"], resource_names=[instance], verbs=["get"]
             ),
+            k8s.rbac.v1.PolicyRuleArgs(api_groups=[""], resources=["events"], verbs=["create"]),
         ],
     )
 

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from headscale_component.spec.model import SpecModel
-from headscale_component.spec.values import DnsSubdomain, Duration
+from headscale_component.spec.values import (
+    DnsLabel,
+    DnsSubdomain,
+    Duration,
+    SecretAnnotations,
+    SecretKey,
+    SecretLabels,
+    SpareDuration,
+)
 from headscale_component.versions import SIDECAR_IMAGE
 
 
@@ -11,13 +21,29 @@ class ApiKeySpec(SpecModel):
     """An API key that Pulumi keeps: each `pulumi up` inside the rotation buffer replaces it."""
 
     secret_name: DnsSubdomain | None = None
-    """The Secret that holds it under `api-key`, with `expiration` and `created-at`; default: this key's own name."""
+    """The Secret that holds it, with `expiration` and `created-at`; default: this key's own name."""
+
+    secret_namespace: DnsLabel | None = None
+    """The namespace of the Secret, which has to be there; default: the instance's."""
+
+    secret_key: SecretKey = "api-key"  # noqa: S105 - a name
+    """Under which name the key stands in the Secret."""
+
+    secret_labels: SecretLabels = Field(default_factory=dict)
+    """More labels of the Secret."""
+
+    secret_annotations: SecretAnnotations = Field(default_factory=dict)
+    """More annotations of the Secret, for example those of a tool that copies it elsewhere."""
 
     expiration: Duration = "2160h"
     """How long a key is valid; default 90 days, as Headscale's own command line has it."""
 
     rotation_buffer: Duration = "240h"
     """A key with less than this left is replaced; default 10 days, so that a missed run or two does no harm."""
+
+    overlap: SpareDuration = "10m"
+    """How long a replaced key stays valid for those who have not read the new one yet; the first `pulumi up` after that
+    revokes it, and it ends by itself within `rotationBuffer`. `0s` revokes it at once."""
 
 
 class ManagedApiKeySpec(SpecModel):
@@ -34,6 +60,10 @@ class ManagedApiKeySpec(SpecModel):
 
     rotation_buffer: Duration = "240h"
     """A key with less than this left is replaced; default 10 days."""
+
+    overlap: SpareDuration = "10m"
+    """How long a replaced key stays valid, for those who have not read the new one yet; then the sidecar revokes it.
+    Secrets that are mounted into pods take a minute or two to change."""
 
     manager_image: str = SIDECAR_IMAGE
     """The sidecar's image, for those who keep images in a registry of their own."""

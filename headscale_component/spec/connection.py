@@ -16,7 +16,11 @@ class ConnectionSpec(SpecModel):
     the pod's own gRPC port. Default: `relay`, or `pod` where the sidecar is switched off."""
 
     address: Leaf[str] | None = None
-    """`host:port` of Headscale's gRPC listener, for `direct`."""
+    """For `direct`: `host:port` of Headscale's gRPC listener, or `https://host` for REST (0.28 and newer)."""
+
+    transport: Literal["grpc", "rest"] | None = None
+    """How `pod` speaks to Headscale. Default: `grpc`, which ends with 0.29, and `rest` from 0.30 on. The relay finds
+    out by itself, and for `direct` the address decides."""
 
     api_key: Any = None
     """An API key as a Pulumi secret, for `direct` and `pod`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
 
@@ -14,10 +14,12 @@ from headscale_component.spec.errors import SpecError, problems_of
 from headscale_component.spec.files import FilePathInPod, FileSpec
 from headscale_component.spec.model import SpecModel
 from headscale_component.spec.pod import PodSpec
+from headscale_component.spec.policy import PolicySpec
 from headscale_component.spec.pre_auth_key import PreAuthKeySpec
 from headscale_component.spec.rules import broken_rules
 from headscale_component.spec.user import UserSpec
-from headscale_component.spec.values import DnsLabel, DnsSubdomain, Duration, Quantity, Version
+from headscale_component.spec.values import DnsLabel, DnsSubdomain, Duration, Quantity, Username, Version
+from headscale_component.versions import NEWEST_HEADSCALE, minor_version
 
 _RETIRED = {("config", *path): hint for path, hint in RETIRED.items()}
 
@@ -86,8 +88,18 @@ class HeadscaleArgs(SpecModel):
     connection: ConnectionSpec = ConnectionSpec()
     """How Pulumi reaches the instance to manage users and keys."""
 
-    users: dict[DnsLabel, UserSpec] = Field(default_factory=dict)
+    users: dict[Username, UserSpec] = Field(default_factory=dict)
     """The users, by name."""
+
+    adopt_users: bool = False
+    """Whether users of the declared names that exist already are kept from now on; `users.<name>.adopt` for one."""
+
+    keys_on_user_deletion: Literal["refuse", "remake"] = "refuse"
+    """What happens where Headscale 0.28 deletes everybody's preauth keys with any user: the deletion is refused, or the
+    keys of this stack are made anew at once, in their Secrets. Other versions delete the user's own keys alone."""
+
+    policy: PolicySpec | None = None
+    """Who may reach whom. Without it every node reaches every other, unless somebody else stored a policy."""
 
     pre_auth_keys: dict[DnsSubdomain, PreAuthKeySpec] = Field(default_factory=dict)
     """The keys with which nodes join, by name."""
@@ -108,6 +120,12 @@ class HeadscaleArgs(SpecModel):
         if problems:
             raise SpecError(problems)
         return checked
+
+    @property
+    def transport(self) -> str:
+        """How the `pod` channel speaks: `grpc` or `rest`."""
+        newest = minor_version(self.version) or NEWEST_HEADSCALE
+        return self.connection.transport or ("grpc" if newest <= NEWEST_HEADSCALE else "rest")
 
     @property
     def channel(self) -> str:

@@ -42,6 +42,7 @@ def load_instances(document: object) -> dict[str, HeadscaleArgs]:
         except SpecError as error:
             problems += [problem.under(ROOT, name) for problem in error.problems]
     problems += _shared_secrets(document)
+    problems = [_with_home_of_user(problem, document) for problem in problems]
     if problems:
         raise SpecError(problems)
     return instances
@@ -71,10 +72,29 @@ def _shared_secrets(document: Mapping[str, Any]) -> list[Problem]:
     for name, raw in document.items():
         if not isinstance(raw, Mapping):
             continue
-        namespace = str(raw.get("namespace", "headscale"))
-        for secret, path in secrets_of(raw):
+        for namespace, secret, path in secrets_of(raw):
             owner = owners.setdefault((namespace, secret), name)
             if owner != name:
                 text = f"Secret `{secret}` in `{namespace}` is written by instance `{owner}` too; name another one"
                 problems.append(Problem((ROOT, name, *path), text))
     return problems
+
+
+def _with_home_of_user(problem: Problem, document: Mapping[str, Any]) -> Problem:
+    """Say of a user that is not there in which other instance it is: a likely mistake, and no help there."""
+    if problem.path[2:3] != ("preAuthKeys",) or problem.path[-1] != "user":
+        return problem
+    *_, key, _user = problem.path
+    written = document[str(problem.path[1])]
+    wanted = next((its.get("user") for name, its in _keys_of(written).items() if name == key), None)
+    homes = [name for name, raw in document.items() if isinstance(raw, Mapping) and wanted in (raw.get("users") or {})]
+    if not homes or "is not under `users`" not in problem.message:
+        return problem
+    return Problem(
+        problem.path, f"{problem.message}; instance `{homes[0]}` has a user of this name, and is another tailnet"
+    )
+
+
+def _keys_of(instance: Mapping[str, Any]) -> Mapping[str, Any]:
+    keys = instance.get("preAuthKeys", instance.get("pre_auth_keys")) or {}
+    return {name: its for name, its in keys.items() if isinstance(its, Mapping)}

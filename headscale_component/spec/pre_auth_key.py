@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from pydantic import Field
+
 from headscale_component.spec.model import SpecModel
-from headscale_component.spec.values import DnsLabel, DnsSubdomain, Duration, Tag, UserId
+from headscale_component.spec.values import (
+    DnsLabel,
+    DnsSubdomain,
+    Duration,
+    SecretAnnotations,
+    SecretKey,
+    SecretLabels,
+    Tag,
+    UserId,
+    Username,
+)
 
 
 class PreAuthKeySpec(SpecModel):
@@ -12,7 +26,7 @@ class PreAuthKeySpec(SpecModel):
     A key never changes: whatever is changed here makes a new key, writes it to the Secret, and revokes the old one.
     """
 
-    user: DnsLabel | None = None
+    user: Username | None = None
     """The owner, by its name under `users`. Either this or `userId`; neither for a key that has only tags."""
 
     user_id: UserId | None = None
@@ -31,4 +45,24 @@ class PreAuthKeySpec(SpecModel):
     """Tags that nodes get as they join; they replace the user as the nodes' identity (Headscale 0.28 and newer)."""
 
     secret_name: DnsSubdomain | None = None
-    """The Secret that holds the key under `key`; default: this key's own name."""
+    """The Secret that holds the key; default: this key's own name."""
+
+    secret_namespace: DnsLabel | None = None
+    """The namespace of the Secret, which has to be there; default: the instance's."""
+
+    secret_key: SecretKey = "key"  # noqa: S105 - a name
+    """Under which name the key stands in the Secret, for example `TS_AUTHKEY` for pods that take it as a variable."""
+
+    secret_labels: SecretLabels = Field(default_factory=dict)
+    """More labels of the Secret."""
+
+    secret_annotations: SecretAnnotations = Field(default_factory=dict)
+    """More annotations of the Secret, for example those of a tool that copies it elsewhere."""
+
+    renew_before: Duration | None = None
+    """A key with less than this left is made anew by the next `pulumi up`, while it is still good; default: not."""
+
+    recreate_if_invalid: Literal["never", "whenExpired", "always"] | None = None
+    """What is done about a key that came to its natural end. `never`: nothing. `whenExpired`: one that expired is made
+    anew by the next `pulumi up`. `always`: one that was used up too, as `--refresh` finds out. Default: `whenExpired`
+    for reusable keys, `never` for others. What was deleted or ended by hand is always made anew after a refresh."""

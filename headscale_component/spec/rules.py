@@ -14,7 +14,8 @@ from headscale_api.durations import parse_duration
 from headscale_component.spec.config.kinds import DATA_DIRECTORY
 from headscale_component.spec.config.rules import at, broken_config_rules
 from headscale_component.spec.errors import PathPart, Problem
-from headscale_component.versions import OLDEST_HEADSCALE, minor_version
+from headscale_component.spec.policy import policy_problems
+from headscale_component.versions import NEWEST_HEADSCALE, OLDEST_HEADSCALE, minor_version
 
 Raw = Mapping[str, Any]
 Path = tuple[PathPart, ...]
@@ -31,14 +32,16 @@ def broken_rules(instance: object) -> list[Problem]:
     return [*chain.from_iterable(rule(written) for rule in RULES), *of_config]
 
 
-def secrets_of(instance: Raw) -> Iterator[tuple[str, Path]]:
-    """Yield each Secret that an instance writes, with the path that names it."""
+def secrets_of(instance: Raw) -> Iterator[tuple[str, str, Path]]:
+    """Yield namespace and name of each Secret that an instance writes, with the path that names it."""
+    home = str(get(instance, "namespace", "headscale"))
     api_key = _section(get(instance, "apiKey"))
     if get(api_key, "autoManage", True):
-        yield str(get(api_key, "secretName", "headscale-api-key")), ("apiKey", "secretName")
+        yield home, str(get(api_key, "secretName", "headscale-api-key")), ("apiKey", "secretName")
     for section in ("preAuthKeys", "apiKeys"):
         for name, key in _section(get(instance, section)).items():
-            yield str(get(_section(key), "secretName") or name), (section, name, "secretName")
+            secret = str(get(_section(key), "secretName") or name)
+            yield str(get(_section(key), "secretNamespace") or home), secret, (section, name, "secretName")
 
 
 def get(section: Raw, key: str, default: Any = None) -> Any:  # noqa: ANN401 - whatever a person wrote
@@ -97,9 +100,9 @@ def _tags_alone_need_0_28(instance: Raw) -> Iterator[Problem]:
 
 
 def _secret_names_differ(instance: Raw) -> Iterator[Problem]:
-    seen: dict[str, Path] = {}
-    for secret, path in secrets_of(instance):
-        first = seen.setdefault(secret, path)
+    seen: dict[tuple[str, str], Path] = {}
+    for namespace, secret, path in secrets_of(instance):
+        first = seen.setdefault((namespace, secret), path)
         if first != path:
             yield Problem(
                 path,
@@ -124,11 +127,76 @@ def _buffers_fit(instance: Raw) -> Iterator[Problem]:
             )
 
 
+def _renewal_ends(instance: Raw) -> Iterator[Problem]:
+    for name, raw in _section(get(instance, "preAuthKeys")).items():
+        key = _section(raw)
+        expiration, before = str(get(key, "expiration", "1h")), get(key, "renewBefore")
+        try:
+            fits = before is None or parse_duration(str(before)) < parse_duration(expiration)
+        except ValueError:
+            continue
+        if not fits:
+            yield Problem(
+                ("preAuthKeys", name, "renewBefore"),
+                f"`{before}` is not below the expiration, `{expiration}`: every `pulumi up` would make a new key; "
+                "write less",
+            )
+
+
+def _users_are_told_apart(instance: Raw) -> Iterator[Problem]:
+    users = {name: _section(raw) for name, raw in _section(get(instance, "users")).items()}
+    adopted: dict[str, str] = {}
+    renamed: dict[str, str] = {}
+    for name, user in users.items():
+        adopt, before = get(user, "adopt"), get(user, "renamedFrom")
+        if adopt is not None and not isinstance(adopt, bool):
+            first = adopted.setdefault(str(adopt), name)
+            if first != name:
+                yield Problem(("users", name, "adopt"), f"`{adopt}` is adopted by `{first}` too; one of them is wrong")
+        if before is None:
+            continue
+        first = renamed.setdefault(str(before), name)
+        if before in users:
+            yield Problem(("users", name, "renamedFrom"), f"`{before}` is still under `users`; remove it there")
+        elif first != name:
+            yield Problem(("users", name, "renamedFrom"), f"`{first}` is renamed from `{before}` too; keep one of them")
+
+
+def _transport_is_spoken(instance: Raw) -> Iterator[Problem]:
+    connection, minor = _section(get(instance, "connection")), minor_version(get(instance, "version"))
+    transport, path = get(connection, "transport"), ("connection", "transport")
+    managed = get(_section(get(instance, "apiKey")), "autoManage", True)
+    channel = get(connection, "channel") or ("relay" if managed else "pod")
+    if transport is None or minor is None:
+        return
+    if channel != "pod":
+        yield Problem(path, f"is for `channel: pod`; with `{channel}` it is found out, leave it out")
+    elif transport == "grpc" and minor > NEWEST_HEADSCALE:
+        yield Problem(path, "Headscale 0.30 and newer have no gRPC; leave it out")
+    elif transport == "rest" and minor < (0, 28):
+        yield Problem(path, "REST is spoken with Headscale 0.28 and newer; leave it out")
+
+
+def _policy_is_whole(instance: Raw) -> Iterator[Problem]:
+    policy, config = get(instance, "policy"), _section(get(instance, "config"))
+    if policy is None:
+        return
+    if at(config, "policy", "mode") not in (None, "database"):
+        yield Problem(("policy",), "needs `policy.mode: database` in `config`; from a file Headscale takes no other")
+    users = _section(get(instance, "users"))
+    others = bool(at(config, "oidc", "issuer"))
+    for problem in policy_problems(_section(policy), users, others_may_come=others):
+        yield problem.under("policy")
+
+
 def _direct_needs_an_address(instance: Raw) -> Iterator[Problem]:
     connection = _section(get(instance, "connection"))
     channel, managed = get(connection, "channel"), get(_section(get(instance, "apiKey")), "autoManage", True)
     if channel == "direct" and get(connection, "address") is None:
-        yield Problem(("connection", "address"), "is required with `channel: direct`, as `vpn.example.com:50443`")
+        yield Problem(
+            ("connection", "address"),
+            "is required with `channel: direct`, as `vpn.example.com:50443` or `https://vpn.example.com`",
+        )
     if channel == "direct" and get(connection, "apiKey") is None and get(connection, "apiKeySecret") is None:
         yield Problem(("connection",), "`channel: direct` needs `apiKeySecret` or `apiKey`")
     if channel == "relay" and not managed:
@@ -178,6 +246,10 @@ RULES: tuple[Callable[[Raw], Iterator[Problem]], ...] = (
     _tags_alone_need_0_28,
     _secret_names_differ,
     _buffers_fit,
+    _renewal_ends,
+    _users_are_told_apart,
+    _transport_is_spoken,
+    _policy_is_whole,
     _direct_needs_an_address,
     _paths_lead_somewhere,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from headscale_component.spec.model import SpecModel
-from headscale_component.spec.values import DisplayName, Email, PictureUrl
+from headscale_component.spec.values import Adoption, DisplayName, Email, PictureUrl, Username
 
 
 class UserSpec(SpecModel):
@@ -23,3 +23,19 @@ class UserSpec(SpecModel):
 
     picture_url: PictureUrl | None = Field(default=None, alias="pictureURL")
     """An http(s) address of the person's picture; at most 2048 characters."""
+
+    adopt: Adoption = None
+    """Whether a user of this name that exists already is kept from now on, one from an identity provider too. `true`,
+    or Headscale's id of it where several bear the name. Fields that are not declared stay as they are. Default: the
+    instance's `adoptUsers`."""
+
+    renamed_from: Username | None = None
+    """The name under which it was declared before: the user is renamed in place, and keeps its id, nodes and keys. May
+    be left out again after the next `pulumi up`."""
+
+    force_delete: bool = False
+    """Whether its nodes are deleted with it, when it is removed from here; they have to join anew. Otherwise a user
+    with nodes is kept, and the error names them. Has to be in effect (`pulumi up`) before the user is removed."""
+
+    retain: bool = False
+    """Whether the user stays in Headscale when it is removed from here."""

@@ -63,6 +63,7 @@ def test_an_instance_is_these_resources_and_no_more(declared):
         ("vpn-connection", "pulumi-python"),
         ("vpn-alice", "User"),
         ("vpn-ui-api-key", "ApiKey"),
+        ("vpn-policy", "Policy"),
     }
 
 
@@ -91,7 +92,7 @@ def test_a_mistake_is_told_before_anything_is_registered(declared):
 
 def test_a_key_of_an_unknown_user_is_an_error(declared):
     def program():
-        with pytest.raises(KeyError):
+        with pytest.raises(SpecError, match="`nobody` is no user of instance `vpn`"):
             Headscale("vpn", SMALLEST).pre_auth_key("laptop", {"user": "nobody"})
 
     declared(program)

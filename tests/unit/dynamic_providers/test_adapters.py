@@ -10,10 +10,13 @@ from pulumi.output import Unknown
 
 from dynamic_providers.api_key import ApiKeyProvider
 from dynamic_providers.cluster import Cluster
+from dynamic_providers.policy import PolicyProvider
 from dynamic_providers.pre_auth_key import PreAuthKeyProvider
+from dynamic_providers.snapshot import Snapshot
 from dynamic_providers.user import UserProvider
 
 KEY = {"namespace": "ns", "secret_name": "s", "user_id": "1", "expiration": "1h", "reusable": False, "tags": []}
+HELD = {**KEY, "key": "k", "expires_at": (datetime.now(UTC) + timedelta(minutes=30)).isoformat()}
 
 
 @pytest.fixture(autouse=True)
@@ -90,15 +93,70 @@ def test_an_unchanged_user_is_unchanged_whatever_else_the_state_holds():
     "change", [{"expiration": "2h"}, {"reusable": True}, {"tags": ["tag:a"]}, {"user_id": "2"}], ids=str
 )
 def test_any_change_of_a_preauth_key_makes_a_new_one_before_the_old_one_goes(change):
-    result = a_provider(PreAuthKeyProvider).diff("7", KEY, {**KEY, **change})
+    result = a_provider(PreAuthKeyProvider).diff("7", HELD, {**KEY, **change})
 
     assert (result.replaces, bool(result.delete_before_replace)) == (list(change), False)
 
 
 def test_the_order_of_tags_is_no_change():
-    olds, news = {**KEY, "tags": ["tag:a", "tag:b"]}, {**KEY, "tags": ["tag:b", "tag:a"]}
+    olds, news = {**HELD, "tags": ["tag:a", "tag:b"]}, {**KEY, "tags": ["tag:b", "tag:a"]}
 
     assert a_provider(PreAuthKeyProvider).diff("7", olds, news).changes is False
+
+
+def in_minutes(minutes):
+    return (datetime.now(UTC) + timedelta(minutes=minutes)).isoformat()
+
+
+REUSABLE = {"reusable": True}
+ENDS = {
+    "good": ({}, {}, False),
+    "deleted": ({"ended": "deleted"}, {}, True),
+    "ended by hand, whatever the policy": ({"ended": "ended by hand"}, {"recreate_if_invalid": "never"}, True),
+    "used up": ({"ended": "used"}, {}, False),
+    "used up, always": ({"ended": "used"}, {"recreate_if_invalid": "always"}, True),
+    "expired, single use": ({"expires_at": in_minutes(-1)}, {}, False),
+    "expired, reusable": ({"expires_at": in_minutes(-1)}, REUSABLE, True),
+    "expired, reusable, never": ({"expires_at": in_minutes(-1)}, {**REUSABLE, "recreate_if_invalid": "never"}, False),
+    "expired, whenExpired": ({"expires_at": in_minutes(-1)}, {"recreate_if_invalid": "whenExpired"}, True),
+    "inside the renewal time": ({"expires_at": in_minutes(9)}, {"renew_before": "10m"}, True),
+    "outside the renewal time": ({"expires_at": in_minutes(11)}, {"renew_before": "10m"}, False),
+}
+
+
+@pytest.mark.parametrize(("state", "declared", "anew"), ENDS.values(), ids=ENDS)
+def test_a_key_is_made_anew_when_it_has_to_be_and_left_alone_otherwise(state, declared, anew):
+    olds = {**HELD, **declared, **state}
+
+    result = a_provider(PreAuthKeyProvider).diff("7", olds, {**KEY, **declared})
+
+    assert (result.changes, bool(result.replaces)) == (anew, anew)
+
+
+def test_a_secret_that_was_edited_is_written_again_with_the_same_key():
+    result = a_provider(PreAuthKeyProvider).diff("7", {**HELD, "secret_is_wrong": True}, KEY)
+
+    assert (result.changes, result.replaces) == (True, [])
+
+
+def test_a_policy_that_goes_says_what_becomes_allowed(monkeypatch):
+    said = []
+    monkeypatch.setattr("pulumi.log.warn", said.append)
+
+    result = a_provider(PolicyProvider).diff("policy", {"policy": '{"acls": [{}, {}], "ssh": [{}]}'}, {})
+
+    assert result.changes
+    assert "(2 of `acls`, 1 of `ssh`): without one Headscale lets every node reach every port" in said[0]
+
+
+def test_a_thousand_reads_ask_once():
+    asked = []
+    snapshot = Snapshot(clock=iter([0, 1, 2, 3, 4, 20, 21]).__next__)
+    lists = [snapshot.of("users", lambda: asked.append(1) or len(asked)) for _ in range(4)]
+
+    assert (lists, len(asked)) == ([1, 1, 1, 1], 1)
+    snapshot.forget()
+    assert snapshot.of("users", lambda: 7) == 7
 
 
 @pytest.mark.parametrize(("left", "due"), [(9, True), (11, False)], ids=["inside", "outside"])
@@ -111,13 +169,17 @@ def test_an_api_key_inside_its_rotation_buffer_is_replaced_in_place(left, due):
     assert (result.changes, result.replaces) == (due, [])
 
 
+KINDS = (UserProvider, PreAuthKeyProvider, ApiKeyProvider, PolicyProvider)
+
+
 def test_the_names_that_stand_in_peoples_state_stay():
-    assert [f"{kind.__module__}.{kind.__name__}" for kind in (UserProvider, PreAuthKeyProvider, ApiKeyProvider)] == [
+    assert [f"{kind.__module__}.{kind.__name__}" for kind in KINDS] == [
         "dynamic_providers.user.UserProvider",
         "dynamic_providers.pre_auth_key.PreAuthKeyProvider",
         "dynamic_providers.api_key.ApiKeyProvider",
+        "dynamic_providers.policy.PolicyProvider",
     ]
-    assert not any(kind.serialize_as_secret_always for kind in (UserProvider, PreAuthKeyProvider, ApiKeyProvider))
+    assert not any(kind.serialize_as_secret_always for kind in KINDS)
 
 
 @pytest.mark.parametrize(("taken", "opens"), [(2, True), (5, False)])

@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 from headscale_api.stored_keys.api_key import Wanted, _holding
+from headscale_api.stored_keys.store import Dress
 from headscale_sidecar import health, relay
 from headscale_sidecar.keeper import Keeper
 from headscale_sidecar.settings import SettingsError, settings_from
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+PLAIN = Dress("api-key")
 KEY = "hskey-api-" + "a" * 12 + "-" + "b" * 64
 
 
@@ -31,26 +33,28 @@ class Store:
 
 def a_keeper(store, *, works=True, replaced_with=None):
     said, replacements = [], []
+    answers = iter(works) if isinstance(works, list) else None
 
-    def replace():
-        replacements.append(1)
+    def replace(old):
+        replacements.append(old)
         store.secret = replaced_with
         return "prefix"
 
     keeper = Keeper(
-        works=lambda key: works,
+        works=lambda key: next(answers) if answers else works,
         replace=replace,
         store=store,
         wanted=Wanted("ns", "s", "90d", "10d"),
         health=health.Health(),
         now=lambda: NOW,
         log=lambda event, **fields: said.append((event, fields)),
+        report=lambda kind, message: said.append(("Event", {"kind": kind, "message": message})),
     )
     return keeper, said, replacements
 
 
 def a_secret(days_left=50, **marks):
-    secret = _holding(KEY, NOW + timedelta(days=days_left), NOW, [])
+    secret = _holding(KEY, NOW + timedelta(days=days_left), NOW, PLAIN, {})
     return type(secret)(secret.data, {**secret.annotations, **marks})
 
 
@@ -62,8 +66,12 @@ REASONS = {
         "the Secret is not as it was written",
     ),
     "a key that ends soon": (a_secret(days_left=9), True, "rotation is due"),
-    "a killed run": (a_secret(**{"headscale-component/retiring": "x"}), True, "an earlier run was interrupted"),
-    "a key that does not work": (a_secret(), False, "Headscale does not know the key"),
+    "a killed run": (
+        a_secret(**{"headscale-component/pending-expiration": NOW.isoformat()}),
+        True,
+        "a replaced key is to be revoked, or an earlier run was interrupted",
+    ),
+    "a key that does not work": (a_secret(), [False, True], "Headscale does not know the key"),
 }
 
 
@@ -88,7 +96,7 @@ def test_a_good_key_is_left_alone_and_looked_at_again_within_a_minute():
 
 
 def test_the_loop_wakes_when_rotation_is_due_and_not_later():
-    secret = _holding(KEY, NOW + timedelta(days=10, seconds=3), NOW, [])
+    secret = _holding(KEY, NOW + timedelta(days=10, seconds=3), NOW, PLAIN, {})
     keeper, *_ = a_keeper(Store(secret))
 
     assert 2.9 < keeper.turn() < 3.2
@@ -103,9 +111,57 @@ def test_failures_make_longer_and_longer_pauses_and_never_a_key():
     assert replacements == []
     assert pauses[0] >= 0.5
     assert 30 <= pauses[-1] <= 60
-    assert [event for event, _ in said] == ["failed"], "one line for a change of state, not for every try"
+    assert [event for event, _ in said] == ["failed", "Event"], "one for a change of state, not for every try"
     assert keeper.health.failures == {"OSError": 10}
     assert keeper.health.answer("/readyz")[0] == 503
+
+
+def test_a_headscale_that_takes_no_key_at_all_is_a_failure_with_pauses_and_not_a_key_each_time():
+    keeper, said, replacements = a_keeper(Store(a_secret()), works=False, replaced_with=a_secret(90, other="x"))
+    keeper.replace = lambda old: replacements.append(old) or "another"
+    keeper.last_seen = "before"
+
+    pauses = [keeper.turn() for _ in range(8)]
+
+    assert pauses[-1] >= 30
+    assert keeper.health.failures == {"RuntimeError": 8}
+    assert not keeper.health.ready
+    assert [event for event, _ in said].count("Event") == 1
+
+
+def test_a_secret_that_vanishes_takes_its_key_with_it():
+    """Nothing but the memory of the sidecar tells then which key nobody holds any more."""
+    store = Store(a_secret())
+    keeper, _, replacements = a_keeper(store, replaced_with=a_secret(90))
+    keeper.turn()
+    store.secret = None
+
+    keeper.turn()
+
+    assert replacements == ["a" * 12]
+
+
+def test_the_loop_wakes_when_a_replaced_key_is_to_be_revoked():
+    waiting = _holding(KEY, NOW + timedelta(days=50), NOW, PLAIN, {"old": NOW + timedelta(seconds=3)})
+    keeper, _, replacements = a_keeper(Store(waiting))
+
+    assert 2.9 < keeper.turn() < 3.2
+    assert replacements == [], "it is not its time yet"
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=400), timedelta(days=-400)], ids=["forward", "back"])
+def test_a_clock_that_jumps_makes_one_key_at_most_and_no_spin(jump):
+    store = Store(a_secret())
+    keeper, _, replacements = a_keeper(store)
+    keeper.turn()
+    keeper.now = lambda: NOW + jump
+    store_after = _holding(KEY, NOW + jump + timedelta(days=90), NOW + jump, PLAIN, {})
+    keeper.replace = lambda old: setattr(store, "secret", store_after) or replacements.append(old) or "p"
+
+    pauses = [keeper.turn() for _ in range(5)]
+
+    assert len(replacements) == (1 if jump > timedelta(0) else 0)
+    assert min(pauses) > 20
 
 
 def test_a_key_that_works_keeps_the_pod_ready_while_kubernetes_is_away():

@@ -41,6 +41,7 @@ def test_the_seed_operators_quick_start_is_taken_in_either_spelling():
         "secret_name": "headscale-api-key",
         "expiration": "2160h",
         "rotation_buffer": "240h",
+        "overlap": "10m",
     }
     config = {
         "server_url": "http://vpn.headscale.local",
@@ -105,8 +106,70 @@ BAD = {
     ),
     "a username that is no DNS label": (
         {"users": {"Bad_Name": {}}},
-        "users.Bad_Name: `Bad_Name` is no DNS label: at most 63 of a-z, 0-9 and `-`, "
-        "beginning and ending with a letter or digit",
+        "users.Bad_Name: `Bad_Name` is no user name: write at most 63 of a-z, 0-9 and `-`, beginning and ending with a "
+        "letter or digit, as `alice`; or an e-mail address in lower case",
+    ),
+    "one user that is adopted twice": (
+        {"users": {"alice": {"adopt": 5}, "bob": {"adopt": 5}}},
+        "users.bob.adopt: `5` is adopted by `alice` too; one of them is wrong",
+    ),
+    "an id that is no number": (
+        {"preAuthKeys": {"ci": {"userId": "alice"}}},
+        "preAuthKeys.ci.userId: `alice` is no user id; Headscale's ids are whole numbers from 1, "
+        "see `headscale users list`",
+    ),
+    "a rename of one that is still there": (
+        {"users": {"alice": {}, "alicia": {"renamedFrom": "alice"}}},
+        "users.alicia.renamedFrom: `alice` is still under `users`; remove it there",
+    ),
+    "a renewal without end": (
+        {"preAuthKeys": {"ci": {"tags": ["tag:ci"], "renewBefore": "1h"}}},
+        "preAuthKeys.ci.renewBefore: `1h` is not below the expiration, `1h`: every `pulumi up` would make a new key; "
+        "write less",
+    ),
+    "a name in a Secret that is taken": (
+        {"preAuthKeys": {"ci": {"tags": ["tag:ci"], "secretKey": "a/b"}}},
+        "preAuthKeys.ci.secretKey: `a/b` cannot name the key in a Secret: write letters, digits, `-`, `_` and `.`, as "
+        "`TS_AUTHKEY`; `expiration` and `created-at` are taken",
+    ),
+    "a label that is ours": (
+        {"apiKeys": {"ui": {"secretLabels": {"app.kubernetes.io/instance": "x"}}}},
+        "apiKeys.ui.secretLabels: `app.kubernetes.io/instance` is written by this component itself; "
+        "choose another name",
+    ),
+    "REST by the relay": (
+        {"connection": {"transport": "rest"}},
+        "connection.transport: is for `channel: pod`; with `relay` it is found out, leave it out",
+    ),
+    "a policy that is a file's": (
+        {"policy": {"acls": []}, "config": {"server_url": "http://a", "policy": {"mode": "file"}}},
+        "policy: needs `policy.mode: database` in `config`; from a file Headscale takes no other",
+    ),
+    "a group that is nowhere": (
+        {"policy": {"acls": [{"action": "accept", "src": ["group:a"], "dst": ["*:*"]}]}},
+        "policy.acls[0].src[0]: `group:a` is not under `groups`; add it there",
+    ),
+    "a tag that nobody owns": (
+        {"policy": {"acls": [{"action": "accept", "src": ["*"], "dst": ["tag:web:443"]}]}},
+        "policy.acls[0].dst[0]: `tag:web` is not under `tagOwners`; add it there",
+    ),
+    "a host that is nowhere": (
+        {"policy": {"grants": [{"src": ["*"], "dst": ["web"], "ip": ["443"]}]}},
+        "policy.grants[0].dst[0]: `web` is not under `hosts`; add it there, or write a user as `web@`",
+    ),
+    "a policy's user that is nowhere": (
+        {"policy": {"groups": {"group:a": ["bob@"]}}},
+        "policy.groups.group:a[0]: `bob@` is not under `users`; declare it there, with `adopt: true` where it "
+        "exists already",
+    ),
+    "an approver that is nowhere": (
+        {"policy": {"autoApprovers": {"routes": {"10.0.0.0/8": ["tag:router"]}}}},
+        'policy.autoApprovers.routes["10.0.0.0/8"][0]: `tag:router` is not under `tagOwners`; add it there',
+    ),
+    "a policy's file that is nowhere": (
+        {"policy": {"file": "no/such.hujson"}},
+        "policy.file: `no/such.hujson` cannot be read: No such file or directory; it is sought from the project's "
+        "folder",
     ),
     "a picture that is no web address": (
         {"users": {"bob": {"pictureURL": "ftp://example.com/a"}}},
@@ -250,6 +313,7 @@ def test_the_defaults_that_people_rely_on():
         "secret_name": "headscale-api-key",
         "expiration": "2160h",
         "rotation_buffer": "240h",
+        "overlap": "10m",
     }
     assert spec.config.disable_check_updates is True
     assert spec.config.policy.mode == "database"
@@ -264,3 +328,24 @@ def test_the_specification_loads_no_pulumi_and_no_grpc():
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=REPOSITORY)
 
     assert loaded.stdout.strip() == "[]"
+
+
+def test_a_user_of_another_instance_is_named_as_such():
+    one = {**an_instance(), "namespace": "a", "users": {"alice": {}}}
+    two = {**an_instance(), "namespace": "b", "preAuthKeys": {"x": {"user": "alice"}}}
+
+    with pytest.raises(SpecError, match="instance `one` has a user of this name, and is another tailnet"):
+        load_instances({"one": one, "two": two})
+
+
+def test_a_user_who_logs_in_by_an_identity_provider_need_not_be_declared():
+    oidc = {
+        "issuer": "https://id.example.com",
+        "client_id": "a",
+        "client_secret": {"secretKeyRef": {"name": "a", "key": "b"}},
+    }
+    spec = an_instance(
+        config={"server_url": "http://a", "oidc": oidc}, policy={"groups": {"group:a": ["bob@example.com"]}}
+    )
+
+    assert HeadscaleArgs.model_validate(spec).policy.groups == {"group:a": ["bob@example.com"]}

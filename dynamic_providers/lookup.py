@@ -1,0 +1,88 @@
+"""What programs read from a running Headscale, as Outputs.
+
+A preview of an instance that is not there yet has nothing to read: the Outputs are unknown then, as those of any
+resource that is to be made. The same holds, with a warning, for a preview with no way to the Headscale.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+import pulumi
+from pulumi.output import Unknown
+
+from dynamic_providers.channel import Channel, ChannelError, Settings
+from dynamic_providers.connection import HeadscaleConnection
+from headscale_api import HeadscaleClient, Node, NotFound, User
+
+Found = TypeVar("Found")
+
+_PATIENCE_IN_PREVIEW_SECONDS = 5.0
+_PATIENCE_SECONDS = 40.0
+
+
+def get_user(connection: HeadscaleConnection, name: str) -> pulumi.Output[User]:
+    """Return a user, with its id.
+
+    Args:
+        connection: The Headscale.
+        name: The user's name.
+
+    Raises:
+        LookupError: When there is none of this name, or more than one; the program fails with it.
+    """
+
+    def look(client: HeadscaleClient) -> User:
+        found = client.list_users(name=name)
+        if len(found) != 1:
+            ids = f"more than one (ids {', '.join(str(user.id) for user in found)})" if found else "none"
+            raise LookupError(f"there is {ids} with the name `{name}` in Headscale")
+        return found[0]
+
+    return _read(connection, look)
+
+
+def list_nodes(connection: HeadscaleConnection, *, user: str | None = None) -> pulumi.Output[list[Node]]:
+    """Return the nodes of a tailnet: all, or those of a user.
+
+    Args:
+        connection: The Headscale.
+        user: The user's name.
+    """
+    return _read(connection, lambda client: client.list_nodes(user))
+
+
+def get_policy(connection: HeadscaleConnection) -> pulumi.Output[str]:
+    """Return the policy in force as HuJSON, empty where there is none and everybody reaches everybody."""
+
+    def look(client: HeadscaleClient) -> str:
+        try:
+            return client.get_policy()
+        except NotFound:
+            return ""
+
+    return _read(connection, look)
+
+
+def _read(connection: HeadscaleConnection, look: Callable[[HeadscaleClient], Found]) -> pulumi.Output[Found]:
+    async def answer(settings: Settings) -> Found:
+        return await asyncio.to_thread(_ask, settings, look)
+
+    # The settings are secret, and what is found is not.
+    return pulumi.Output.unsecret(connection.settings.apply(answer))
+
+
+def _ask(settings: Settings, look: Callable[[HeadscaleClient], Found]) -> Found:
+    in_preview = pulumi.runtime.is_dry_run()
+    channel = Channel(settings, open_seconds=_PATIENCE_IN_PREVIEW_SECONDS if in_preview else _PATIENCE_SECONDS)
+    try:
+        with channel.session() as client:
+            return look(client)
+    except ChannelError as error:
+        if not in_preview:
+            raise
+        pulumi.log.warn(f"not known in this preview: {error}")
+        unknown: Found = Unknown()  # type: ignore[assignment, no-untyped-call]
+        return unknown
+    finally:
+        channel.close()

@@ -1,0 +1,26 @@
+"""HuJSON, in which Headscale keeps policies: JSON with comments and commas after the last item."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+_TOKEN = re.compile(r'("(?:\\.|[^"\\\n])*")|(//[^\n]*|/\*.*?\*/)|,(?=(?:\s|//[^\n]*|/\*.*?\*/)*[}\]])', re.DOTALL)
+
+
+def parse(text: str) -> Any:  # noqa: ANN401 - any JSON
+    """Return what a text says.
+
+    Raises:
+        ValueError: When it is no HuJSON, with line and column.
+    """
+
+    def plain(token: re.Match[str]) -> str:
+        # What goes leaves its room, so that an error names the line as it was written.
+        return token[1] or re.sub(r"[^\n]", " ", token[0])
+
+    try:
+        return json.loads(_TOKEN.sub(plain, text))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"is no HuJSON: {error.msg}, line {error.lineno} column {error.colno}") from None

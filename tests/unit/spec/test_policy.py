@@ -1,0 +1,71 @@
+"""A policy as a person writes it: merged, read, and warned about before it locks anybody out."""
+
+import json
+
+import pytest
+
+from headscale_api import hujson
+from headscale_component.spec.policy import PolicySpec, policy_text, policy_warnings
+
+FILE = """{
+  // who owns what
+  "tagOwners": {"tag:router": ["group:admin"],},
+  "groups": {"group:admin": ["alice@"]},
+  /* all
+     of it */
+  "acls": [{"action": "accept", "src": ["group:admin"], "dst": ["*:*"]}],
+}"""
+
+
+def test_comments_and_last_commas_are_read_and_what_looks_like_them_in_a_text_stays():
+    assert hujson.parse('{"a": ["//x", "/*y*/", ",]",], // z\n}') == {"a": ["//x", "/*y*/", ",]"]}
+
+
+def test_a_mistake_names_its_line():
+    with pytest.raises(ValueError, match="line 3 column"):
+        hujson.parse('{// one\n/* two */\n"a" 1}')
+
+
+def test_a_file_is_stored_as_it_was_written(tmp_path):
+    (tmp_path / "p.hujson").write_text(FILE)
+
+    assert policy_text(PolicySpec(file=str(tmp_path / "p.hujson"))) == FILE
+
+
+def test_approvers_and_tag_owners_are_added_to_those_of_the_file(tmp_path):
+    (tmp_path / "p.hujson").write_text(FILE)
+    spec = PolicySpec.model_validate(
+        {
+            "file": str(tmp_path / "p.hujson"),
+            "tagOwners": {"tag:router": ["alice@"], "tag:exit": ["alice@"]},
+            "autoApprovers": {"routes": {"10.0.0.0/8": ["tag:router"]}, "exitNode": ["tag:exit"]},
+        }
+    )
+
+    document = json.loads(policy_text(spec))
+
+    assert document["tagOwners"] == {"tag:router": ["group:admin", "alice@"], "tag:exit": ["alice@"]}
+    assert document["autoApprovers"] == {"routes": {"10.0.0.0/8": ["tag:router"]}, "exitNode": ["tag:exit"]}
+    assert document["acls"] == hujson.parse(FILE)["acls"]
+
+
+ALL = {"action": "accept", "src": ["*"], "dst": ["*:*"]}
+WARNED = {
+    "no rule at all": ({}, "no node reaches any other"),
+    "rules for machines alone": ({"acls": [{**ALL, "src": ["tag:ci"]}]}, "no rule of the policy lets a person"),
+    "a group with nobody in it": ({"acls": [{**ALL, "src": ["group:a"]}], "groups": {"group:a": []}}, "lets a person"),
+    "admins without members": ({"acls": [ALL], "groups": {"group:admins": []}}, "`group:admins` has no members"),
+    "admins without a rule": (
+        {"acls": [{**ALL, "src": ["bob@"]}], "groups": {"group:admin": ["alice@"]}},
+        "no rule lets `group:admin` reach anything",
+    ),
+}
+
+
+@pytest.mark.parametrize(("document", "warning"), WARNED.values(), ids=WARNED)
+def test_a_policy_that_locks_people_out_is_warned_about(document, warning):
+    assert warning in " ".join(policy_warnings(document))
+
+
+def test_a_policy_that_lets_its_admins_in_is_not():
+    assert policy_warnings(hujson.parse(FILE)) == []

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from dynamic_providers.rules.user import UserError, is_usable
-from headscale_api import HeadscaleClient, PreAuthKey, User
+from headscale_api import HeadscaleClient, HeadscaleError, PreAuthKey, User
 from headscale_api.durations import format_duration, parse_duration
 from headscale_api.stored_keys.marks import (
     EXPIRES_AT,
@@ -121,13 +122,19 @@ def _make(
             tags=wanted.tags,
         )
     except Exception:
-        _undo(store, wanted, before)
+        # A call that broke in the middle may have made it: the note stays until that is known.
+        with contextlib.suppress(HeadscaleError):
+            _remove_pending(client, StoredSecret({}, {PENDING: expires_at.isoformat()}), client.list_pre_auth_keys())
+            _undo(store, wanted, before)
         raise
     held = Held(str(key.id), key.key, expires_at)
     try:
         store.write(*where, _holding(held, wanted))
     except Exception:
-        client.delete_pre_auth_key(key.id)
+        # Whether it was written is not known before it is read; where that fails too, the note tells the next run.
+        found = store.read(*where)
+        if found is None or found.annotations.get(KEY_ID) != held.key_id:
+            client.delete_pre_auth_key(key.id)
         raise
     return held
 
@@ -279,6 +286,10 @@ def remake_wiped(
         UserError: When a usable key is in no Secret of ours: nobody could make it anew.
     """
     listed, held = client.list_pre_auth_keys(), list(secrets)
+    for _, _, stored in held:
+        _remove_pending(client, stored, listed)
+    pending = {time_of(stored.annotations, PENDING) for _, _, stored in held}
+    listed = [key for key in listed if key.expiration not in pending]
     ours = {stored.annotations.get(KEY_ID) for _, _, stored in held}
     lost = [
         key

@@ -90,8 +90,6 @@ def create(client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: dat
 def rotate(client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: datetime, *, old: str | None) -> Held:
     """Make a new key, write it down, and revoke what it replaces once the overlap is over.
 
-    What an earlier rotation replaced is revoked before, so that no more than two keys are ever valid.
-
     Args:
         client: The Headscale.
         store: The Secrets.
@@ -101,23 +99,27 @@ def rotate(client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: dat
     """
     where = wanted.namespace, wanted.secret_name
     before = store.read(*where)
-    clean_up(client, before, _END_OF_TIME)
+    clean_up(client, before, now)
     expires_at = distinct_expiration(now, parse_duration(wanted.expiration))
-    notes = marks_of(before.annotations, without={RETIRING}) if before else {}
+    notes = marks_of(before.annotations) if before else {}
     noted = {**wanted.dress.annotations, **notes, PENDING: expires_at.isoformat()}
     store.write(*where, StoredSecret(before.data if before else {}, noted, wanted.dress.labels))
     text = client.create_api_key(expires_at)
     overlap = parse_duration(wanted.overlap)
-    retiring = {prefix: now + overlap for prefix in (old, notes.get(KEY_ID)) if prefix}
+    waiting = {prefix: time for prefix, time in (retiring_of(before) if before else {}).items() if time > now}
+    retiring = {prefix: now + overlap for prefix in (old, notes.get(KEY_ID)) if prefix} | waiting
     retiring.pop(api_key_prefix(text), None)
     try:
         store.write(*where, _holding(text, expires_at, now, wanted.dress, retiring))
     except Exception:
-        revoke(client, api_key_prefix(text))
+        # Whether it was written is not known before it is read; where that fails too, the note tells the next run.
+        found = store.read(*where)
+        if found is None or found.annotations.get(KEY_ID) != api_key_prefix(text):
+            revoke(client, api_key_prefix(text))
         raise
     if retiring and not overlap:
         finish(client, store, wanted, now)
-        retiring = {}
+        retiring = waiting
     return Held(api_key_prefix(text), expires_at, now, min(retiring.values(), default=None))
 
 

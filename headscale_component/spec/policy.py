@@ -142,7 +142,7 @@ def policy_problems(
     except ValueError as error:
         yield Problem(("file",), f"`{written.get('file')}` {error}")
         return
-    names = {f"{name}@" for name in users} | {name for name in users if "@" in name}
+    names = {f"{name}@" for name in users} | {str(name) for name in users if "@" in str(name)}
     emails = {user.get("email") for user in users.values() if isinstance(user, Mapping)}
     known_users = None if others_may_come else names | emails
     for path, alias in _references(document):

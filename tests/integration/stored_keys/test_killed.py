@@ -1,113 +1,85 @@
 """Keys against a real Headscale, with the process killed at every step: nothing is lost, nothing leaks."""
 
+import threading
+import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import count
 
 import pytest
 
 from dynamic_providers.rules import pre_auth_key
 from headscale_api import Unauthenticated
 from headscale_api.stored_keys import api_key
-from headscale_api.stored_keys.store import StoredSecret
+from headscale_api.stored_keys.store import Dress, StoredSecret
+from tests.integration.deaths import Failed, Killed, MemoryStore, Mortal, lives
 
-
-class Killed(BaseException):
-    """The process ended here; no handler of ours runs."""
-
-
-class MemoryStore:
-    """Secrets in memory."""
-
-    def __init__(self):
-        self.secrets = {}
-
-    def read(self, namespace, name):
-        return self.secrets.get((namespace, name))
-
-    def write(self, namespace, name, secret):
-        self.secrets[namespace, name] = StoredSecret(dict(secret.data), dict(secret.annotations))
-
-    def delete(self, namespace, name):
-        self.secrets.pop((namespace, name), None)
-
-
-class Mortal:
-    """Passes calls on, and dies after so many that change something."""
-
-    CHANGES = ("create_", "delete_", "expire_", "write", "delete")
-
-    def __init__(self, inner, life):
-        self._inner, self._life = inner, life
-
-    def __getattr__(self, name):
-        method = getattr(self._inner, name)
-        if not callable(method) or not name.startswith(self.CHANGES):
-            return method
-
-        def call(*arguments, **options):
-            if self._life[0] == 0:
-                raise Killed
-            self._life[0] -= 1
-            result = method(*arguments, **options)
-            if self._life[0] == 0:
-                raise Killed
-            return result
-
-        return call
-
-
-def lives(run):
-    """Run something with ever longer lives, until one is long enough."""
-    for steps in count(1):
-        life = [steps]
-        try:
-            run(steps, life)
-        except Killed:
-            yield steps
-        else:
-            if life[0] > 0:
-                return
+ENDS = pytest.mark.parametrize("end", [Killed, Failed])
 
 
 WANTED = api_key.Wanted("ns", "key", "1h", "10m")
+OVERLAPPING = replace(WANTED, overlap="5m")
 
 
 def usable(client):
     return [key.prefix for key in client.list_api_keys() if key.expiration > datetime.now(UTC)]
 
 
-def test_an_api_key_whose_making_is_killed_anywhere_is_one_key_after_the_next_run(headscale):
+@ENDS
+def test_an_api_key_whose_making_ends_anywhere_is_one_key_after_the_next_run(headscale, end):
     with headscale.client() as client:
         store = MemoryStore()
         died = 0
         for _ in lives(
-            lambda _, life: api_key.create(Mortal(client, life), Mortal(store, life), WANTED, datetime.now(UTC))
+            lambda life: api_key.create(Mortal(client, life), Mortal(store, life), WANTED, datetime.now(UTC)), end
         ):
             died += 1
             held = api_key.create(client, store, WANTED, datetime.now(UTC))
-            api_key.finish(client, store, WANTED)
             assert usable(client) == [held.prefix]
             api_key.delete(client, store, held.prefix, "ns", "key")
             assert (usable(client), store.secrets) == ([], {})
-        assert died >= 3
+        assert died >= 6
 
 
-def test_a_rotation_that_is_killed_anywhere_leaves_one_key_and_the_secret_never_holds_a_dead_one(headscale):
+@ENDS
+@pytest.mark.parametrize("wanted", [WANTED, OVERLAPPING], ids=["at once", "with overlap"])
+def test_a_rotation_that_ends_anywhere_leaves_one_key_and_the_secret_never_holds_a_dead_one(headscale, end, wanted):
     with headscale.client() as client:
         store = MemoryStore()
         api_key.create(client, store, WANTED, datetime.now(UTC))
         died = 0
 
-        def rotate(_, life):
-            api_key.rotate(Mortal(client, life), Mortal(store, life), WANTED, datetime.now(UTC), old=None)
+        def rotate(life):
+            api_key.rotate(Mortal(client, life), Mortal(store, life), wanted, datetime.now(UTC), old=None)
 
-        for _ in lives(rotate):
+        for _ in lives(rotate, end):
             died += 1
             assert opens(headscale, store.read("ns", "key").data["api-key"])
-            api_key.finish(client, store, WANTED)
+            api_key.finish(client, store, wanted, datetime.now(UTC))
+            assert opens(headscale, store.read("ns", "key").data["api-key"])
+            api_key.finish(client, store, wanted, datetime.now(UTC) + timedelta(minutes=6))
             (prefix,) = usable(client)
             assert prefix == api_key.current(client, store.read("ns", "key")).prefix
-        assert died >= 4
+        assert died >= 6
+
+
+@ENDS
+def test_a_deletion_that_ends_anywhere_is_done_by_the_next_run(headscale, end):
+    with headscale.client() as client:
+        store = MemoryStore()
+
+        def made():
+            held = api_key.create(client, store, OVERLAPPING, datetime.now(UTC))
+            return api_key.rotate(client, store, OVERLAPPING, datetime.now(UTC), old=held.prefix)
+
+        held = made()
+
+        def delete(life):
+            api_key.delete(Mortal(client, life), Mortal(store, life), held.prefix, "ns", "key")
+
+        for _ in lives(delete, end):
+            api_key.delete(client, store, held.prefix, "ns", "key")
+            assert (usable(client), store.secrets) == ([], {})
+            held = made()
 
 
 def opens(headscale, key):
@@ -119,16 +91,43 @@ def opens(headscale, key):
     return True
 
 
-def test_twenty_rotations_never_fail_a_consumer_that_reads_the_secret(headscale):
+def test_twenty_rotations_never_fail_a_consumer_that_polls_with_the_key_of_the_secret(headscale):
+    """It reads the Secret and calls a moment later, when that key may have been replaced."""
     with headscale.client() as client:
         store = MemoryStore()
-        api_key.create(client, store, WANTED, datetime.now(UTC))
-        for _ in range(20):
-            before = store.read("ns", "key").data["api-key"]
-            api_key.rotate(client, store, WANTED, datetime.now(UTC), old=None)
-            after = store.read("ns", "key").data["api-key"]
-            assert (opens(headscale, after), opens(headscale, before)) == (True, False)
-        assert len(client.list_api_keys()) == 1
+        api_key.create(client, store, OVERLAPPING, datetime.now(UTC))
+        over, calls, failed = threading.Event(), [], []
+
+        def consume():
+            while not over.is_set():
+                key = store.read("ns", "key").data["api-key"]
+                time.sleep(0.02)
+                (calls if opens(headscale, key) else failed).append(1)
+
+        consumer = threading.Thread(target=consume)
+        consumer.start()
+        try:
+            for _ in range(20):
+                api_key.rotate(client, store, OVERLAPPING, datetime.now(UTC), old=None)
+        finally:
+            over.set()
+            consumer.join()
+        api_key.finish(client, store, OVERLAPPING, datetime.now(UTC) + timedelta(minutes=6))
+
+        assert (len(calls) > 5, failed, len(client.list_api_keys())) == (True, [], 1)
+
+
+def test_a_secret_changes_its_looks_and_keeps_its_key(headscale):
+    with headscale.client() as client:
+        store = MemoryStore()
+        held = api_key.create(client, store, WANTED, datetime.now(UTC))
+        dressed = replace(WANTED, dress=Dress("TOKEN", {"team": "ui"}, {"note": "x"}))
+
+        api_key.redress(store, dressed, "api-key")
+
+        secret = store.read("ns", "key")
+        assert api_key.current(client, secret, "TOKEN").prefix == held.prefix
+        assert (secret.labels, secret.annotations["note"], "api-key" in secret.data) == ({"team": "ui"}, "x", False)
 
 
 def test_a_key_that_a_new_volume_does_not_know_is_not_taken_for_a_working_one(headscale):
@@ -164,21 +163,105 @@ def a_key(**changes):
     return pre_auth_key.Wanted(**{**declared, **changes})
 
 
-def test_a_preauth_key_whose_making_is_killed_anywhere_is_one_key_after_the_next_run(headscale):
+@ENDS
+def test_a_preauth_key_whose_making_ends_anywhere_is_one_key_after_the_next_run(headscale, end):
     with headscale.client() as client:
         client.create_user("alice")
         store = MemoryStore()
         died = 0
         for _ in lives(
-            lambda _, life: pre_auth_key.create(Mortal(client, life), Mortal(store, life), a_key(), datetime.now(UTC))
+            lambda life: pre_auth_key.create(Mortal(client, life), Mortal(store, life), a_key(), datetime.now(UTC)), end
         ):
             died += 1
             held = pre_auth_key.create(client, store, a_key(), datetime.now(UTC))
-            assert [key.id for key in client.list_pre_auth_keys()] == [held.key.id]
-            assert store.read("ns", "laptop").data == {"key": held.key.key}
-            pre_auth_key.delete(client, store, str(held.key.id), "ns", "laptop")
+            assert [str(key.id) for key in client.list_pre_auth_keys()] == [held.key_id]
+            assert store.read("ns", "laptop").data == {"key": held.text}
+            pre_auth_key.delete(client, store, held.key_id, "ns", "laptop")
             assert (client.list_pre_auth_keys(), store.secrets) == ([], {})
-        assert died >= 3
+        assert died >= 6
+
+
+@ENDS
+def test_a_renewal_that_ends_anywhere_leaves_a_good_key_in_the_secret_and_one_key_after_the_next_run(headscale, end):
+    with headscale.client() as client:
+        client.create_user("alice")
+        store = MemoryStore()
+        old = pre_auth_key.create(client, store, a_key(reusable=True), datetime.now(UTC))
+        state = {old.key_id}
+
+        def renew(life):
+            mortal = Mortal(client, life)
+            made = pre_auth_key.create(
+                mortal, Mortal(store, life), a_key(reusable=True), datetime.now(UTC), held=sorted(state)
+            )
+            state.add(made.key_id)
+            for key_id in sorted(state - {made.key_id}):
+                pre_auth_key.delete(mortal, Mortal(store, life), key_id, "ns", "laptop")
+                state.remove(key_id)
+
+        class Forever:
+            is_over = False
+
+            def step(self):
+                pass
+
+        for _ in lives(renew, end):
+            text = store.read("ns", "laptop").data["key"]
+            listed = {key.key[:23]: key for key in client.list_pre_auth_keys()}
+            assert text[:23] in listed, "the Secret holds a key that joins"
+            renew(Forever())
+            (left,) = client.list_pre_auth_keys()
+            assert store.read("ns", "laptop").data["key"].startswith(left.key[:23])
+
+
+@ENDS
+def test_a_preauth_keys_deletion_that_ends_anywhere_is_done_by_the_next_run(headscale, end):
+    with headscale.client() as client:
+        client.create_user("alice")
+        store = MemoryStore()
+        held = pre_auth_key.create(client, store, a_key(), datetime.now(UTC))
+
+        def delete(life):
+            pre_auth_key.delete(Mortal(client, life), Mortal(store, life), held.key_id, "ns", "laptop")
+
+        for _ in lives(delete, end):
+            pre_auth_key.delete(client, store, held.key_id, "ns", "laptop")
+            assert (client.list_pre_auth_keys(), store.secrets) == ([], {})
+            held = pre_auth_key.create(client, store, a_key(), datetime.now(UTC))
+
+
+def seen(client, store, held, wanted, now=None):
+    keys = {str(key.id): key for key in client.list_pre_auth_keys()}
+    return pre_auth_key.look(keys, store.read("ns", "laptop"), wanted, held, now or datetime.now(UTC))
+
+
+def test_a_look_tells_what_became_of_a_key(headscale):
+    with headscale.client() as client:
+        client.create_user("alice")
+        store, wanted = MemoryStore(), a_key(dress=Dress("TS_AUTHKEY", {"team": "ci"}, {"note": "x"}))
+        held = pre_auth_key.create(client, store, wanted, datetime.now(UTC))
+        good = seen(client, store, held, wanted)
+        kept = store.read("ns", "laptop")
+
+        store.write("ns", "laptop", StoredSecret({"TS_AUTHKEY": "x"}, kept.annotations, kept.labels))
+        edited = seen(client, store, held, wanted)
+        store.write("ns", "laptop", StoredSecret(kept.data, kept.annotations))
+        undressed = seen(client, store, held, wanted)
+        store.delete("ns", "laptop")
+        lost = seen(client, store, held, wanted)
+        pre_auth_key.restore(store, wanted, held)
+        restored = store.read("ns", "laptop")
+        (key,) = client.list_pre_auth_keys()
+        client.expire_pre_auth_key(key)
+        ended = seen(client, store, held, wanted)
+        client.delete_pre_auth_key(key.id)
+        gone = seen(client, store, held, wanted)
+
+        assert (good.ended, good.secret_is_right) == (None, True)
+        assert [look.secret_is_right for look in (edited, undressed, lost)] == [False] * 3
+        assert restored == kept
+        assert (ended.ended, gone.ended) == ("ended by hand", "deleted")
+        assert seen(client, store, held, wanted, datetime.now(UTC) + timedelta(hours=2)).ended == "expired"
 
 
 def test_a_replacement_is_in_the_secret_before_the_old_key_goes_and_the_secret_stays(headscale):
@@ -186,13 +269,13 @@ def test_a_replacement_is_in_the_secret_before_the_old_key_goes_and_the_secret_s
         client.create_user("alice")
         store = MemoryStore()
         old = pre_auth_key.create(client, store, a_key(), datetime.now(UTC))
-        new = pre_auth_key.create(client, store, a_key(reusable=True), datetime.now(UTC), held=[str(old.key.id)])
+        new = pre_auth_key.create(client, store, a_key(reusable=True), datetime.now(UTC), held=[old.key_id])
         assert len(client.list_pre_auth_keys()) == 2
 
-        pre_auth_key.delete(client, store, str(old.key.id), "ns", "laptop")
+        pre_auth_key.delete(client, store, old.key_id, "ns", "laptop")
 
-        assert [key.id for key in client.list_pre_auth_keys()] == [new.key.id]
-        assert store.read("ns", "laptop").data == {"key": new.key.key}
+        assert [str(key.id) for key in client.list_pre_auth_keys()] == [new.key_id]
+        assert store.read("ns", "laptop").data == {"key": new.text}
 
 
 def test_a_replacement_of_the_same_kind_is_never_the_key_that_is_replaced(headscale):
@@ -201,9 +284,9 @@ def test_a_replacement_of_the_same_kind_is_never_the_key_that_is_replaced(headsc
         store = MemoryStore()
         old = pre_auth_key.create(client, store, a_key(), datetime.now(UTC))
 
-        new = pre_auth_key.create(client, store, a_key(), datetime.now(UTC), held=[str(old.key.id)])
+        new = pre_auth_key.create(client, store, a_key(), datetime.now(UTC), held=[old.key_id])
 
-        assert new.key.id != old.key.id
+        assert new.key_id != old.key_id
 
 
 def test_a_key_that_headscale_refuses_leaves_no_secret(headscale):
@@ -223,4 +306,4 @@ def test_a_key_that_is_over_is_not_taken_for_a_good_one(headscale):
         old = pre_auth_key.create(client, store, a_key(), datetime.now(UTC))
 
         later = datetime.now(UTC) + timedelta(hours=2)
-        assert pre_auth_key.create(client, store, a_key(), later).key.id != old.key.id
+        assert pre_auth_key.create(client, store, a_key(), later).key_id != old.key_id

@@ -22,7 +22,7 @@ def is_over(key):
 def test_rotation_leaves_exactly_one_valid_key(make_stack, cluster):
     namespace = "e2e-rotation"
     stack = make_stack(namespace)
-    stack.declare(vpn=an_instance(namespace, apiKey={"expiration": "40s", "rotationBuffer": "25s"}))
+    stack.declare(vpn=an_instance(namespace, apiKey={"expiration": "40s", "rotationBuffer": "25s", "overlap": "3s"}))
     stack.up()
 
     first = cluster.secret("headscale-api-key", namespace)["api-key"]
@@ -31,7 +31,7 @@ def test_rotation_leaves_exactly_one_valid_key(make_stack, cluster):
         lambda: (now := cluster.secret("headscale-api-key", namespace)["api-key"]) != first and now,
     )
 
-    eventually("one key is left", lambda: live_keys(cluster, namespace) == {api_key_prefix(second)}, seconds=10)
+    eventually("one key is left", lambda: live_keys(cluster, namespace) == {api_key_prefix(second)}, seconds=12)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,321 @@
+"""The sidecar as a process, between a real Headscale and an API server that does what faults do.
+
+It is killed, with the process that replaces the key, before and after every request that it makes of Kubernetes; between
+two of them lies each of its steps.
+"""
+
+import base64
+import contextlib
+import http.server
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from headscale_api import Unauthenticated, api_key_prefix
+from tests.integration.conftest import free_port, running
+
+REPOSITORY = Path(__file__).parents[3]
+ORDINARY = {"EXPIRATION": "1h", "ROTATION_BUFFER": "10m", "OVERLAP": "0s"}
+
+
+class ApiServer(http.server.ThreadingHTTPServer):
+    """Keeps one Secret, and takes note of Events."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.secret, self.events, self.requests = None, [], 0
+        self.before = self.after = lambda: None
+        self.answer_with = None
+
+    def key(self):
+        return base64.b64decode(self.secret["data"]["api-key"]).decode() if self.secret else None
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def _handle(self):
+        length = int(self.headers.get("Content-Length") or 0)
+        body = json.loads(self.rfile.read(length)) if length else None
+        self.server.requests += 1
+        self.server.before()
+        status, answer = self.server.answer_with or self._answer(body)
+        self.server.after()
+        data = json.dumps(answer).encode()
+        with contextlib.suppress(OSError):
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+    do_GET = do_PATCH = do_POST = _handle
+
+    def _answer(self, body):
+        if "statefulsets" in self.path:
+            return 200, {"metadata": {"uid": "u"}}
+        if "events" in self.path:
+            self.server.events.append(body)
+            return 201, body
+        if self.command == "PATCH":
+            self.server.secret = body
+            return 200, body
+        return (200, self.server.secret) if self.server.secret else (404, {"message": "not found"})
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("account")
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=k"]
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder / "tls.key", "-out", folder / "ca.crt"]
+    subprocess.run([*command, *names], check=True, capture_output=True)
+    (folder / "token").write_text("token")
+    return folder
+
+
+@pytest.fixture
+def api_server(certificate):
+    server = ApiServer()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate / "ca.crt", certificate / "tls.key")
+    server.socket = tls.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(params=["0.28", "0.29"])
+def headscale(request, tmp_path):
+    with running(request.param, tmp_path) as server:
+        yield server
+
+
+class Sidecar:
+    def __init__(self, headscale, api_server, account, **settings):
+        self.health_port = free_port()
+        self.environment = {
+            **os.environ,
+            "POD_NAMESPACE": "ns",
+            "INSTANCE": "vpn",
+            "SECRET_NAME": "key",
+            "SOCKET_PATH": headscale.socket_path,
+            "HEADSCALE_URL": headscale.url,
+            "RELAY_LISTEN": f"127.0.0.1:{free_port()}",
+            "HEALTH_LISTEN": f"127.0.0.1:{self.health_port}",
+            "SERVICE_ACCOUNT": str(account),
+            "KUBERNETES_SERVICE_HOST": "127.0.0.1",
+            "KUBERNETES_SERVICE_PORT": str(api_server.server_address[1]),
+            **ORDINARY,
+            **settings,
+        }
+        self.log = headscale.directory / "sidecar.log"
+        self.process = None
+
+    def start(self):
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "headscale_sidecar"],
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                cwd=REPOSITORY,
+                start_new_session=True,
+            )
+
+    def kill(self):
+        """End it and its children, without a word."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+    def says(self, path):
+        with contextlib.suppress(OSError):
+            return urllib.request.urlopen(f"http://127.0.0.1:{self.health_port}{path}", timeout=2).read().decode()
+        return ""
+
+
+@pytest.fixture
+def make_sidecar(headscale, api_server, certificate):
+    made = []
+
+    def make(**settings):
+        sidecar = Sidecar(headscale, api_server, certificate, **settings)
+        made.append(sidecar)
+        return sidecar
+
+    yield make
+    for sidecar in made:
+        if sidecar.process:
+            sidecar.kill()
+            sidecar.process.wait()
+
+
+def eventually(what, truth, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not (found := truth()):
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+    return found
+
+
+def opens(headscale, key):
+    with headscale.remote(key) as remote:
+        try:
+            remote.list_users()
+        except Unauthenticated:
+            return False
+    return True
+
+
+def prefixes(headscale):
+    with headscale.client() as client:
+        return [key.prefix for key in client.list_api_keys()]
+
+
+def test_a_sidecar_that_is_killed_between_any_two_steps_ends_with_one_key_that_works(
+    headscale, api_server, make_sidecar
+):
+    killed = 0
+    for moment in ("before", "after"):
+        for request in range(1, 20):
+            sidecar = make_sidecar()
+            begun = api_server.requests
+
+            def strike(sidecar=sidecar, begun=begun, request=request):
+                if api_server.requests - begun == request:
+                    sidecar.kill()
+
+            api_server.secret = None
+            with headscale.client() as client:
+                for prefix in prefixes(headscale):
+                    client.delete_api_key(prefix)
+            setattr(api_server, moment, strike)
+            sidecar.start()
+            eventually("neither killed nor ready", lambda s=sidecar: s.process.poll() is not None or s.says("/readyz"))
+            setattr(api_server, moment, lambda: None)
+            if sidecar.process.poll() is None:
+                sidecar.kill()
+                sidecar.process.wait()
+                break
+            killed += 1
+            again = make_sidecar()
+            again.start()
+            eventually("the next one is ready", lambda s=again: s.says("/readyz"))
+            again.kill()
+            again.process.wait()
+            assert prefixes(headscale) == [api_key_prefix(api_server.key())], (moment, request)
+            assert opens(headscale, api_server.key())
+    assert killed >= 10
+
+
+FAULTS = {
+    "forbidden": (403, {"message": "secrets is forbidden"}),
+    "broken": (500, {"message": "etcd is away"}),
+    "nonsense": (200, "nonsense"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_an_api_server_that_fails_makes_no_keys_and_no_spin_and_is_told_and_comes_back(
+    headscale, api_server, make_sidecar, fault
+):
+    api_server.answer_with = fault
+    sidecar = make_sidecar()
+    sidecar.start()
+
+    eventually("told in the metrics", lambda: "headscale_sidecar_failures_total{" in sidecar.says("/metrics"))
+    asked = api_server.requests
+    time.sleep(2)
+
+    assert api_server.requests - asked <= 6
+    assert prefixes(headscale) == []
+    assert sidecar.says("/healthz")
+    assert not sidecar.says("/readyz")
+    api_server.answer_with = None
+    eventually("ready again", lambda: sidecar.says("/readyz"))
+    assert prefixes(headscale) == [api_key_prefix(api_server.key())]
+
+
+def test_a_headscale_that_restarts_or_is_away_is_told_in_an_event_and_survived(headscale, api_server, make_sidecar):
+    headscale.stop()
+    sidecar = make_sidecar()
+    sidecar.start()
+    event = eventually("an Event", lambda: api_server.events[:1])[0]
+    headscale.start()
+
+    eventually("ready", lambda: sidecar.says("/readyz"))
+    assert event["involvedObject"]["kind"] == "StatefulSet"
+    assert (event["type"], event["reason"]) == ("Warning", "HeadscaleError")
+    assert prefixes(headscale) == [api_key_prefix(api_server.key())]
+
+
+def test_a_full_disk_makes_no_keys_and_is_survived(tmp_path, api_server, certificate):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", disk], check=True)
+    try:
+        with running("0.28", disk) as headscale:
+            with contextlib.suppress(OSError), (disk / "filler").open("wb") as filler:
+                while True:
+                    filler.write(b"x" * 4096)
+                    filler.flush()
+            sidecar = Sidecar(headscale, api_server, certificate)
+            sidecar.log = tmp_path / "sidecar.log"
+            sidecar.start()
+            try:
+                eventually("told", lambda: "headscale_sidecar_failures_total{" in sidecar.says("/metrics"))
+                assert not sidecar.says("/readyz")
+                (disk / "filler").unlink()
+                eventually("ready", lambda: sidecar.says("/readyz"), seconds=30)
+                assert prefixes(headscale) == [api_key_prefix(api_server.key())]
+            finally:
+                sidecar.kill()
+                sidecar.process.wait()
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_a_key_that_headscale_does_not_know_any_more_is_replaced_within_a_minute(headscale, api_server, make_sidecar):
+    """A restored database, a new volume."""
+    sidecar = make_sidecar()
+    sidecar.start()
+    eventually("ready", lambda: sidecar.says("/readyz"))
+    first = api_server.key()
+    headscale.cli("apikeys", "delete", "--prefix", api_key_prefix(first), "--force")
+    begun = time.monotonic()
+
+    eventually("replaced", lambda: api_server.key() != first, seconds=60)
+
+    assert time.monotonic() - begun < 60
+    eventually("one key", lambda: prefixes(headscale) == [api_key_prefix(api_server.key())])
+
+
+def test_rotations_never_fail_a_consumer_and_leave_one_key(headscale, api_server, make_sidecar):
+    sidecar = make_sidecar(EXPIRATION="3s", ROTATION_BUFFER="2500ms", OVERLAP="1s")
+    sidecar.start()
+    eventually("a key", lambda: sidecar.says("/readyz"))
+    seen, failed = set(), []
+
+    def twenty():
+        key = api_server.key()
+        time.sleep(0.02)
+        seen.add(key)
+        if not opens(headscale, key):
+            failed.append(key)
+        return len(seen) > 20
+
+    eventually("twenty rotations", twenty, seconds=60)
+    assert failed == []
+    assert sidecar.log.read_text().count('"failed"') == 0
+    assert not any(key in sidecar.log.read_text() for key in seen)

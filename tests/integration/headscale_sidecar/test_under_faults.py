@@ -1,7 +1,7 @@
 """The sidecar as a process, between a real Headscale and an API server that does what faults do.
 
-It is killed, with the process that replaces the key, before and after every request that it makes of Kubernetes; between
-two of them lies each of its steps.
+It is killed, with the process that replaces the key, before and after every request that it makes of Kubernetes;
+between two of them lies each of its steps.
 """
 
 import base64
@@ -57,7 +57,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(data)
 
-    do_GET = do_PATCH = do_POST = _handle
+    do_GET = do_PATCH = do_POST = _handle  # noqa: N815 - the library asks for these names
 
     def _answer(self, body):
         if "statefulsets" in self.path:

@@ -177,7 +177,8 @@ class Headscale(pulumi.ComponentResource):
             secret_key=key.secret_key,
             secret_labels=key.secret_labels,
             secret_annotations=key.secret_annotations,
-            opts=self._admin_options(),
+            # An id may be that of a user who is only made now.
+            opts=self._admin_options(depends_on=[*self._users.values()] if key.user_id else None),
         )
 
     def api_key(self, name: str, spec: ApiKeySpec | Mapping[str, Any] | None = None) -> ApiKey:
@@ -226,10 +227,7 @@ class Headscale(pulumi.ComponentResource):
             policy=text,
             overwrite=bool(spec and spec.overwrite),
             # A policy names users, which are there first.
-            opts=pulumi.ResourceOptions.merge(
-                self._admin_options(deleted_with=self._stateful_set),
-                pulumi.ResourceOptions(depends_on=[*self._users.values()] if text else None),
-            ),
+            opts=self._admin_options(self._stateful_set, depends_on=[*self._users.values()] if text else None),
         )
 
     def _deploy(self) -> k8s.apps.v1.StatefulSet:
@@ -336,8 +334,12 @@ class Headscale(pulumi.ComponentResource):
     def _options(self, depends_on: list[pulumi.Resource]) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, depends_on=depends_on or None)
 
-    def _admin_options(self, deleted_with: pulumi.Resource | None = None) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions(parent=self, provider=self.connection, deleted_with=deleted_with)
+    def _admin_options(
+        self, deleted_with: pulumi.Resource | None = None, depends_on: list[pulumi.Resource] | None = None
+    ) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(
+            parent=self, provider=self.connection, deleted_with=deleted_with, depends_on=depends_on
+        )
 
 
 def _name_of(autonamed: k8s.core.v1.ConfigMap | k8s.core.v1.Secret) -> pulumi.Output[str]:

@@ -48,9 +48,9 @@ def environment(tmp_path_factory):
 class Cluster:
     environment: dict
 
-    def kubectl(self, *arguments, check=True):
+    def kubectl(self, *arguments, check=True, told=None):
         command = [str(tools.path("kubectl")), *arguments]
-        run = subprocess.run(command, capture_output=True, text=True, env=self.environment, check=False)
+        run = subprocess.run(command, capture_output=True, text=True, env=self.environment, check=False, input=told)
         assert not check or run.returncode == 0, f"{' '.join(arguments)}:\n{run.stderr}"
         return run.stdout
 

@@ -1,0 +1,216 @@
+"""Users, keys and policy over their life, and behind our back: on 0.28 and 0.29, by gRPC and by REST.
+
+One stack holds an instance for each way, so that every step is one update of all of them.
+"""
+
+import pytest
+
+from headscale_api import api_key_prefix
+
+from .conftest import an_instance, eventually
+
+NAMESPACE = "e2e-every-way"
+ELSEWHERE = "e2e-every-way-pods"
+BY_REST = {"apiKey": {"autoManage": False}, "connection": {"transport": "rest"}}
+WAYS = {
+    "grpc-28": {"version": "v0.28.0", "apiKey": {"secretName": "grpc-28-own"}},
+    "grpc-29": {"version": "v0.29.1", "apiKey": {"secretName": "grpc-29-own"}},
+    "rest-28": {"version": "v0.28.0", **BY_REST},
+    "rest-29": {"version": "v0.29.1", **BY_REST},
+}
+POLICY = {
+    "groups": {"group:admin": ["alice@"]},
+    "tagOwners": {"tag:ci": ["group:admin"]},
+    "acls": [{"action": "accept", "src": ["group:admin"], "dst": ["*:*"]}],
+    "autoApprovers": {"routes": {"10.0.0.0/8": ["tag:ci"]}},
+}
+USERS = {"alice": {"email": "alice@example.com"}, "bob": {}}
+
+
+def declared(*, users=USERS, key=None, policy=POLICY):
+    keys = {"user": "alice", "expiration": "24h", "reusable": True, **(key or {})}
+    return {
+        way: an_instance(
+            NAMESPACE,
+            users=users,
+            preAuthKeys={
+                f"{way}-laptop": keys,
+                f"{way}-runner": {
+                    "tags": ["tag:ci"],
+                    "secretNamespace": ELSEWHERE,
+                    "secretKey": "TS_AUTHKEY",
+                    "secretLabels": {"team": "ci"},
+                    "secretAnnotations": {"example.com/note": "x"},
+                },
+            },
+            apiKeys={f"{way}-ui": {"overlap": "0s"}},
+            **({"policy": policy} if policy else {}),
+            **settings,
+        )
+        for way, settings in WAYS.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def stack(make_stack, cluster):
+    stack = make_stack(NAMESPACE, ELSEWHERE)
+    eventually("the other namespace is free", lambda: not cluster.kubectl("get", "ns", ELSEWHERE, "--ignore-not-found"))
+    cluster.kubectl("create", "namespace", ELSEWHERE)
+    stack.declare(**declared())
+    stack.up()
+    return stack
+
+
+def every(*names):
+    return {name.format(way=way) for way in WAYS for name in names}
+
+
+def changes(stack, *arguments):
+    return {(op, name) for op, name in stack.planned(*arguments) if op not in {"refresh", "read"}}
+
+
+def users(cluster, way):
+    return {user["name"]: user["id"] for user in cluster.headscale(way, NAMESPACE, "users", "list")}
+
+
+def keys(cluster, way):
+    return cluster.headscale(way, NAMESPACE, "preauthkeys", "list") or []
+
+
+def policy(cluster, way):
+    return cluster.headscale(way, NAMESPACE, "policy", "get") or {}
+
+
+def is_held(cluster, way):
+    """Return whether the Secrets hold the only keys that Headscale knows."""
+    held = {
+        cluster.secret(f"{way}-laptop", NAMESPACE)["key"][:23],
+        cluster.secret(f"{way}-runner", ELSEWHERE)["TS_AUTHKEY"][:23],
+    }
+    return {key["key"][:23] for key in keys(cluster, way)} == held
+
+
+def api_keys(cluster, way):
+    listed = cluster.headscale(way, NAMESPACE, "apikeys", "list")
+    return {key["prefix"].removeprefix("hskey-api-").removesuffix("-***") for key in listed}
+
+
+def own_api_keys(cluster, way):
+    ui = {api_key_prefix(cluster.secret(f"{way}-ui", NAMESPACE)["api-key"])}
+    return ui | ({api_key_prefix(cluster.secret(f"{way}-own", NAMESPACE)["api-key"])} if "grpc" in way else set())
+
+
+def test_everything_is_there_and_a_second_look_finds_nothing_to_do(stack, cluster):
+    for way in WAYS:
+        assert set(users(cluster, way)) == {"alice", "bob"}
+        assert is_held(cluster, way)
+        assert api_keys(cluster, way) == own_api_keys(cluster, way)
+        assert policy(cluster, way)["groups"] == POLICY["groups"]
+        secret = cluster.get("secret", f"{way}-runner", ELSEWHERE)["metadata"]
+        assert (secret["labels"]["team"], secret["annotations"]["example.com/note"]) == ("ci", "x")
+    assert changes(stack, "--refresh") == set()
+
+
+def test_what_was_changed_behind_our_back_is_shown_and_mended_and_nothing_else_changes(stack, cluster):
+    ids = {way: users(cluster, way) for way in WAYS}
+    for way in WAYS:
+        cluster.headscale(way, NAMESPACE, "users", "rename", "--identifier", str(ids[way]["bob"]), "--new-name", "rob")
+        laptop = next(key for key in keys(cluster, way) if key.get("user", {}).get("name") == "alice")
+        cluster.headscale(way, NAMESPACE, "preauthkeys", "expire", "--id", str(laptop["id"]))
+        prefix = api_key_prefix(cluster.secret(f"{way}-ui", NAMESPACE)["api-key"])
+        cluster.headscale(way, NAMESPACE, "apikeys", "delete", "--prefix", prefix, "--force")
+        cluster.kubectl("delete", "secret", f"{way}-runner", "-n", ELSEWHERE)
+        set_policy(cluster, way, '{"acls": [{"action": "accept", "src": ["*"], "dst": ["*:*"]}]}')
+    runners = {way: [key["id"] for key in keys(cluster, way)] for way in WAYS}
+
+    planned = changes(stack, "--refresh")
+    stack.up("--refresh")
+
+    updated = every("{way}-bob", "{way}-{way}-ui-api-key", "{way}-{way}-runner", "{way}-policy")
+    replaced = every("{way}-{way}-laptop")
+    assert {name for op, name in planned if op == "update"} == updated
+    assert {name for op, name in planned if op != "update"} == replaced
+    for way in WAYS:
+        assert users(cluster, way) == ids[way]
+        assert is_held(cluster, way)
+        assert api_keys(cluster, way) == own_api_keys(cluster, way)
+        assert policy(cluster, way)["groups"] == POLICY["groups"]
+        assert len({key["id"] for key in keys(cluster, way)} & set(runners[way])) == 1, "the runners' key is the same"
+    assert changes(stack, "--refresh") == set()
+
+
+def set_policy(cluster, way, text):
+    pod = ("exec", "-i", f"{way}-0", "-n", NAMESPACE, "-c", "headscale", "--")
+    cluster.kubectl(*pod, "headscale", "policy", "set", "-f", "/dev/stdin", told=text)
+
+
+def test_users_and_keys_that_were_deleted_are_made_anew(stack, cluster):
+    for way in WAYS:
+        bob = str(users(cluster, way)["bob"])
+        cluster.headscale(way, NAMESPACE, "users", "destroy", "--identifier", bob, "--force")
+
+    planned = changes(stack, "--refresh")
+    stack.up("--refresh")
+
+    assert {name for op, name in planned if op == "create"} == every("{way}-bob")
+    for way in WAYS:
+        assert set(users(cluster, way)) == {"alice", "bob"}
+        assert is_held(cluster, way)
+    assert changes(stack, "--refresh") == set()
+
+
+def test_a_rename_keeps_the_id_and_the_keys(stack, cluster):
+    before = {way: (users(cluster, way), keys(cluster, way)) for way in WAYS}
+    stack.declare(**declared(users={"alice": USERS["alice"], "robert": {"renamedFrom": "bob"}}))
+
+    assert changes(stack) == {("update", name) for name in every("{way}-robert")}
+    stack.up()
+
+    for way in WAYS:
+        assert users(cluster, way) == {"alice": before[way][0]["alice"], "robert": before[way][0]["bob"]}
+        assert keys(cluster, way) == before[way][1]
+    stack.declare(**declared(users={"alice": USERS["alice"], "robert": {}}))
+    assert changes(stack) == set()
+
+
+def test_a_policy_that_goes_says_so_in_the_preview_and_is_gone_at_once(stack, cluster):
+    stack.declare(**declared(users={"alice": USERS["alice"], "robert": {}}, policy=None))
+
+    said = stack.preview().stdout
+    stack.up()
+
+    assert "the policy goes (1 of `acls`): without one Headscale lets every node reach every port" in said
+    for way in WAYS:
+        assert policy(cluster, way) == {}
+
+
+def test_a_user_goes_and_where_that_would_take_all_keys_it_stays_until_they_may_be_made_anew(stack, cluster):
+    alone = {"alice": USERS["alice"]}
+    stack.declare(**declared(users=alone, policy=None))
+    run = stack.up(check=False)
+    assert run.returncode != 0
+    assert "keysOnUserDeletion: remake" in run.stdout
+    assert {way for way in WAYS if "robert" in users(cluster, way)} == {"grpc-28", "rest-28"}
+
+    remaking = declared(users=alone, policy=None)
+    for instance in remaking.values():
+        instance["keysOnUserDeletion"] = "remake"
+    stack.declare(**remaking)
+    stack.up()
+
+    for way in WAYS:
+        assert set(users(cluster, way)) == {"alice"}
+        assert is_held(cluster, way)
+    stack.refresh()
+    assert changes(stack) == set()
+
+
+def test_a_stateful_set_that_was_deleted_is_made_anew_with_everything_in_it(stack, cluster):
+    for way in WAYS:
+        cluster.kubectl("delete", "statefulset", way, "-n", NAMESPACE)
+
+    stack.up("--refresh")
+
+    for way in WAYS:
+        assert set(users(cluster, way)) == {"alice"}
+        assert is_held(cluster, way)

@@ -5,8 +5,8 @@ resource that is to be made. The same holds, with a warning, for a preview with 
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import pulumi
 from pulumi.output import Unknown
@@ -21,12 +21,15 @@ _PATIENCE_IN_PREVIEW_SECONDS = 5.0
 _PATIENCE_SECONDS = 40.0
 
 
-def get_user(connection: HeadscaleConnection, name: str) -> pulumi.Output[User]:
+def get_user(
+    connection: HeadscaleConnection, name: str, *, after: Sequence[pulumi.CustomResource] = ()
+) -> pulumi.Output[User]:
     """Return a user, with its id.
 
     Args:
         connection: The Headscale.
         name: The user's name.
+        after: Resources that are to be there first.
 
     Raises:
         LookupError: When there is none of this name, or more than one; the program fails with it.
@@ -39,7 +42,7 @@ def get_user(connection: HeadscaleConnection, name: str) -> pulumi.Output[User]:
             raise LookupError(f"there is {ids} with the name `{name}` in Headscale")
         return found[0]
 
-    return _read(connection, look)
+    return _read(connection, look, after)
 
 
 def list_nodes(connection: HeadscaleConnection, *, user: str | None = None) -> pulumi.Output[list[Node]]:
@@ -52,8 +55,13 @@ def list_nodes(connection: HeadscaleConnection, *, user: str | None = None) -> p
     return _read(connection, lambda client: client.list_nodes(user))
 
 
-def get_policy(connection: HeadscaleConnection) -> pulumi.Output[str]:
-    """Return the policy in force as HuJSON, empty where there is none and everybody reaches everybody."""
+def get_policy(connection: HeadscaleConnection, *, after: Sequence[pulumi.CustomResource] = ()) -> pulumi.Output[str]:
+    """Return the policy in force as HuJSON, empty where there is none and everybody reaches everybody.
+
+    Args:
+        connection: The Headscale.
+        after: Resources that are to be there first.
+    """
 
     def look(client: HeadscaleClient) -> str:
         try:
@@ -61,15 +69,20 @@ def get_policy(connection: HeadscaleConnection) -> pulumi.Output[str]:
         except NotFound:
             return ""
 
-    return _read(connection, look)
+    return _read(connection, look, after)
 
 
-def _read(connection: HeadscaleConnection, look: Callable[[HeadscaleClient], Found]) -> pulumi.Output[Found]:
-    async def answer(settings: Settings) -> Found:
+def _read(
+    connection: HeadscaleConnection,
+    look: Callable[[HeadscaleClient], Found],
+    after: Sequence[pulumi.CustomResource] = (),
+) -> pulumi.Output[Found]:
+    async def answer(known: list[Any]) -> Found:
+        settings: Settings = known[0]
         return await asyncio.to_thread(_ask, settings, look)
 
     # The settings are secret, and what is found is not.
-    return pulumi.Output.unsecret(connection.settings.apply(answer))
+    return pulumi.Output.unsecret(pulumi.Output.all(connection.settings, *(its.id for its in after)).apply(answer))
 
 
 def _ask(settings: Settings, look: Callable[[HeadscaleClient], Found]) -> Found:

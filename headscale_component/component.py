@@ -203,16 +203,16 @@ class Headscale(pulumi.ComponentResource):
         )
 
     def get_user(self, name: str) -> pulumi.Output[HeadscaleUser]:
-        """Return a user of the running Headscale, whoever made it; see `get_user`."""
-        return lookup.get_user(self.connection, name)
+        """Return a user of the running Headscale, whoever made it, once the declared ones are there; see `get_user`."""
+        return lookup.get_user(self.connection, name, after=[*self._users.values()])
 
     def list_nodes(self, *, user: str | None = None) -> pulumi.Output[list[Node]]:
         """Return the nodes of the tailnet, or those of a user; see `list_nodes`."""
         return lookup.list_nodes(self.connection, user=user)
 
     def get_policy(self) -> pulumi.Output[str]:
-        """Return the policy in force as HuJSON; see `get_policy`."""
-        return lookup.get_policy(self.connection)
+        """Return the policy in force as HuJSON, once the declared one is; see `get_policy`."""
+        return lookup.get_policy(self.connection, after=[self.policy] if self.policy else [])
 
     def _declare_policy(self) -> Policy | None:
         """Declare the policy, and also that there is none: its removal is then a change that the preview shows."""

@@ -1,0 +1,82 @@
+"""What a program reads from a running Headscale, and users that were there before."""
+
+import pytest
+
+from .conftest import an_instance
+
+NAMESPACE = "e2e-lookups"
+PROGRAM = """
+import pulumi
+from headscale_component import Headscale, stack_instances
+
+for name, args in stack_instances().items():
+    vpn = Headscale(name, args)
+    pulumi.export("alice", vpn.get_user("alice").apply(lambda user: str(user.id)))
+    pulumi.export("nodes", vpn.list_nodes().apply(len))
+    pulumi.export("policy", vpn.get_policy())
+"""
+POLICY = {"acls": [{"action": "accept", "src": ["alice@"], "dst": ["*:*"]}]}
+
+
+def declared(**users):
+    return {"vpn": an_instance(NAMESPACE, users={"alice": {}, **users}, policy=POLICY)}
+
+
+@pytest.fixture(scope="module")
+def stack(make_stack):
+    stack = make_stack(NAMESPACE)
+    (stack.directory / "__main__.py").write_text(PROGRAM)
+    stack.declare(**declared())
+    return stack
+
+
+def test_a_preview_of_what_is_not_there_yet_reads_nothing(stack):
+    assert ("create", "vpn") in stack.planned()
+
+
+def test_a_program_reads_users_nodes_and_policy(stack, cluster):
+    stack.up()
+
+    (alice,) = cluster.headscale("vpn", NAMESPACE, "users", "list")
+    assert (stack.output("alice"), stack.output("nodes")) == (str(alice["id"]), 0)
+    assert '"alice@"' in stack.output("policy")
+
+
+def test_a_preview_with_no_way_to_the_cluster_says_what_it_does_not_know(stack, tmp_path):
+    nowhere = tmp_path / "kubeconfig"
+    nowhere.write_text(
+        "apiVersion: v1\nkind: Config\ncurrent-context: a\n"
+        "clusters: [{name: a, cluster: {server: 'https://127.0.0.1:9'}}]\n"
+        "contexts: [{name: a, context: {cluster: a, user: a}}]\nusers: [{name: a, user: {}}]\n"
+    )
+
+    said = stack.preview(KUBECONFIG=str(nowhere)).stdout
+
+    assert "not known in this preview" in said
+
+
+def test_a_user_that_was_there_before_is_adopted_where_that_is_said_and_refused_otherwise(stack, cluster):
+    made = cluster.headscale("vpn", NAMESPACE, "users", "create", "bob", "--display-name", "Bob")
+    stack.declare(**declared(bob={}))
+    refused = stack.up(check=False)
+    stack.declare(**declared(bob={"adopt": True}))
+    stack.up()
+
+    assert refused.returncode != 0
+    assert "write `adopt: true` to keep it from now on" in refused.stdout
+    found = {user["name"]: user for user in cluster.headscale("vpn", NAMESPACE, "users", "list")}
+    assert (found["bob"]["id"], found["bob"]["display_name"]) == (made["id"], "Bob")
+    assert {op for op, _ in stack.planned("--refresh")} <= {"refresh"}
+
+
+def test_a_policy_that_headscale_refuses_is_refused_before_anything_changes(stack):
+    broken = declared(bob={"adopt": True})
+    broken["vpn"]["policy"] = {"acls": [{"action": "deny", "src": ["*"], "dst": ["*:*"]}]}
+    stack.declare(**broken)
+
+    run = stack.up(check=False)
+    stack.declare(**declared(bob={"adopt": True}))
+
+    assert run.returncode != 0
+    assert "polic" in run.stdout
+    assert '"alice@"' in stack.output("policy")

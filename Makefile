@@ -71,6 +71,6 @@ fmt: venv ## let ruff write the layout and mend what it can
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 
-bench: venv ## measure against the targets; writes build/bench.json
+bench: venv ## measure against the targets, 200 and 1,000 of each; writes build/bench.json
 	@$(RUN) -m lab prepare
-	$(RUN) -m tests.bench
+	$(RUN) -m tests.bench --many

@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
 from headscale_component.spec.model import SpecModel
+from headscale_component.spec.secret import SecretOfKeySpec
 from headscale_component.spec.values import (
-    DnsLabel,
     DnsSubdomain,
     Duration,
-    SecretAnnotations,
     SecretKey,
-    SecretLabels,
     SpareDuration,
 )
 from headscale_component.versions import SIDECAR_IMAGE
 
 
-class ApiKeySpec(SpecModel):
+class ApiKeySpec(SecretOfKeySpec):
     """An API key that Pulumi keeps: each `pulumi up` inside the rotation buffer replaces it."""
-
-    secret_name: DnsSubdomain | None = None
-    """The Secret that holds it, with `expiration` and `created-at`; default: this key's own name."""
-
-    secret_namespace: DnsLabel | None = None
-    """The namespace of the Secret, which has to be there; default: the instance's."""
 
     secret_key: SecretKey = "api-key"  # noqa: S105 - a name
     """Under which name the key stands in the Secret."""
-
-    secret_labels: SecretLabels = Field(default_factory=dict)
-    """More labels of the Secret."""
-
-    secret_annotations: SecretAnnotations = Field(default_factory=dict)
-    """More annotations of the Secret, for example those of a tool that copies it elsewhere."""
 
     expiration: Duration = "2160h"
     """How long a key is valid; default 90 days, as Headscale's own command line has it."""

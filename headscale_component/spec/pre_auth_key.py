@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
-
-from headscale_component.spec.model import SpecModel
+from headscale_component.spec.secret import SecretOfKeySpec
 from headscale_component.spec.values import (
-    DnsLabel,
-    DnsSubdomain,
     Duration,
-    SecretAnnotations,
     SecretKey,
-    SecretLabels,
     Tag,
     UserId,
     Username,
 )
 
 
-class PreAuthKeySpec(SpecModel):
+class PreAuthKeySpec(SecretOfKeySpec):
     """A preauth key and the Secret that holds it.
 
     A key never changes: whatever is changed here makes a new key, writes it to the Secret, and revokes the old one.
@@ -44,20 +38,8 @@ class PreAuthKeySpec(SpecModel):
     tags: tuple[Tag, ...] = ()
     """Tags that nodes get as they join; they replace the user as the nodes' identity (Headscale 0.28 and newer)."""
 
-    secret_name: DnsSubdomain | None = None
-    """The Secret that holds the key; default: this key's own name."""
-
-    secret_namespace: DnsLabel | None = None
-    """The namespace of the Secret, which has to be there; default: the instance's."""
-
     secret_key: SecretKey = "key"  # noqa: S105 - a name
     """Under which name the key stands in the Secret, for example `TS_AUTHKEY` for pods that take it as a variable."""
-
-    secret_labels: SecretLabels = Field(default_factory=dict)
-    """More labels of the Secret."""
-
-    secret_annotations: SecretAnnotations = Field(default_factory=dict)
-    """More annotations of the Secret, for example those of a tool that copies it elsewhere."""
 
     renew_before: Duration | None = None
     """A key with less than this left is made anew by the next `pulumi up`, while it is still good; default: not."""

@@ -189,6 +189,18 @@ def make_stack(tmp_path_factory, environment, cluster):
             cluster.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait=false")
 
 
+@pytest.fixture
+def nowhere(tmp_path):
+    """A kubeconfig that leads to no cluster."""
+    path = tmp_path / "kubeconfig"
+    path.write_text(
+        "apiVersion: v1\nkind: Config\ncurrent-context: a\n"
+        "clusters: [{name: a, cluster: {server: 'https://127.0.0.1:9'}}]\n"
+        "contexts: [{name: a, context: {cluster: a, user: a}}]\nusers: [{name: a, user: {}}]\n"
+    )
+    return path
+
+
 def an_instance(namespace, config=None, **changes):
     """Return the smallest instance that runs with no internet."""
     return {

@@ -42,14 +42,7 @@ def test_a_program_reads_users_nodes_and_policy(stack, cluster):
     assert '"alice@"' in stack.output("policy")
 
 
-def test_a_preview_with_no_way_to_the_cluster_says_what_it_does_not_know(stack, tmp_path):
-    nowhere = tmp_path / "kubeconfig"
-    nowhere.write_text(
-        "apiVersion: v1\nkind: Config\ncurrent-context: a\n"
-        "clusters: [{name: a, cluster: {server: 'https://127.0.0.1:9'}}]\n"
-        "contexts: [{name: a, context: {cluster: a, user: a}}]\nusers: [{name: a, user: {}}]\n"
-    )
-
+def test_a_preview_with_no_way_to_the_cluster_says_what_it_does_not_know(stack, nowhere):
     said = stack.preview(KUBECONFIG=str(nowhere)).stdout
 
     assert "not known in this preview" in said

@@ -171,14 +171,7 @@ def test_a_preview_shows_the_change_and_nothing_else(stack):
         stack.declare(**declared())
 
 
-def test_a_preview_needs_no_way_to_the_cluster(stack, tmp_path):
-    nowhere = tmp_path / "kubeconfig"
-    nowhere.write_text(
-        "apiVersion: v1\nkind: Config\ncurrent-context: a\n"
-        "clusters: [{name: a, cluster: {server: 'https://127.0.0.1:9'}}]\n"
-        "contexts: [{name: a, context: {cluster: a, user: a}}]\nusers: [{name: a, user: {}}]\n"
-    )
-
+def test_a_preview_needs_no_way_to_the_cluster(stack, nowhere):
     stack.preview("--expect-no-changes", KUBECONFIG=str(nowhere))
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from headscale_api import HeadscaleClient, HeadscaleError, api_key_prefix
+from headscale_api import HeadscaleClient, HeadscaleError, Unauthenticated, api_key_prefix
 
 NEXT = "HEADSCALE_NEXT"
 """Path of a Headscale that no Go module has yet, of a build of its main branch say; the suites then run on it too."""
@@ -97,6 +97,15 @@ class RunningHeadscale:
         if self.transport == "rest":
             return HeadscaleClient.over_http(self.url, api_key=key, **options)
         return HeadscaleClient.over_tcp(self.grpc_address, api_key=key, **options)
+
+    def opens(self, key):
+        """Return whether a key opens the door."""
+        with self.remote(key) as remote:
+            try:
+                remote.list_users()
+            except Unauthenticated:
+                return False
+        return True
 
     def cli(self, *arguments):
         """Run headscale's own command line, as a person does behind our back."""

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from headscale_api import Unauthenticated, api_key_prefix
+from headscale_api import api_key_prefix
 from tests.integration.conftest import free_port, running
 
 REPOSITORY = Path(__file__).parents[3]
@@ -169,15 +169,6 @@ def eventually(what, truth, seconds=20):
     return found
 
 
-def opens(headscale, key):
-    with headscale.remote(key) as remote:
-        try:
-            remote.list_users()
-        except Unauthenticated:
-            return False
-    return True
-
-
 def prefixes(headscale):
     with headscale.client() as client:
         return [key.prefix for key in client.list_api_keys()]
@@ -215,7 +206,7 @@ def test_a_sidecar_that_is_killed_between_any_two_steps_ends_with_one_key_that_w
             again.kill()
             again.process.wait()
             assert prefixes(headscale) == [api_key_prefix(api_server.key())], (moment, request)
-            assert opens(headscale, api_server.key())
+            assert headscale.opens(api_server.key())
     assert killed >= 10
 
 
@@ -311,7 +302,7 @@ def test_rotations_never_fail_a_consumer_and_leave_one_key(headscale, api_server
         key = api_server.key()
         time.sleep(0.02)
         seen.add(key)
-        if not opens(headscale, key):
+        if not headscale.opens(key):
             failed.append(key)
         return len(seen) > 20
 

@@ -1,0 +1,63 @@
+"""A refresh of many resources asks Headscale a handful of questions, not one for each."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from dynamic_providers.channel import Channel, Settings
+from dynamic_providers.pre_auth_key import PreAuthKeyProvider, _wanted
+from dynamic_providers.rules import pre_auth_key
+from dynamic_providers.secret_store import KubernetesSecretStore
+from dynamic_providers.user import UserProvider
+from headscale_api.rest import RestTransport
+from headscale_api.transport import GrpcTransport
+from tests.integration.conftest import running
+from tests.integration.deaths import MemoryStore
+from tests.integration.headscale_api.test_client import in_a
+
+COUNT = 40
+
+
+@pytest.mark.parametrize("transport", ["grpc", "rest"])
+def test_a_refresh_asks_a_handful_of_questions(tmp_path, monkeypatch, transport):
+    store, calls = MemoryStore(), []
+    with running("0.29", tmp_path) as headscale, headscale.client() as local:
+        key = local.create_api_key(in_a(1))
+        address = headscale.url if transport == "rest" else headscale.grpc_address
+        channel = Channel(Settings("vpn", "ns", channel="direct", address=address, api_key=key))
+        users, keys = UserProvider(), PreAuthKeyProvider()
+        for provider in (users, keys):
+            provider._channel, provider._known = channel, set()
+        declared = []
+        for number in range(COUNT):
+            user = local.create_user(f"user-{number}")
+            props = {
+                "namespace": "ns",
+                "secret_name": f"key-{number}",
+                "user_id": str(user.id),
+                "expiration": "1h",
+                "username": user.name,
+            }
+            held = pre_auth_key.create(local, store, _wanted(props), datetime.now(UTC))
+            declared.append(
+                (str(user.id), {**props, "key": held.text, "expires_at": held.expires_at.isoformat()}, held)
+            )
+        monkeypatch.setattr(KubernetesSecretStore, "all", lambda *_: {name: its for _, name, its in store.everywhere()})
+        for kind in (GrpcTransport, RestTransport):
+            monkeypatch.setattr(kind, "call", _counted(kind.call, calls))
+
+        for user_id, props, held in declared:
+            assert users.read(user_id, props).id == user_id
+            seen = keys.read(held.key_id, props)
+            assert (seen.id, seen.outs.get("ended"), seen.outs.get("secret_is_wrong")) == (held.key_id, None, None)
+        channel.close()
+
+    assert len(calls) <= 8, calls
+
+
+def _counted(call, calls):
+    def counted(self, method, request, answer):
+        calls.append(method)
+        return call(self, method, request, answer)
+
+    return counted

@@ -39,7 +39,9 @@ def build() -> list[Path]:
 
 def _pause() -> Path:
     """A process that does nothing until it is told to end: busybox, which Debian has as one static file."""
-    busybox = shutil.which("busybox") or "/bin/busybox"
+    busybox = shutil.which("busybox")
+    if not busybox:
+        raise LabError("busybox is not installed; the pause image is made of it", "install Debian's busybox-static")
     return _archive(
         PAUSE_IMAGE,
         {"bin/busybox": Path(busybox)},

@@ -20,6 +20,7 @@ _PROGRAMS = {
     "openssl": "openssl",
     "buildah": "buildah",
     "debootstrap": "debootstrap",
+    "busybox": "busybox-static",
 }
 _CNI = Path("/usr/lib/cni/bridge")
 

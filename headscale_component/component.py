@@ -31,7 +31,8 @@ from headscale_component.spec import ApiKeySpec, HeadscaleArgs, PreAuthKeySpec, 
 from headscale_component.spec.config.kinds import port_of
 from headscale_component.spec.errors import Problem
 from headscale_component.spec.model import is_output
-from headscale_component.spec.policy import policy_text, policy_warnings
+from headscale_component.spec.policy import policy_text
+from headscale_component.spec.policy_rules import policy_warnings
 from headscale_component.versions import NEWEST_HEADSCALE, is_newer_than_known
 
 

@@ -14,7 +14,7 @@ from headscale_api.durations import parse_duration
 from headscale_component.spec.config.kinds import DATA_DIRECTORY
 from headscale_component.spec.config.rules import at, broken_config_rules
 from headscale_component.spec.errors import PathPart, Problem
-from headscale_component.spec.policy import policy_problems
+from headscale_component.spec.policy_rules import policy_problems
 from headscale_component.versions import NEWEST_HEADSCALE, OLDEST_HEADSCALE, minor_version
 
 Raw = Mapping[str, Any]
@@ -185,7 +185,8 @@ def _policy_is_whole(instance: Raw) -> Iterator[Problem]:
         yield Problem(("policy",), "needs `policy.mode: database` in `config`; from a file Headscale takes no other")
     users = _section(get(instance, "users"))
     others = bool(at(config, "oidc", "issuer"))
-    for problem in policy_problems(_section(policy), users, others_may_come=others):
+    version = minor_version(get(instance, "version"))
+    for problem in policy_problems(_section(policy), users, version=version, others_may_come=others):
         yield problem.under("policy")
 
 

@@ -154,8 +154,24 @@ BAD = {
         "policy.acls[0].dst[0]: `tag:web` is not under `tagOwners`; add it there",
     ),
     "a host that is nowhere": (
-        {"policy": {"grants": [{"src": ["*"], "dst": ["web"], "ip": ["443"]}]}},
+        {"policy": {"grants": [{"src": ["*"], "dst": ["web"], "ip": ["443"]}]}, "version": "v0.29.1"},
         "policy.grants[0].dst[0]: `web` is not under `hosts`; add it there, or write a user as `web@`",
+    ),
+    "a rule without ports": (
+        {"policy": {"acls": [{"action": "accept", "src": ["*"], "dst": ["tag:web"]}]}},
+        "policy.acls[0].dst[0]: `tag:web` has no ports; write them behind it, as `tag:web:443` or `*:*`",
+    ),
+    "a rule that is misspelt": (
+        {"policy": {"acls": [{"action": "accept", "scr": ["*"], "src": ["*"], "dst": ["*:*"]}]}},
+        "policy.acls[0].scr: unknown key; did you mean `src`?",
+    ),
+    "a section that is too new": (
+        {"policy": {"tests": [{"src": "*", "accept": ["*:22"]}]}},
+        "policy.tests: needs Headscale 0.29 or newer; leave it out",
+    ),
+    "a group in a group": (
+        {"policy": {"groups": {"group:a": ["group:b"], "group:b": []}}},
+        "policy.groups.group:a[0]: `group:b` may not stand here, but a user (`alice@`) may",
     ),
     "a policy's user that is nowhere": (
         {"policy": {"groups": {"group:a": ["bob@"]}}},

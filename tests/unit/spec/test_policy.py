@@ -5,7 +5,8 @@ import json
 import pytest
 
 from headscale_api import hujson
-from headscale_component.spec.policy import PolicySpec, policy_text, policy_warnings
+from headscale_component.spec.policy import PolicySpec, policy_text
+from headscale_component.spec.policy_rules import policy_problems, policy_warnings
 
 FILE = """{
   // who owns what
@@ -47,6 +48,19 @@ def test_approvers_and_tag_owners_are_added_to_those_of_the_file(tmp_path):
     assert document["tagOwners"] == {"tag:router": ["group:admin", "alice@"], "tag:exit": ["alice@"]}
     assert document["autoApprovers"] == {"routes": {"10.0.0.0/8": ["tag:router"]}, "exitNode": ["tag:exit"]}
     assert document["acls"] == hujson.parse(FILE)["acls"]
+
+
+def test_a_mistake_in_a_file_names_the_file_and_the_place_in_it(tmp_path):
+    (tmp_path / "p.hujson").write_text(FILE.replace('"src"', '"scr"').replace("alice@", "bob@"))
+
+    said = list(policy_problems({"file": str(tmp_path / "p.hujson")}, {}, version=(0, 28), others_may_come=False))
+
+    assert [str(problem).replace(str(tmp_path), "") for problem in said] == [
+        "file: `/p.hujson`, acls[0].src: is required and missing",
+        "file: `/p.hujson`, acls[0].scr: unknown key; did you mean `src`?",
+        "file: `/p.hujson`, groups.group:admin[0]: `bob@` is not under `users`; declare it there, with `adopt: true` "
+        "where it exists already",
+    ]
 
 
 ALL = {"action": "accept", "src": ["*"], "dst": ["*:*"]}

@@ -1,0 +1,290 @@
+"""What is wrong with a policy, as far as it can be known without a Headscale; and what nobody wants without knowing.
+
+The rules are those of Headscale's own policy engine (hscontrol/policy/v2), which tells of one mistake at a time and not
+where it is; a test holds them against real servers. On top of them, users have to be declared: Headscale takes a
+policy that names nobody it knows.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from headscale_component.spec.errors import PathPart, Problem, dotted, problems_of, unknown_key
+from headscale_component.spec.policy import OURS, Document, PolicySpec, document_in, document_of
+
+Path = tuple[PathPart, ...]
+Version = tuple[int, int]
+
+_NEWER: Version = (0, 29)
+_SINCE_NEWER = ("grants", "nodeAttrs", "tests", "sshTests", "randomizeClientPort")
+_TAGS_OWN_TAGS_SINCE: Version = (0, 28)
+_PORTS = re.compile(r"\*|\d{1,5}(-\d{1,5})?(,\d{1,5}(-\d{1,5})?)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A list of names in a policy.
+
+    Attributes:
+        kinds: What may stand there.
+        autogroups: Which of Headscale's own groups may.
+        has_ports: Whether each name has ports behind it.
+    """
+
+    kinds: frozenset[str]
+    autogroups: frozenset[str] = frozenset()
+    has_ports: bool = False
+
+
+_ANYBODY = frozenset({"user", "group", "tag", "host", "address", "*"})
+_OWNERS = frozenset({"user", "group", "tag"})
+_SOURCE = Place(_ANYBODY, frozenset({"member", "tagged", "danger-all"}))
+_DESTINATION = Place(_ANYBODY, frozenset({"internet", "member", "tagged", "self"}))
+_DESTINATION_WITH_PORTS = Place(_ANYBODY, _DESTINATION.autogroups, has_ports=True)
+_SSH_SOURCE = Place(_OWNERS, frozenset({"member", "tagged"}))
+_SSH_DESTINATION = Place(frozenset({"user", "tag"}), frozenset({"member", "tagged", "self"}))
+_TARGET = Place(_ANYBODY, frozenset({"member", "tagged"}))
+_TESTED = Place(_ANYBODY, frozenset({"member", "tagged", "self"}), has_ports=True)
+_OWNER = Place(_OWNERS)
+_MEMBER = Place(frozenset({"user"}))
+_TAG = Place(frozenset({"tag"}))
+
+_LISTS: dict[str, dict[str, Place]] = {
+    "acls": {"src": _SOURCE, "dst": _DESTINATION_WITH_PORTS},
+    "grants": {"src": _SOURCE, "dst": _DESTINATION, "via": _TAG},
+    "ssh": {"src": _SSH_SOURCE, "dst": _SSH_DESTINATION},
+    "nodeAttrs": {"target": _TARGET},
+    "tests": {"accept": _TESTED, "deny": _TESTED},
+    "sshTests": {},
+}
+"""The lists of names in each rule of a section."""
+
+_MAPS: dict[Path, Place] = {
+    ("groups",): _MEMBER,
+    ("tagOwners",): _OWNER,
+    ("autoApprovers", "routes"): _OWNER,
+}
+"""The lists of names by name."""
+
+
+_DEFINED_IN = {"group": "groups", "tag": "tagOwners", "host": "hosts"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is defined, by which the names of a policy are judged."""
+
+    document: Document
+    users: frozenset[str] | None
+    version: Version | None
+
+
+def policy_problems(
+    written: Mapping[str, Any], users: Mapping[str, Any], *, version: Version | None, others_may_come: bool
+) -> Iterator[Problem]:
+    """Find what Headscale would refuse, and what is referred to and nobody defines.
+
+    Args:
+        written: The `policy` of an instance as it was written; its shape is left to the model.
+        users: Its users by name, as they were written.
+        version: Headscale's version, None where it is not known.
+        others_may_come: Whether users come from an identity provider too, whom nobody declares.
+    """
+    file = written.get("file")
+    try:
+        of_file = document_in(file) if file else {}
+        whole = document_of(written)
+    except OSError as error:
+        yield Problem(("file",), f"`{file}` cannot be read: {error.strerror}; it is sought from the project's folder")
+        return
+    except ValueError as error:
+        yield Problem(("file",), f"`{file}` {error}")
+        return
+    declared = frozenset(_names_of(users)) if not others_may_come else None
+    known = _Known(whole, declared, version)
+    for problem in (*_shape(of_file), *_part(of_file, known)):
+        yield Problem(("file",), f"`{file}`, {dotted(problem.path)}: {problem.message}")
+    yield from _part(document_of({**written, "file": None}), known)
+
+
+def _names_of(users: Mapping[str, Any]) -> Iterator[str]:
+    """Yield every name by which a policy may call the declared users."""
+    for name, user in users.items():
+        yield str(name) if "@" in str(name) else f"{name}@"
+        if isinstance(user, Mapping) and user.get("email"):
+            yield str(user["email"])
+
+
+def _shape(document: Document) -> Iterator[Problem]:
+    """Check a file as the YAML is checked, but in Headscale's own spelling alone."""
+    for key in OURS:
+        if key in document:
+            yield Problem((key,), unknown_key(key, ()))
+    try:
+        PolicySpec.model_validate({key: its for key, its in document.items() if key not in OURS}, by_name=False)
+    except ValidationError as error:
+        yield from problems_of(error, PolicySpec)
+
+
+def _part(part: Document, known: _Known) -> Iterator[Problem]:
+    """Check what one of both places says, by what both define."""
+    if known.version is not None and known.version < _NEWER:
+        newer: list[Path] = [(section,) for section in _SINCE_NEWER if part.get(section) is not None]
+        newer += [("ssh", index, "acceptEnv") for index, rule in enumerate(_rules(part, "ssh")) if "acceptEnv" in rule]
+        for path in newer:
+            yield Problem(path, "needs Headscale 0.29 or newer; leave it out")
+    for path, alias, place in _references(part):
+        problem = _wrong_name(alias, place, known)
+        if problem:
+            yield Problem(path, problem)
+    yield from _wrong_definitions(part)
+    for index, rule in enumerate(_rules(part, "grants")):
+        if not rule.get("ip") and not rule.get("app"):
+            yield Problem(("grants", index), 'allows nothing: give `ip`, as `["443"]` or `["*"]`, or `app`')
+
+
+def _references(document: Document) -> Iterator[tuple[Path, str, Place]]:
+    """Yield each name that a policy refers to, with its place."""
+    for section, lists in _LISTS.items():
+        for index, rule in enumerate(_rules(document, section)):
+            for name, place in lists.items():
+                yield from _listed((section, index, name), rule.get(name), place)
+            if section in {"tests", "sshTests"} and isinstance(rule.get("src"), str):
+                yield (section, index, "src"), rule["src"], _SOURCE
+    for path, place in _MAPS.items():
+        for name, members in _at(document, path).items():
+            yield from _listed((*path, str(name)), members, place)
+    approvers = _at(document, ("autoApprovers",))
+    exits = approvers.get("exitNode", approvers.get("exit_node"))
+    yield from _listed(("autoApprovers", "exitNode"), exits, _OWNER)
+
+
+def _listed(path: Path, names: object, place: Place) -> Iterator[tuple[Path, str, Place]]:
+    for index, alias in enumerate(_items(names)):
+        yield (*path, index), str(alias), place
+
+
+def _wrong_name(alias: str, place: Place, known: _Known) -> str | None:
+    if place.has_ports:
+        host, _, ports = alias.rpartition(":")
+        if not host or not _PORTS.fullmatch(ports):
+            return f"`{alias}` has no ports; write them behind it, as `tag:web:443` or `*:*`"
+        alias = host
+    return _misplaced(alias, place, known.version) or _undefined(alias, known)
+
+
+def _misplaced(alias: str, place: Place, version: Version | None) -> str | None:
+    kind, _, autogroup = _kind_of(alias).partition(":")
+    if kind == "autogroup" and autogroup not in place.autogroups:
+        choice = ", ".join(f"`autogroup:{its}`" for its in sorted(place.autogroups)) or "none"
+        return f"`{alias}` is no group that may stand here; may: {choice}"
+    if kind == "host" and place is _SSH_DESTINATION and version is not None and version < _NEWER:
+        return None
+    if kind != "autogroup" and kind not in place.kinds:
+        return f"`{alias}` may not stand here, but {_choice(place.kinds)} may"
+    if kind == "tag" and place is _OWNER and version is not None and version < _TAGS_OWN_TAGS_SINCE:
+        return f"`{alias}` may own something from Headscale 0.28 on; name a group or a user"
+    return None
+
+
+def _undefined(alias: str, known: _Known) -> str | None:
+    kind = _kind_of(alias)
+    if kind == "user" and known.users is not None and alias not in known.users:
+        return f"`{alias}` is not under `users`; declare it there, with `adopt: true` where it exists already"
+    section = _DEFINED_IN.get(kind)
+    if section is None or alias in _at(known.document, (section,)):
+        return None
+    remedy = f", or write a user as `{alias}@`" if kind == "host" else ""
+    return f"`{alias}` is not under `{section}`; add it there{remedy}"
+
+
+def _kind_of(alias: str) -> str:
+    """Return what a name means, by Headscale's own order; of an autogroup, which."""
+    if alias == "*":
+        return "*"
+    if _is_network(alias.strip("[]")):
+        return "address"
+    if alias.startswith("autogroup:"):
+        return alias
+    if "@" in alias:
+        return "user"
+    return next((kind for kind in ("group", "tag") if alias.startswith(f"{kind}:")), "host")
+
+
+def _choice(kinds: frozenset[str]) -> str:
+    examples = {
+        "user": "a user (`alice@`)",
+        "group": "a group (`group:admin`)",
+        "tag": "a tag (`tag:ci`)",
+        "host": "a host",
+        "address": "an address",
+        "*": "`*`",
+    }
+    return ", ".join(text for kind, text in examples.items() if kind in kinds)
+
+
+def _wrong_definitions(document: Document) -> Iterator[Problem]:
+    """Check the names that a policy defines."""
+    for section, prefix in (("groups", "group:"), ("tagOwners", "tag:")):
+        for name in _at(document, (section,)):
+            if not str(name).startswith(prefix):
+                yield Problem((section, str(name)), f"begins with `{prefix}`: write `{prefix}{name}`")
+    for name, network in _at(document, ("hosts",)).items():
+        if not _is_network(str(network)):
+            yield Problem(("hosts", str(name)), f"`{network}` is no address or network, as `10.0.0.0/8`")
+    for route in _at(document, ("autoApprovers", "routes")):
+        if not _is_network(str(route)) or "/" not in str(route):
+            yield Problem(("autoApprovers", "routes", str(route)), "is no network; write one as `10.0.0.0/8`")
+
+
+def policy_warnings(document: Document) -> list[str]:
+    """Return what a policy does that nobody wants without knowing: locking everybody out."""
+    rules = [rule for name in ("acls", "grants") for rule in _rules(document, name)]
+    if not rules:
+        return ["the policy has no `acls` or `grants`: no node reaches any other"]
+    groups = _at(document, ("groups",))
+    sources = {str(source) for rule in rules for source in _items(rule.get("src"))}
+    warnings = []
+    if not any(_is_people(source, groups) for source in sources):
+        warnings.append("no rule of the policy lets a person reach anything: every admin is locked out")
+    for name, members in groups.items():
+        if "admin" in name and not _items(members):
+            warnings.append(f"`{name}` has no members: its admins are locked out")
+        elif "admin" in name and name not in sources and "*" not in sources:
+            warnings.append(f"no rule lets `{name}` reach anything: its admins are locked out")
+    return warnings
+
+
+def _is_people(source: str, groups: Mapping[str, Any]) -> bool:
+    if source.startswith("group:"):
+        return bool(_items(groups.get(source)))
+    return source not in {"autogroup:tagged", "autogroup:internet"} and not source.startswith("tag:")
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _at(document: Document, path: Path) -> Mapping[str, Any]:
+    value: Any = document
+    for part in path:
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value if isinstance(value, Mapping) else {}
+
+
+def _items(value: object) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else []
+
+
+def _rules(document: Document, section: str) -> list[Mapping[str, Any]]:
+    return [rule for rule in _items(document.get(section)) if isinstance(rule, Mapping)]

@@ -1,0 +1,150 @@
+"""What is refused of a policy in a preview is what real Headscales refuse; what they take is taken."""
+
+import json
+
+import pytest
+
+from headscale_api import HeadscaleError
+from headscale_component import SpecError
+from headscale_component.spec import HeadscaleArgs
+from headscale_component.spec.policy import policy_text
+from tests.integration.conftest import running
+
+VERSIONS = {"0.28": "v0.28.0", "0.29": "v0.29.1"}
+OPEN = {"action": "accept", "src": ["*"], "dst": ["*:*"]}
+NAMES = {
+    "groups": {"group:a": ["alice@"]},
+    "tagOwners": {"tag:a": ["group:a"], "tag:b": ["tag:a", "alice@"]},
+    "hosts": {"web": "10.0.0.1", "net": "10.0.0.0/8"},
+}
+
+
+def acl(**changes):
+    return {**NAMES, "acls": [{**OPEN, **changes}]}
+
+
+def ssh(**changes):
+    rule = {"action": "accept", "src": ["group:a"], "dst": ["tag:a"], "users": ["root"]}
+    return {**NAMES, "ssh": [{**rule, **changes}]}
+
+
+GOOD = {
+    "every kind of source": acl(
+        src=["alice@", "group:a", "tag:a", "web", "net", "10.0.0.0/8", "100.64.0.1", "autogroup:member", "*"]
+    ),
+    "every kind of destination": acl(
+        dst=["alice@:22", "group:a:22", "tag:a:22,80-90", "web:443", "10.0.0.0/8:*", "autogroup:internet:*", "*:*"]
+    ),
+    "an own device": acl(src=["autogroup:member"], dst=["autogroup:self:*"]),
+    "a protocol by name": acl(proto="icmp"),
+    "a protocol by number": acl(proto="6"),
+    "a note of headscale-admin": acl(**{"#note": "x"}),
+    "an address of version 6": acl(dst=["fd7a:115c:a1e0::1:22"]),
+    "login": ssh(),
+    "login by check": ssh(action="check", checkPeriod="12h", users=["autogroup:nonroot", "root"]),
+    "login on own devices": ssh(src=["autogroup:member"], dst=["autogroup:self"]),
+    "approvers": {
+        **NAMES,
+        "autoApprovers": {"routes": {"10.0.0.0/8": ["tag:a", "group:a", "alice@"]}, "exitNode": ["tag:a"]},
+    },
+    "nothing but names": NAMES,
+}
+GOOD_SINCE_29 = {
+    "a grant": {**NAMES, "grants": [{"src": ["group:a"], "dst": ["tag:a"], "ip": ["443", "udp:53"]}]},
+    "a grant through routers": {**NAMES, "grants": [{"src": ["*"], "dst": ["net"], "ip": ["*"], "via": ["tag:a"]}]},
+    "attributes": {**NAMES, "nodeAttrs": [{"target": ["autogroup:member"], "attr": ["magicdns-aaaa"]}]},
+    "a flag": {**acl(), "randomizeClientPort": True},
+    "environment": ssh(acceptEnv=["LANG"]),
+}
+BAD = {
+    "an unknown section": {**acl(), "acl": []},
+    "an unknown key of a rule": acl(source=["*"]),
+    "another action": acl(action="deny"),
+    "no ports": acl(dst=["tag:a"]),
+    "ports that are none": acl(dst=["web:http"]),
+    "an undefined group": acl(src=["group:b"]),
+    "an undefined tag": acl(src=["tag:c"]),
+    "an undefined host": acl(dst=["mail:25"]),
+    "an unknown own group": acl(src=["autogroup:admins"]),
+    "an own group that is no source": acl(src=["autogroup:self"]),
+    "a group in a group": {**NAMES, "groups": {"group:a": ["group:b"], "group:b": ["alice@"]}},
+    "a group without its prefix": {"groups": {"a": ["alice@"]}},
+    "a tag without its prefix": {"tagOwners": {"a": ["alice@"]}},
+    "an owner that is none": {"tagOwners": {"tag:a": ["alice"]}},
+    "a host that is no address": {"hosts": {"web": "example.com"}},
+    "an approver that is none": {**NAMES, "autoApprovers": {"exitNode": ["web"]}},
+    "a route that is none": {**NAMES, "autoApprovers": {"routes": {"web": ["tag:a"]}}},
+    "login everywhere": ssh(dst=["*"]),
+    "login of a host": ssh(src=["web"]),
+    "a list where a rule has to be": {"acls": [["*"]]},
+}
+BAD_SINCE_29 = {
+    "a grant of nothing": {**NAMES, "grants": [{"src": ["*"], "dst": ["tag:a"]}]},
+    "a grant through a group": {**NAMES, "grants": [{"src": ["*"], "dst": ["*"], "ip": ["*"], "via": ["group:a"]}]},
+    "a grant with ports in the wrong place": {**NAMES, "grants": [{"src": ["*"], "dst": ["tag:a:22"], "ip": ["*"]}]},
+    "attributes of a machine's user": {**NAMES, "nodeAttrs": [{"target": ["autogroup:nonroot"], "attr": ["a"]}]},
+    "a test without a port": {**acl(), "tests": [{"src": "alice@", "accept": ["tag:a"]}]},
+}
+
+
+def ours(version, policy):
+    """Return the policy as it would be stored, or what is said against it."""
+    config = {"server_url": "https://vpn.example.com"}
+    try:
+        spec = HeadscaleArgs.model_validate(
+            {"version": VERSIONS[version], "config": config, "users": {"alice": {}}, "policy": policy}
+        )
+    except SpecError as error:
+        return None, str(error)
+    return policy_text(spec.policy), None
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def server(request, tmp_path_factory):
+    with running(request.param, tmp_path_factory.mktemp("policies")) as headscale:
+        yield headscale
+
+
+def theirs(server, text):
+    """Return what Headscale says against a policy."""
+    with server.client() as client:
+        try:
+            client.set_policy(text)
+        except HeadscaleError as error:
+            return str(error)
+    return None
+
+
+@pytest.mark.parametrize("policy", GOOD.values(), ids=GOOD)
+def test_what_headscale_takes_is_taken(server, policy):
+    text, problem = ours(server.version, policy)
+
+    assert problem is None
+    assert theirs(server, text) is None
+
+
+@pytest.mark.parametrize("policy", BAD.values(), ids=BAD)
+def test_what_is_refused_headscale_refuses_too(server, policy):
+    assert ours(server.version, policy)[1] is not None
+    assert theirs(server, json.dumps(policy)) is not None
+
+
+@pytest.mark.parametrize("policy", GOOD_SINCE_29.values(), ids=GOOD_SINCE_29)
+def test_what_is_new_is_taken_from_its_version_on(server, policy):
+    text, problem = ours(server.version, policy)
+
+    assert (problem is None) is (server.version == "0.29")
+    assert (theirs(server, text or json.dumps(policy)) is None) is (server.version == "0.29")
+
+
+@pytest.mark.parametrize("policy", BAD_SINCE_29.values(), ids=BAD_SINCE_29)
+def test_a_mistake_in_what_is_new_is_refused(server, policy):
+    assert ours(server.version, policy)[1] is not None
+    assert theirs(server, json.dumps(policy)) is not None
+
+
+@pytest.mark.parametrize("policy", {**GOOD, **BAD}.values(), ids={**GOOD, **BAD})
+def test_a_file_is_judged_as_the_yaml_is(tmp_path, policy):
+    (tmp_path / "policy.hujson").write_text(json.dumps(policy))
+
+    assert (ours("0.28", {"file": str(tmp_path / "policy.hujson")})[1] is None) is (policy in GOOD.values())

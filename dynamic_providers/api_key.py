@@ -15,7 +15,8 @@ from headscale_api.stored_keys.store import Dress, SecretStore
 
 _MOVED = ("namespace", "secret_name")
 _DRESS = ("secret_key", "secret_labels", "secret_annotations")
-_INPUTS = (*_MOVED, "expiration", "rotation_buffer", "overlap", *_DRESS)
+_ALTERED = ("expiration", "rotation_buffer", "overlap", *_DRESS)
+_INPUTS = ("owner", *_MOVED, *_ALTERED)
 _COMPUTED = ("prefix", "expires_at", "created_at", "retire_at")
 _KIND = "api-key"
 
@@ -42,7 +43,7 @@ class ApiKeyProvider(HeadscaleProvider):
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
         """Rotate in place when the time has come or the lifetime changed. Only the clock is asked."""
         moved = changed(_MOVED, olds, news)
-        altered = changed(tuple(name for name in _INPUTS if name not in _MOVED), olds, news)
+        altered = changed(_ALTERED, olds, news)
         return DiffResult(changes=bool(moved or altered or _is_due(olds, news) or _waits(olds)), replaces=moved)
 
     def create(self, props: Props) -> CreateResult:
@@ -121,6 +122,7 @@ class ApiKey(Resource, module="headscale", name="ApiKey"):
     """A key for Headscale's API, in a Secret, with `expiration` and `created-at`.
 
     Attributes:
+        owner: Its name in Pulumi, by which a Secret is known to be its own.
         namespace: Namespace of the Secret.
         secret_name: Name of the Secret.
         expiration: How long a key is valid.
@@ -135,6 +137,7 @@ class ApiKey(Resource, module="headscale", name="ApiKey"):
         retire_at: When the key that it replaced may be revoked, RFC 3339; None where none waits.
     """
 
+    owner: pulumi.Output[str | None]
     namespace: pulumi.Output[str]
     secret_name: pulumi.Output[str]
     expiration: pulumi.Output[str]
@@ -164,6 +167,7 @@ class ApiKey(Resource, module="headscale", name="ApiKey"):
     ) -> None:
         """Declare a key; `opts.provider` is its `HeadscaleConnection`."""
         props: dict[str, Any] = {
+            "owner": resource_name,
             "namespace": namespace,
             "secret_name": secret_name,
             "expiration": expiration,
@@ -192,6 +196,7 @@ def _wanted(props: Props) -> rules.Wanted:
             props.get("secret_labels") or {},
             props.get("secret_annotations") or {},
         ),
+        props.get("owner"),
     )
 
 

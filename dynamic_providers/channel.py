@@ -69,12 +69,13 @@ class Channel:
 
     Args:
         settings: What the connection was told.
-        open_seconds: How long to try to open the way: a pod may just be starting.
+        open_seconds: How long to try to open the way: a pod may just be starting. Who comes after one that tried so
+            long in vain tries once, so that a thousand resources do not wait a thousand times.
     """
 
     def __init__(self, settings: Settings, *, open_seconds: float = _OPEN_SECONDS) -> None:
         self.settings = settings
-        self._open_seconds = open_seconds
+        self._open_seconds = self._patience_seconds = open_seconds
         self.cluster = Cluster(settings.kubeconfig, settings.context)
         self._lock = threading.Lock()
         self._open: contextlib.ExitStack | None = None
@@ -153,7 +154,7 @@ class Channel:
 
     def _connect(self) -> HeadscaleClient:
         """Try until it works or time is over: the pod may be starting, the port-forward may have broken."""
-        deadline = time.monotonic() + self._open_seconds
+        deadline = time.monotonic() + self._patience_seconds
         while True:
             self._open = contextlib.ExitStack()
             try:
@@ -168,9 +169,11 @@ class Channel:
                 self._close()
                 raise ChannelError(str(error)) from None
             else:
+                self._patience_seconds = self._open_seconds
                 return client
             report = self._pod_report()
-            if time.monotonic() > deadline or "crashes" in report:
+            if time.monotonic() >= deadline or "crashes" in report:
+                self._patience_seconds = 0.0
                 raise ChannelError(f"{problem}; {report}") from None
             time.sleep(_PAUSE_SECONDS)
 

@@ -70,7 +70,7 @@ class PreAuthKeyProvider(HeadscaleProvider):
 
         It is never gone for Pulumi: what has to be made anew is replaced, so that what is left of it is cleaned up.
         """
-        inputs = {name: props.get(name) for name in (*_IMMUTABLE, *_DRESS, *_POLICY)}
+        inputs = {name: props.get(name) for name in ("owner", *_IMMUTABLE, *_DRESS, *_POLICY)}
         try:
             keys = self.channel.pre_auth_keys()
         except HeadscaleGone:
@@ -117,6 +117,7 @@ class PreAuthKey(Resource, module="headscale", name="PreAuthKey"):
     """A key with which nodes join, and the Secret that holds it.
 
     Attributes:
+        owner: Its name in Pulumi, by which a Secret is known to be its own.
         namespace: Namespace of the Secret.
         secret_name: Name of the Secret.
         user_id: The owner's id; None for a key with tags alone.
@@ -133,6 +134,7 @@ class PreAuthKey(Resource, module="headscale", name="PreAuthKey"):
         expires_at: When it ends, RFC 3339.
     """
 
+    owner: pulumi.Output[str | None]
     namespace: pulumi.Output[str]
     secret_name: pulumi.Output[str]
     user_id: pulumi.Output[str | None]
@@ -168,6 +170,7 @@ class PreAuthKey(Resource, module="headscale", name="PreAuthKey"):
     ) -> None:
         """Declare a key; `opts.provider` is its `HeadscaleConnection`."""
         props: dict[str, Any] = {
+            "owner": resource_name,
             "namespace": namespace,
             "secret_name": secret_name,
             "user_id": user_id,
@@ -217,4 +220,5 @@ def _wanted(props: Props) -> rules.Wanted:
             props.get("secret_labels") or {},
             props.get("secret_annotations") or {},
         ),
+        owner=props.get("owner"),
     )

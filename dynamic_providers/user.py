@@ -4,7 +4,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Resource, UpdateResult
+from pulumi.dynamic import (
+    CheckResult,
+    ConfigureRequest,
+    CreateResult,
+    DiffResult,
+    ReadResult,
+    Resource,
+    UpdateResult,
+)
 
 from dynamic_providers.channel import HeadscaleGone, repeat_safely, utc_now
 from dynamic_providers.provider import HeadscaleProvider, Props, carried, changed, checked
@@ -14,11 +22,16 @@ from headscale_api import HeadscaleClient, fields
 from headscale_api import User as HeadscaleUser
 
 _PROFILE = ("display_name", "email", "picture_url")
-_COMPUTED = ("user_id", "created_at")
+_COMPUTED = ("user_id", "created_at", "undeclared")
 
 
 class UserProvider(HeadscaleProvider):
     """Adapter of the user's rules. Its dotted path is in people's state: moving it needs an alias here."""
+
+    def configure(self, req: ConfigureRequest) -> None:
+        """Take the connection's settings."""
+        super().configure(req)
+        self._replaced: dict[str, str] = {}
 
     def check(self, _olds: Props, news: Props) -> CheckResult:
         """Check what is known, without any call."""
@@ -32,17 +45,28 @@ class UserProvider(HeadscaleProvider):
             },
         )
 
-    def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
+    def diff(self, id_: str, olds: Props, news: Props) -> DiffResult:
         """Rename in place; replace where Headscale cannot change what differs. No call is made."""
-        profile = changed(_PROFILE, olds, news)
+        undeclared = olds.get("undeclared") or {}
+        profile = changed(_declared(news), {name: olds.get(name) or undeclared.get(name) for name in _PROFILE}, news)
         others = changed(("username", "force_delete"), olds, news)
-        return DiffResult(changes=bool(profile or others), replaces=profile, delete_before_replace=True)
+        if profile:
+            self._replaced[news["username"]] = id_
+            pulumi.log.warn(rules.what_replacement_means(olds["username"], profile))
+        # One that is replaced makes way in `create`, where it is known that nothing is lost by that: the engine would
+        # delete its keys' Secrets, and it by the rules of a user that nobody wants any more. Only where a person has
+        # the engine replace an unchanged one, that is what they asked for.
+        return DiffResult(changes=bool(profile or others), replaces=profile, delete_before_replace=not profile)
 
     def create(self, props: Props) -> CreateResult:
-        """Find or make the user, so that a repeat makes no second one."""
+        """Find or make the user, so that a repeat makes no second one; the one that it replaces goes first."""
+        replaced = self._replaced.get(props["username"])
 
         def find_or_create() -> HeadscaleUser:
             with self.channel.change() as client:
+                if replaced:
+                    remake = self._remake_keys(client)
+                    rules.make_way(client, replaced, utc_now(), self.channel.record, remake_keys=remake)
                 return rules.find_or_create(
                     client, props["username"], _profile(props), self.channel.record, adopt=props.get("adopt")
                 )
@@ -51,7 +75,7 @@ class UserProvider(HeadscaleProvider):
         return CreateResult(str(user.id), _outputs(props, user))
 
     def read(self, id_: str, props: Props) -> ReadResult:
-        """Return the user as it is now; gone is gone. What was adopted is only compared where it is declared."""
+        """Return the user as it is now; gone is gone."""
         try:
             user = self.channel.users().get(id_)
         except HeadscaleGone:
@@ -59,13 +83,8 @@ class UserProvider(HeadscaleProvider):
             return ReadResult(id_, props, _inputs(props))
         if user is None:
             return ReadResult("", {})
-        found = {
-            "display_name": user.display_name or None,
-            "email": user.email or None,
-            "picture_url": user.picture_url or None,
-        }
-        kept = {name: its for name, its in found.items() if props.get(name) or not props.get("adopt")}
-        outs = _outputs({**props, **kept, "username": user.name}, user)
+        found = {name: its or None for name, its in _profile_of(user).items() if name in _declared(props)}
+        outs = _outputs({**_inputs(props), **found, "username": user.name}, user)
         return ReadResult(id_, outs, _inputs(outs))
 
     def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
@@ -115,7 +134,8 @@ class User(Resource, module="headscale", name="User"):
 
     Attributes:
         username: Its name; a change renames it in place.
-        display_name: The person's name. A change of this and the two below replaces the user.
+        display_name: The person's name. A change of this and the two below replaces the user, which is refused while
+            it has nodes; what is None is left as it is.
         email: The person's e-mail address.
         picture_url: Address of the person's picture.
         adopt: Whether one that exists is adopted: `true`, or the id of the one to take; None for not.
@@ -163,9 +183,20 @@ def _profile(props: Props) -> rules.Profile:
     return rules.Profile(*(props.get(name) or "" for name in _PROFILE))
 
 
+def _declared(props: Props) -> tuple[str, ...]:
+    return tuple(name for name in _PROFILE if props.get(name))
+
+
+def _profile_of(user: HeadscaleUser) -> dict[str, str]:
+    return dict(zip(_PROFILE, (user.display_name, user.email, user.picture_url), strict=True))
+
+
 def _outputs(props: Props, user: HeadscaleUser) -> Props:
     created_at = user.created_at.isoformat() if user.created_at else ""
-    return {**props, "user_id": str(user.id), "created_at": created_at}
+    outs = {**props, "user_id": str(user.id), "created_at": created_at}
+    # Noted, so that to declare later what it has already changes nothing.
+    undeclared = {name: its for name, its in _profile_of(user).items() if its and name not in _declared(props)}
+    return {**outs, "undeclared": undeclared} if undeclared else outs
 
 
 def _inputs(outs: Props) -> Props:

@@ -37,6 +37,7 @@ class Keeper:
         report: Tells people of a failure, by its kind and what it says.
         failures_in_a_row: Since the last success.
         last_seen: Prefix of the key that the Secret held, in case the Secret vanishes.
+        told: The failure that was told last, so that each is told once.
     """
 
     works: Callable[[str], bool]
@@ -49,6 +50,7 @@ class Keeper:
     report: Callable[[str, str], None]
     failures_in_a_row: int = 0
     last_seen: str | None = None
+    told: str = ""
 
     def turn(self) -> float:
         """Do what is to be done and return the seconds until the next look.
@@ -61,7 +63,7 @@ class Keeper:
             held = self._keep()
         except Exception as error:  # noqa: BLE001 - whatever it is, the loop goes on, and says what it was
             return self._failed(error)
-        self.failures_in_a_row = 0
+        self.failures_in_a_row, self.told = 0, ""
         if not self.health.ready:
             self.log("ready", expires_at=held.expires_at.isoformat())
         self.health.ready, self.health.why_not = True, ""
@@ -71,7 +73,9 @@ class Keeper:
         return max(0.2, min(due_in + 0.05, _LOOK_SECONDS * random.uniform(0.8, 1.2)))  # noqa: S311 - spreads load
 
     def _keep(self) -> Held:
-        reason = self._reason_to_act()
+        reason, is_lost = self._reason_to_act()
+        if is_lost:
+            self.health.ready, self.health.why_not = False, reason
         made = False
         if reason:
             prefix = self.replace(self.last_seen)
@@ -91,31 +95,33 @@ class Keeper:
             raise RuntimeError("Headscale does not take the key that it just made")
         return held
 
-    def _reason_to_act(self) -> str:
-        """Return why the key must be replaced, nothing where it need not."""
+    def _reason_to_act(self) -> tuple[str, bool]:
+        """Return why something has to be done, nothing where it need not; and whether the Secret's key is no good."""
         stored = self.store.read(self.wanted.namespace, self.wanted.secret_name)
         held = as_written(stored) if stored else None
         if stored is None:
-            return "there is no Secret"
+            return "there is no Secret", True
         if held is None:
-            return "the Secret is not as it was written"
+            return "the Secret is not as it was written", True
         self.last_seen = self.last_seen or held.prefix
         if is_unfinished(stored, self.now()):
-            return "a replaced key is to be revoked, or an earlier run was interrupted"
+            return "a replaced key is to be revoked, or an earlier run was interrupted", False
         if is_due(held.expires_at, self.wanted.rotation_buffer, self.now()):
-            return "rotation is due"
-        return "" if self.works(stored.data[DATA_KEY]) else "Headscale does not know the key"
+            return "rotation is due", False
+        works = self.works(stored.data[DATA_KEY])
+        return "" if works else "Headscale does not know the key", not works
 
     def _failed(self, error: Exception) -> float:
         kind = type(error).__name__
         self.failures_in_a_row += 1
         self.health.failures[kind] = self.health.failures.get(kind, 0) + 1
-        if self.failures_in_a_row == 1 or self.health.why_not != str(error):
+        if self.told != str(error):
+            self.told = str(error)
             self.log("failed", kind=kind, error=str(error))
             with contextlib.suppress(Exception):
                 # Kubernetes may be what fails; the log and the metric have told it anyway.
                 self.report(kind, str(error))
-        # A key that works goes on working while Kubernetes or Headscale is away: ready until it ends.
+        # A key that worked goes on working while Kubernetes or Headscale is away: ready until it ends.
         if self.health.expires_at <= self.now().timestamp():
             self.health.ready = False
         self.health.why_not = str(error)

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from dynamic_providers.rules.user import UserError, is_usable
-from headscale_api import HeadscaleClient, HeadscaleError, PreAuthKey, User
+from headscale_api import HeadscaleClient, HeadscaleError, NotFound, PreAuthKey, User
 from headscale_api.durations import format_duration, parse_duration
 from headscale_api.stored_keys.marks import (
     EXPIRES_AT,
     KEY_ID,
+    OWNER,
     PENDING,
     PREFIX,
     SPEC,
@@ -33,7 +34,7 @@ DELETED, ENDED_BY_HAND, EXPIRED, USED = "deleted", "ended by hand", "expired", "
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A preauth key as it is declared."""
+    """A preauth key as it is declared; a Secret of another owner holds another key, whatever it looks like."""
 
     namespace: str
     secret_name: str
@@ -43,6 +44,7 @@ class Wanted:
     ephemeral: bool
     tags: tuple[str, ...]
     dress: Dress = _PLAIN
+    owner: str | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -121,11 +123,16 @@ def _make(
             ephemeral=wanted.ephemeral,
             tags=wanted.tags,
         )
-    except Exception:
+    except Exception as error:
         # A call that broke in the middle may have made it: the note stays until that is known.
         with contextlib.suppress(HeadscaleError):
             _remove_pending(client, StoredSecret({}, {PENDING: expires_at.isoformat()}), client.list_pre_auth_keys())
             _undo(store, wanted, before)
+        if isinstance(error, NotFound):
+            raise UserError(
+                f"the key for Secret {'/'.join(where)} cannot be made: Headscale has no user with id {wanted.user_id}; "
+                "see `headscale users list`"
+            ) from None
         raise
     held = Held(str(key.id), key.key, expires_at)
     try:
@@ -146,6 +153,7 @@ def _holding(held: Held, wanted: Wanted) -> StoredSecret:
         EXPIRES_AT: held.expires_at.isoformat(),
         SPEC: wanted.fingerprint,
         TAGS: ",".join(wanted.tags),
+        **({OWNER: wanted.owner} if wanted.owner else {}),
     }
     return StoredSecret({wanted.dress.data_key: held.text}, annotations, wanted.dress.labels)
 
@@ -153,7 +161,12 @@ def _holding(held: Held, wanted: Wanted) -> StoredSecret:
 def _finished(before: StoredSecret, keys: Sequence[PreAuthKey], wanted: Wanted, now: datetime) -> Held | None:
     """Return the key that the Secret holds, where it is this very one, looks so, and can still be used."""
     written = _written(before, wanted)
-    if written is None or not wanted.dress.is_worn_by(before) or PENDING in before.annotations:
+    if (
+        written is None
+        or before.annotations.get(OWNER) != wanted.owner
+        or not wanted.dress.is_worn_by(before)
+        or PENDING in before.annotations
+    ):
         return None
     for key in keys:
         if str(key.id) == written.key_id and key.expiration == written.expires_at and is_usable(key, now):
@@ -326,4 +339,5 @@ def _wanted_of(namespace: str, name: str, stored: StoredSecret) -> Wanted | None
         return None
     extra = {key: text for key, text in stored.annotations.items() if not key.startswith(PREFIX)}
     dress = Dress(data_key, stored.labels, extra)
-    return Wanted(namespace, name, user_id, expiration, reusable, ephemeral, tuple(tags), dress)
+    owner = stored.annotations.get(OWNER)
+    return Wanted(namespace, name, user_id, expiration, reusable, ephemeral, tuple(tags), dress, owner)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -35,14 +35,17 @@ class Record(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What is declared of a user besides its name; Headscale can set it at creation only."""
+    """What is declared of a user besides its name; Headscale can set it at creation only.
+
+    What is empty is not declared: it is left as it is.
+    """
 
     display_name: str = ""
     email: str = ""
     picture_url: str = ""
 
-    def differences(self, user: User, *, declared_only: bool = False) -> list[str]:
-        """Return what a user in Headscale has otherwise, or, of an adopted one, what it has otherwise than declared."""
+    def differences(self, user: User, *, declared_only: bool = True) -> list[str]:
+        """Return what a user in Headscale has otherwise than declared, or otherwise at all."""
         pairs = (
             ("displayName", self.display_name, user.display_name),
             ("email", self.email, user.email),
@@ -76,7 +79,7 @@ def find_or_create(
         return _as_declared(local, profile.differences(local))
     if found:
         user = _adopted(name, found, adopt)
-        _as_declared(user, profile.differences(user, declared_only=True))
+        _as_declared(user, profile.differences(user))
         record.add(name)
         return user
     record.add(name)
@@ -98,7 +101,7 @@ def _is_ours(client: HeadscaleClient, user: User, profile: Profile, record: Reco
     if noted is not None:
         return noted
     keys = any(_belongs_to(key, user) for key in client.list_pre_auth_keys())
-    return not profile.differences(user) and not keys and not nodes_of(client, user)
+    return not profile.differences(user, declared_only=False) and not keys and not nodes_of(client, user)
 
 
 def _adopted(name: str, found: list[User], adopt: str | None) -> User:
@@ -147,6 +150,53 @@ def rename(client: HeadscaleClient, user_id: str, old: str, new: str, record: Re
         raise UserError(f"user `{old}` (id {user_id}) is gone: `pulumi refresh` notices, and makes it anew") from None
     record.remove(old)
     return renamed
+
+
+def what_replacement_means(name: str, fields: Sequence[str]) -> str:
+    """Return what a change of the profile comes to."""
+    return (
+        f"user `{name}`: Headscale cannot change {' and '.join(fields)} of a user; it is deleted and made anew with "
+        "another id, and so are its keys. That is refused while it has nodes"
+    )
+
+
+def make_way(
+    client: HeadscaleClient,
+    user_id: str,
+    now: datetime,
+    record: Record,
+    *,
+    remake_keys: Callable[[User], None] | None = None,
+) -> None:
+    """Delete a user that is replaced because its profile changed, which Headscale cannot do otherwise.
+
+    Its nodes never go for that, whatever is declared: a person's name is not worth their machines.
+
+    Args:
+        client: The Headscale.
+        user_id: Its id; one that is gone is done.
+        now: The time.
+        record: Which users are ours.
+        remake_keys: See `delete`.
+
+    Raises:
+        UserError: When it has nodes, or comes from an identity provider.
+    """
+    user = next(iter(client.list_users(user_id=int(user_id))), None)
+    if user is None:
+        return
+    if user.provider_id:
+        raise UserError(
+            f"user `{user.name}` (id {user.id}) comes from the identity provider `{user.provider}`, which alone sets "
+            "its profile: take the changed fields out again"
+        )
+    nodes = nodes_of(client, user)
+    if nodes:
+        raise UserError(
+            f"Headscale cannot change the profile of a user, only make another one, and `{user.name}` has nodes: "
+            f"{_named(nodes)}; take the change back, or delete them first by `headscale nodes delete`"
+        )
+    delete(client, user_id, now, record, remake_keys=remake_keys)
 
 
 def delete(
@@ -208,11 +258,15 @@ def nodes_of(client: HeadscaleClient, user: User) -> list[Node]:
 
 
 def _has_nodes(user: User, nodes: list[Node]) -> str:
-    names = ", ".join(f"{node.given_name} (id {node.id})" for node in nodes) or "tagged ones that came from it"
     return (
-        f"user `{user.name}` still has nodes: {names}; delete them first by `headscale nodes delete`, leave the user "
-        "declared, or write `forceDelete: true` and run `pulumi up` before you remove it: its nodes then go with it"
+        f"user `{user.name}` still has nodes: {_named(nodes)}; delete them first by `headscale nodes delete`, leave "
+        "the user declared, or write `forceDelete: true` and run `pulumi up` before you remove it: its nodes then go "
+        "with it"
     )
+
+
+def _named(nodes: list[Node]) -> str:
+    return ", ".join(f"{node.given_name} (id {node.id})" for node in nodes) or "tagged ones that came from it"
 
 
 def _keep_keys_of_others(client: HeadscaleClient, user: User, now: datetime, *, may: bool) -> None:

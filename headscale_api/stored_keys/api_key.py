@@ -16,6 +16,7 @@ from headscale_api.stored_keys.marks import (
     DIGEST,
     EXPIRES_AT,
     KEY_ID,
+    OWNER,
     PENDING,
     RETIRING,
     distinct_expiration,
@@ -44,6 +45,7 @@ class Wanted:
         rotation_buffer: A key with less than this left is replaced.
         overlap: How long a replaced key stays valid, for those who have not read the new one yet.
         dress: How the Secret looks.
+        owner: What it is declared as; a Secret of another owner holds another key, whatever it looks like.
     """
 
     namespace: str
@@ -52,6 +54,7 @@ class Wanted:
     rotation_buffer: str
     overlap: str = "0s"
     dress: Dress = _PLAIN
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ def is_due(expires_at: datetime, rotation_buffer: str, now: datetime) -> bool:
 def create(client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: datetime) -> Held:
     """Make the key and its Secret, or take over what a run that was killed had finished."""
     before = store.read(wanted.namespace, wanted.secret_name)
-    if before is not None:
+    if before is not None and before.annotations.get(OWNER) == wanted.owner:
         kept = current(client, before, wanted.dress.data_key)
         if kept is not None and not is_due(kept.expires_at, wanted.rotation_buffer, now):
             finish(client, store, wanted, now)
@@ -110,7 +113,7 @@ def rotate(client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: dat
     retiring = {prefix: now + overlap for prefix in (old, notes.get(KEY_ID)) if prefix} | waiting
     retiring.pop(api_key_prefix(text), None)
     try:
-        store.write(*where, _holding(text, expires_at, now, wanted.dress, retiring))
+        store.write(*where, _holding(text, expires_at, now, wanted, retiring))
     except Exception:
         # Whether it was written is not known before it is read; where that fails too, the note tells the next run.
         found = store.read(*where)
@@ -147,7 +150,7 @@ def redress(store: SecretStore, wanted: Wanted, data_key_before: str) -> None:
     if stored is None or held is None:
         raise LookupError("the Secret does not hold the key as it was written")
     text = stored.data[data_key_before]
-    new = _holding(text, held.expires_at, held.created_at, wanted.dress, retiring_of(stored))
+    new = _holding(text, held.expires_at, held.created_at, wanted, retiring_of(stored))
     store.write(wanted.namespace, wanted.secret_name, new)
 
 
@@ -209,6 +212,9 @@ def delete(client: HeadscaleClient, store: SecretStore, prefix: str, namespace: 
     stored = store.read(namespace, secret_name)
     if stored is not None and stored.annotations.get(KEY_ID) == prefix:
         clean_up(client, stored, _END_OF_TIME)
+    elif stored is not None and prefix in retiring_of(stored):
+        # Another key has taken its place in the Secret, and revokes it when its time has come.
+        return
     revoke(client, prefix)
     delete_secret(store, prefix, namespace, secret_name)
 
@@ -221,14 +227,16 @@ def delete_secret(store: SecretStore, prefix: str, namespace: str, secret_name: 
 
 
 def _holding(
-    text: str, expires_at: datetime, created_at: datetime, dress: Dress, retiring: Mapping[str, datetime]
+    text: str, expires_at: datetime, created_at: datetime, wanted: Wanted, retiring: Mapping[str, datetime]
 ) -> StoredSecret:
+    dress = wanted.dress
     data = {
         dress.data_key: text,
         "expiration": _rfc3339(expires_at),
         "created-at": _rfc3339(created_at),
     }
     notes = {KEY_ID: api_key_prefix(text), EXPIRES_AT: expires_at.isoformat(), DIGEST: _digest(text)}
+    notes |= {OWNER: wanted.owner} if wanted.owner else {}
     return StoredSecret(data, {**dress.annotations, **notes, **_retiring_note(retiring)}, dress.labels)
 
 

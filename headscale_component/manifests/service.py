@@ -70,5 +70,11 @@ def _service(
             labels=names.labels(instance, spec),
             annotations=dict(_NO_WAIT),
         ),
-        spec=k8s.core.v1.ServiceSpecArgs(type="ClusterIP", selector=names.selector(instance), ports=ports),
+        spec=k8s.core.v1.ServiceSpecArgs(
+            type="ClusterIP",
+            selector=names.selector(instance),
+            ports=ports,
+            # There is one pod. Where its sidecar cannot keep the API key, clients must reach Headscale all the same.
+            publish_not_ready_addresses=True,
+        ),
     )

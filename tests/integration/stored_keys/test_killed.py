@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dynamic_providers.rules import pre_auth_key
+from dynamic_providers.rules.user import UserError
 from headscale_api.stored_keys import api_key
 from headscale_api.stored_keys.store import Dress, StoredSecret
 from tests.integration.deaths import Failed, Killed, MemoryStore, Mortal, lives
@@ -283,10 +284,41 @@ def test_a_key_that_headscale_refuses_leaves_no_secret(headscale):
     with headscale.client() as client:
         store = MemoryStore()
 
-        with pytest.raises(Exception, match="user not found"):
+        with pytest.raises(UserError, match=r"no user with id 99; see `headscale users list`"):
             pre_auth_key.create(client, store, a_key(user_id="99"), datetime.now(UTC))
 
         assert store.secrets == {}
+
+
+def test_a_key_that_is_declared_under_another_name_is_another_key_in_the_same_secret(headscale):
+    """Pulumi makes the new one first, and deletes the old one afterwards."""
+    with headscale.client() as client:
+        client.create_user("alice")
+        store, now = MemoryStore(), datetime.now(UTC)
+        old = pre_auth_key.create(client, store, a_key(owner="vpn-a"), now)
+
+        new = pre_auth_key.create(client, store, a_key(owner="vpn-b"), now)
+        pre_auth_key.delete(client, store, old.key_id, "ns", "laptop")
+
+        assert [str(key.id) for key in client.list_pre_auth_keys()] == [new.key_id]
+        assert store.read("ns", "laptop").data == {"key": new.text}
+
+
+@pytest.mark.parametrize("overlap", ["0s", "5m"])
+def test_an_api_key_that_is_declared_under_another_name_is_another_key_in_the_same_secret(headscale, overlap):
+    with headscale.client() as client:
+        store, now = MemoryStore(), datetime.now(UTC)
+        mine = replace(WANTED, owner="vpn-a")
+        old = api_key.create(client, store, mine, now)
+        used = store.read("ns", "key").data["api-key"]
+
+        new = api_key.create(client, store, replace(mine, owner="vpn-b", overlap=overlap), now)
+        api_key.delete(client, store, old.prefix, "ns", "key")
+
+        assert headscale.opens(store.read("ns", "key").data["api-key"])
+        assert headscale.opens(used) is (overlap != "0s")
+        api_key.finish(client, store, mine, now + timedelta(minutes=6))
+        assert usable(client) == [new.prefix]
 
 
 def test_a_key_that_is_over_is_not_taken_for_a_good_one(headscale):

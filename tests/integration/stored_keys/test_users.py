@@ -71,18 +71,23 @@ def test_a_user_that_somebody_else_made_is_taken_only_where_that_is_said(headsca
             user.find_or_create(client, "alice", Profile(), MemoryRecord(), adopt="7")
 
 
-def test_a_name_that_several_bear_is_told_apart_by_the_id(headscale):
-    """An identity provider's user may share the name of another one."""
-    with headscale.client() as client:
-        client.create_user("alice")
+def add_one_of_an_identity_provider(headscale, name):
     headscale.stop()
     with sqlite3.connect(headscale.directory / "db.sqlite") as database:
         database.execute(
             "insert into users (name, provider, provider_identifier, created_at, updated_at) "
-            "values ('alice', 'oidc', 'https://id/alice', datetime(), datetime())"
+            "values (?, 'oidc', ?, datetime(), datetime())",
+            (name, f"https://id/{name}"),
         )
     database.close()
     headscale.start()
+
+
+def test_a_name_that_several_bear_is_told_apart_by_the_id(headscale):
+    """An identity provider's user may share the name of another one."""
+    with headscale.client() as client:
+        client.create_user("alice")
+    add_one_of_an_identity_provider(headscale, "alice")
     with headscale.client() as client:
         with pytest.raises(UserError, match=r"more than one user is called `alice` .id 1, id 2 from the identity"):
             user.find_or_create(client, "alice", Profile(), MemoryRecord(), adopt="true")
@@ -100,6 +105,41 @@ def test_without_a_record_only_a_user_with_nothing_to_lose_is_taken(headscale):
         pre_auth_key.create(client, MemoryStore(), a_key(user_id=str(made.id)), datetime.now(UTC))
         with pytest.raises(UserError, match=r"adopt: true"):
             user.find_or_create(client, "alice", Profile(), NoRecord())
+
+
+@ENDS
+def test_a_change_of_profile_that_ends_anywhere_is_done_by_the_next_run_and_gives_another_id(headscale, end):
+    with headscale.client() as client:
+        record = MemoryRecord()
+        users = [user.find_or_create(client, "alice", ALICE, record)]
+
+        def replace(client, record):
+            user.make_way(client, str(users[-1].id), datetime.now(UTC), record)
+            return user.find_or_create(client, "alice", Profile(f"Alice {len(users)}"), record)
+
+        for _ in lives(lambda life: replace(Mortal(client, life), Mortal(record, life)), end):
+            made = replace(client, record)
+            assert client.list_users() == [made]
+            assert (made.display_name, made.id > users[-1].id) == (f"Alice {len(users)}", True)
+            users.append(made)
+
+
+def test_a_change_of_profile_never_costs_a_node_and_never_touches_an_identity_providers_user(headscale):
+    if not headscale.speaks_grpc:
+        pytest.skip("0.30 has no command that makes a node without a machine")
+    with headscale.client() as client:
+        record = MemoryRecord()
+        made = user.find_or_create(client, "alice", ALICE, record)
+        join(headscale, "alice", 1)
+
+        with pytest.raises(UserError, match=r"cannot change the profile of a user.* has nodes: node-1 .id 1."):
+            user.make_way(client, str(made.id), datetime.now(UTC), record)
+        assert (client.list_users(), len(client.list_nodes())) == ([made], 1)
+    add_one_of_an_identity_provider(headscale, "bob")
+    with headscale.client() as client:
+        (bob,) = client.list_users(name="bob")
+        with pytest.raises(UserError, match=r"comes from the identity provider `oidc`, which alone sets its profile"):
+            user.make_way(client, str(bob.id), datetime.now(UTC), record)
 
 
 def join(headscale, name, number):

@@ -6,6 +6,7 @@ import socket
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.output import Unknown
 
 from dynamic_providers.api_key import ApiKeyProvider
@@ -31,7 +32,8 @@ def _no_network(monkeypatch):
 
 def a_provider(kind):
     provider = kind()
-    provider._known = set()
+    told = {"headscale:instance": "vpn", "headscale:namespace": "ns"}
+    provider.configure(ConfigureRequest(Config(told, "project")))
     return provider
 
 
@@ -80,7 +82,30 @@ def test_a_rename_is_an_update_and_a_new_profile_a_replacement():
     altered = provider.diff("1", olds, {"username": "alice", "display_name": "Alicia"})
 
     assert (renamed.changes, renamed.replaces) == (True, [])
-    assert (altered.changes, altered.replaces, altered.delete_before_replace) == (True, ["display_name"], True)
+    assert (altered.changes, altered.replaces) == (True, ["display_name"])
+
+
+def test_a_replaced_user_makes_way_by_our_rules_and_not_by_the_engines():
+    """The engine would delete its nodes with `force_delete`, and first of all the Secrets of its keys."""
+    olds = {"username": "alice", "email": "a@example.com", "force_delete": True}
+
+    result = a_provider(UserProvider).diff("1", olds, {**olds, "email": "b@example.com"})
+
+    assert (result.replaces, result.delete_before_replace) == (["email"], False)
+
+
+LEFT_AS_IT_IS = {
+    "taken out": ({"email": "a@example.com"}, {}),
+    "adopted with it, and declared": ({"undeclared": {"email": "a@example.com"}}, {"email": "a@example.com"}),
+    "adopted with it, and not declared": ({"undeclared": {"email": "a@example.com"}, "adopt": "true"}, {}),
+}
+
+
+@pytest.mark.parametrize(("state", "declared"), LEFT_AS_IT_IS.values(), ids=LEFT_AS_IT_IS)
+def test_what_is_not_declared_of_a_profile_is_left_as_it_is(state, declared):
+    result = a_provider(UserProvider).diff("1", {"username": "alice", **state}, {"username": "alice", **declared})
+
+    assert (result.changes, result.replaces) == (False, [])
 
 
 def test_an_unchanged_user_is_unchanged_whatever_else_the_state_holds():

@@ -11,13 +11,12 @@ from pathlib import Path
 import pytest
 
 from headscale_api.stored_keys.api_key import Wanted, _holding
-from headscale_api.stored_keys.store import Dress
 from headscale_sidecar import health, relay
 from headscale_sidecar.keeper import Keeper
 from headscale_sidecar.settings import SettingsError, settings_from
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-PLAIN = Dress("api-key")
+PLAIN = Wanted("ns", "s", "90d", "10d")
 KEY = "hskey-api-" + "a" * 12 + "-" + "b" * 64
 
 
@@ -44,7 +43,7 @@ def a_keeper(store, *, works=True, replaced_with=None):
         works=lambda key: next(answers) if answers else works,
         replace=replace,
         store=store,
-        wanted=Wanted("ns", "s", "90d", "10d"),
+        wanted=PLAIN,
         health=health.Health(),
         now=lambda: NOW,
         log=lambda event, **fields: said.append((event, fields)),
@@ -173,6 +172,33 @@ def test_a_key_that_works_keeps_the_pod_ready_while_kubernetes_is_away():
     keeper.turn()
 
     assert keeper.health.answer("/readyz")[0] == 200
+
+
+LOST = {
+    "vanished": (None, True),
+    "edited": (a_secret(**{"headscale-component/key-sha256": "x"}), True),
+    "unknown to Headscale": (a_secret(), False),
+}
+
+
+@pytest.mark.parametrize(("secret", "works"), LOST.values(), ids=LOST)
+def test_a_key_that_is_lost_and_cannot_be_replaced_is_not_called_ready(secret, works):
+    store = Store(a_secret())
+    keeper, said, _ = a_keeper(store, works=[True, *[works] * 5])
+    keeper.turn()
+    assert keeper.health.ready
+    store.secret = secret
+    keeper.replace = unable
+
+    for _ in range(3):
+        keeper.turn()
+
+    assert keeper.health.answer("/readyz") == (503, "not ready: the network is away\n")
+    assert [event for event, _ in said].count("Event") == 1
+
+
+def unable(_old):
+    raise OSError("the network is away")
 
 
 def test_no_key_is_ever_in_a_log_line():

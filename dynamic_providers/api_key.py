@@ -7,16 +7,16 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
+from dynamic_providers import secret_of_key
 from dynamic_providers.channel import HeadscaleGone, repeat_safely, utc_now
 from dynamic_providers.provider import HeadscaleProvider, Props, carried, changed, checked
+from dynamic_providers.secret_of_key import DRESS, PLACE, dress_of
 from headscale_api import fields
 from headscale_api.stored_keys import api_key as rules
-from headscale_api.stored_keys.store import Dress, SecretStore
+from headscale_api.stored_keys.store import SecretStore
 
-_MOVED = ("namespace", "secret_name")
-_DRESS = ("secret_key", "secret_labels", "secret_annotations")
-_ALTERED = ("expiration", "rotation_buffer", "overlap", *_DRESS)
-_INPUTS = ("owner", *_MOVED, *_ALTERED)
+_ALTERED = ("expiration", "rotation_buffer", "overlap", *DRESS)
+_INPUTS = ("owner", *PLACE, *_ALTERED)
 _COMPUTED = ("prefix", "expires_at", "created_at", "retire_at")
 _KIND = "api-key"
 
@@ -29,20 +29,16 @@ class ApiKeyProvider(HeadscaleProvider):
         return checked(
             news,
             {
-                "namespace": fields.dns_label,
-                "secret_name": fields.dns_subdomain,
+                **secret_of_key.RULES,
                 "expiration": fields.positive_duration,
                 "rotation_buffer": fields.positive_duration,
                 "overlap": fields.duration,
-                "secret_key": fields.data_key,
-                "secret_labels": fields.secret_labels,
-                "secret_annotations": fields.secret_annotations,
             },
         )
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
         """Rotate in place when the time has come or the lifetime changed. Only the clock is asked."""
-        moved = changed(_MOVED, olds, news)
+        moved = changed(PLACE, olds, news)
         altered = changed(_ALTERED, olds, news)
         return DiffResult(changes=bool(moved or altered or _is_due(olds, news) or _waits(olds)), replaces=moved)
 
@@ -95,7 +91,7 @@ class ApiKeyProvider(HeadscaleProvider):
 
             repeat_safely(finish)
             outs.pop("retire_at", None)
-        if changed(_DRESS, olds, news) or olds.get("secret_is_wrong"):
+        if changed(DRESS, olds, news) or olds.get("secret_is_wrong"):
             rules.redress(self._secrets, wanted, _wanted(olds).dress.data_key)
             self.channel.snapshot.forget()
         return UpdateResult(outs)
@@ -173,9 +169,7 @@ class ApiKey(Resource, module="headscale", name="ApiKey"):
             "expiration": expiration,
             "rotation_buffer": rotation_buffer,
             "overlap": overlap,
-            "secret_key": secret_key if secret_key != rules.DATA_KEY else None,
-            "secret_labels": dict(secret_labels or {}) or None,
-            "secret_annotations": dict(secret_annotations or {}) or None,
+            **secret_of_key.looks(secret_key, secret_labels, secret_annotations, usual_key=rules.DATA_KEY),
             "prefix": None,
             "expires_at": None,
             "created_at": None,
@@ -191,11 +185,7 @@ def _wanted(props: Props) -> rules.Wanted:
         props["expiration"],
         props["rotation_buffer"],
         props.get("overlap") or "0s",
-        Dress(
-            props.get("secret_key") or rules.DATA_KEY,
-            props.get("secret_labels") or {},
-            props.get("secret_annotations") or {},
-        ),
+        dress_of(props, usual_key=rules.DATA_KEY),
         props.get("owner"),
     )
 

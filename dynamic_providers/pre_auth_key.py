@@ -7,14 +7,15 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
+from dynamic_providers import secret_of_key
 from dynamic_providers.channel import HeadscaleGone, repeat_safely, utc_now
 from dynamic_providers.provider import HeadscaleProvider, Props, carried, changed, checked
 from dynamic_providers.rules import pre_auth_key as rules
+from dynamic_providers.secret_of_key import DRESS, PLACE, dress_of
 from headscale_api import fields
-from headscale_api.stored_keys.store import Dress, SecretStore
+from headscale_api.stored_keys.store import SecretStore
 
-_IMMUTABLE = ("namespace", "secret_name", "user_id", "expiration", "reusable", "ephemeral", "tags")
-_DRESS = ("secret_key", "secret_labels", "secret_annotations")
+_IMMUTABLE = (*PLACE, "user_id", "expiration", "reusable", "ephemeral", "tags")
 _POLICY = ("renew_before", "recreate_if_invalid")
 _COMPUTED = ("key", "expires_at")
 _KIND = "preauth-key"
@@ -28,15 +29,11 @@ class PreAuthKeyProvider(HeadscaleProvider):
         result = checked(
             news,
             {
-                "namespace": fields.dns_label,
-                "secret_name": fields.dns_subdomain,
+                **secret_of_key.RULES,
                 "user_id": fields.user_id,
                 "expiration": fields.positive_duration,
                 "renew_before": fields.positive_duration,
                 "tags": fields.tags,
-                "secret_key": fields.data_key,
-                "secret_labels": fields.secret_labels,
-                "secret_annotations": fields.secret_annotations,
             },
         )
         if news.get("user_id") is None and not news.get("tags"):
@@ -52,7 +49,7 @@ class PreAuthKeyProvider(HeadscaleProvider):
         replaces = changed(_IMMUTABLE, olds, news)
         if not replaces and _is_to_be_replaced(olds, news):
             replaces = ["expires_at"]
-        altered = changed((*_DRESS, *_POLICY), olds, news) or olds.get("secret_is_wrong")
+        altered = changed((*DRESS, *_POLICY), olds, news) or olds.get("secret_is_wrong")
         return DiffResult(changes=bool(replaces or altered), replaces=replaces)
 
     def create(self, props: Props) -> CreateResult:
@@ -70,7 +67,7 @@ class PreAuthKeyProvider(HeadscaleProvider):
 
         It is never gone for Pulumi: what has to be made anew is replaced, so that what is left of it is cleaned up.
         """
-        inputs = {name: props.get(name) for name in ("owner", *_IMMUTABLE, *_DRESS, *_POLICY)}
+        inputs = {name: props.get(name) for name in ("owner", *_IMMUTABLE, *DRESS, *_POLICY)}
         try:
             keys = self.channel.pre_auth_keys()
         except HeadscaleGone:
@@ -89,7 +86,7 @@ class PreAuthKeyProvider(HeadscaleProvider):
     def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
         """Write the Secret as it is to be; nothing of the key itself can be changed."""
         outs = carried(news, olds, (*_COMPUTED, "ended"))
-        if changed(_DRESS, olds, news) or olds.get("secret_is_wrong"):
+        if changed(DRESS, olds, news) or olds.get("secret_is_wrong"):
             held = rules.Held(id_, olds["key"], datetime.fromisoformat(olds["expires_at"]))
             rules.restore(self._secrets, _wanted(news), held)
             self.channel.snapshot.forget()
@@ -181,9 +178,7 @@ class PreAuthKey(Resource, module="headscale", name="PreAuthKey"):
             "tags": sorted(set(tags)) or None,
             "renew_before": renew_before,
             "recreate_if_invalid": recreate_if_invalid,
-            "secret_key": secret_key if secret_key != rules.DATA_KEY else None,
-            "secret_labels": dict(secret_labels or {}) or None,
-            "secret_annotations": dict(secret_annotations or {}) or None,
+            **secret_of_key.looks(secret_key, secret_labels, secret_annotations, usual_key=rules.DATA_KEY),
             "key": None,
             "expires_at": None,
         }
@@ -215,10 +210,6 @@ def _wanted(props: Props) -> rules.Wanted:
         reusable=bool(props.get("reusable")),
         ephemeral=bool(props.get("ephemeral")),
         tags=tuple(props.get("tags") or ()),
-        dress=Dress(
-            props.get("secret_key") or rules.DATA_KEY,
-            props.get("secret_labels") or {},
-            props.get("secret_annotations") or {},
-        ),
+        dress=dress_of(props, usual_key=rules.DATA_KEY),
         owner=props.get("owner"),
     )

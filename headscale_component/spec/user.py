@@ -11,8 +11,8 @@ from headscale_component.spec.values import Adoption, DisplayName, Email, Pictur
 class UserSpec(SpecModel):
     """A Headscale user; its name is its key under `users`.
 
-    Headscale can rename a user but never change the other fields: a change of them replaces the user, which is
-    refused while it has nodes.
+    Headscale can rename a user but never change the profile: a change of `displayName`, `email` or `pictureURL`
+    replaces the user by one with another id, which is refused while it has nodes. What is left out is left as it is.
     """
 
     display_name: DisplayName | None = None

@@ -3,9 +3,14 @@
 One stack holds an instance for each way, so that every step is one update of all of them.
 """
 
+import base64
+import json
+import time
+
 import pytest
 
 from headscale_api import api_key_prefix
+from lab.tailnode import TailNode
 
 from .conftest import an_instance, eventually
 
@@ -27,23 +32,25 @@ POLICY = {
 USERS = {"alice": {"email": "alice@example.com"}, "bob": {}}
 
 
-def declared(*, users=USERS, key=None, policy=POLICY):
+def declared(*, users=USERS, key=None, runner=None, policy=POLICY, names=("laptop", "ui")):
     keys = {"user": "alice", "expiration": "24h", "reusable": True, **(key or {})}
+    laptop, ui = names
     return {
         way: an_instance(
             NAMESPACE,
             users=users,
             preAuthKeys={
-                f"{way}-laptop": keys,
+                f"{way}-{laptop}": {**keys, "secretName": f"{way}-laptop"},
                 f"{way}-runner": {
                     "tags": ["tag:ci"],
                     "secretNamespace": ELSEWHERE,
                     "secretKey": "TS_AUTHKEY",
                     "secretLabels": {"team": "ci"},
                     "secretAnnotations": {"example.com/note": "x"},
+                    **(runner or {}),
                 },
             },
-            apiKeys={f"{way}-ui": {"overlap": "0s"}},
+            apiKeys={f"{way}-{ui}": {"overlap": "0s", "secretName": f"{way}-ui"}},
             **({"policy": policy} if policy else {}),
             **settings,
         )
@@ -61,12 +68,46 @@ def stack(make_stack, cluster):
     return stack
 
 
+@pytest.fixture(scope="module")
+def join(cluster, tmp_path_factory):
+    """Join real nodes, each with a key, which stay until the module is done."""
+    nodes = []
+
+    def make(way, key, hostname):
+        node = TailNode(tmp_path_factory.mktemp("node"))
+        nodes.append(node)
+        node.start()
+        address = cluster.get("service", way, NAMESPACE)["spec"]["clusterIP"]
+        node.up(f"http://{address}:8080", key, hostname=hostname)
+
+    yield make
+    for node in nodes:
+        node.stop()
+
+
 def every(*names):
     return {name.format(way=way) for way in WAYS for name in names}
 
 
 def changes(stack, *arguments):
     return {(op, name) for op, name in stack.planned(*arguments) if op not in {"refresh", "read"}}
+
+
+def replaced(planned):
+    return {name for op, name in planned if op not in {"create", "update", "delete"}}
+
+
+def pods(cluster):
+    """Return which pods run, and how often their containers were started."""
+    found = json.loads(cluster.kubectl("get", "pods", "-n", NAMESPACE, "-o", "json"))["items"]
+    return {
+        pod["metadata"]["uid"]: [status["restartCount"] for status in pod["status"]["containerStatuses"]]
+        for pod in found
+    }
+
+
+def nodes(cluster, way):
+    return {node["given_name"] for node in cluster.headscale(way, NAMESPACE, "nodes", "list") or []}
 
 
 def users(cluster, way):
@@ -122,20 +163,85 @@ def test_what_was_changed_behind_our_back_is_shown_and_mended_and_nothing_else_c
         cluster.kubectl("delete", "secret", f"{way}-runner", "-n", ELSEWHERE)
         set_policy(cluster, way, '{"acls": [{"action": "accept", "src": ["*"], "dst": ["*:*"]}]}')
     runners = {way: [key["id"] for key in keys(cluster, way)] for way in WAYS}
+    running = pods(cluster)
 
     planned = changes(stack, "--refresh")
     stack.up("--refresh")
 
     updated = every("{way}-bob", "{way}-{way}-ui-api-key", "{way}-{way}-runner", "{way}-policy")
-    replaced = every("{way}-{way}-laptop")
     assert {name for op, name in planned if op == "update"} == updated
-    assert {name for op, name in planned if op != "update"} == replaced
+    assert {name for op, name in planned if op != "update"} == replaced(planned) == every("{way}-{way}-laptop")
+    assert pods(cluster) == running, "all of it is in force with no restart"
     for way in WAYS:
         assert users(cluster, way) == ids[way]
         assert is_held(cluster, way)
         assert api_keys(cluster, way) == own_api_keys(cluster, way)
         assert policy(cluster, way)["groups"] == POLICY["groups"]
         assert len({key["id"] for key in keys(cluster, way)} & set(runners[way])) == 1, "the runners' key is the same"
+    assert changes(stack, "--refresh") == set()
+
+
+def test_keys_that_were_deleted_or_ended_and_a_secret_that_was_edited_are_mended(stack, cluster):
+    for way in WAYS:
+        laptop = next(key for key in keys(cluster, way) if key.get("user", {}).get("name") == "alice")
+        cluster.headscale(way, NAMESPACE, "preauthkeys", "delete", "--id", str(laptop["id"]))
+        prefix = api_key_prefix(cluster.secret(f"{way}-ui", NAMESPACE)["api-key"])
+        cluster.headscale(way, NAMESPACE, "apikeys", "expire", "--prefix", prefix)
+        edit = {"data": {"TS_AUTHKEY": base64.b64encode(b"nonsense").decode()}}
+        cluster.kubectl("patch", "secret", f"{way}-runner", "-n", ELSEWHERE, "-p", json.dumps(edit))
+
+    planned = changes(stack, "--refresh")
+    stack.up("--refresh")
+
+    assert {name for op, name in planned if op == "update"} == every("{way}-{way}-ui-api-key", "{way}-{way}-runner")
+    assert {name for op, name in planned if op != "update"} == replaced(planned) == every("{way}-{way}-laptop")
+    for way in WAYS:
+        assert is_held(cluster, way)
+        assert api_keys(cluster, way) == own_api_keys(cluster, way)
+    assert changes(stack, "--refresh") == set()
+
+
+def test_a_key_that_a_node_used_up_is_made_anew_where_that_is_wished(stack, cluster, join):
+    for way in WAYS:
+        join(way, cluster.secret(f"{way}-runner", ELSEWHERE)["TS_AUTHKEY"], f"runner-{way}")
+    assert changes(stack, "--refresh") == set()
+
+    stack.declare(**declared(runner={"recreateIfInvalid": "always"}))
+    planned = changes(stack, "--refresh")
+    stack.up("--refresh")
+
+    assert {name for _, name in planned} == replaced(planned) == every("{way}-{way}-runner")
+    for way in WAYS:
+        assert is_held(cluster, way)
+        assert nodes(cluster, way) == {f"runner-{way}"}, "who has joined stays"
+    stack.declare(**declared())
+    stack.up()
+
+
+def test_a_key_is_renewed_before_it_ends_and_the_clock_alone_decides(stack, cluster):
+    stack.declare(**declared(key={"renewBefore": "23h59m50s"}))
+    stack.up()
+    old = {way: cluster.secret(f"{way}-laptop", NAMESPACE)["key"] for way in WAYS}
+    time.sleep(10)
+
+    planned = changes(stack)
+    stack.up()
+
+    assert {name for _, name in planned} == replaced(planned) == every("{way}-{way}-laptop")
+    for way in WAYS:
+        assert cluster.secret(f"{way}-laptop", NAMESPACE)["key"] != old[way]
+        assert is_held(cluster, way)
+    stack.declare(**declared())
+    stack.up()
+
+
+def test_keys_that_are_declared_under_another_name_keep_their_secrets(stack, cluster):
+    for names in (("portable", "console"), ("laptop", "ui")):
+        stack.declare(**declared(names=names))
+        stack.up()
+        for way in WAYS:
+            assert is_held(cluster, way)
+            assert api_keys(cluster, way) == own_api_keys(cluster, way)
     assert changes(stack, "--refresh") == set()
 
 
@@ -214,3 +320,35 @@ def test_a_stateful_set_that_was_deleted_is_made_anew_with_everything_in_it(stac
     for way in WAYS:
         assert set(users(cluster, way)) == {"alice"}
         assert is_held(cluster, way)
+
+
+def test_a_user_with_a_real_node_is_not_replaced_nor_deleted_until_its_nodes_may_go(stack, cluster, join):
+    for way in WAYS:
+        join(way, cluster.secret(f"{way}-laptop", NAMESPACE)["key"], f"laptop-{way}")
+    new_profile = {"alice": {"email": "a@example.com", "forceDelete": True}}
+
+    def up(users, check=True):
+        remaking = declared(users=users, policy=None)
+        for instance in remaking.values():
+            instance["keysOnUserDeletion"] = "remake"
+            instance["preAuthKeys"] = {
+                name: key for name, key in instance["preAuthKeys"].items() if key.get("user", "nobody") in users
+            } | {name: key for name, key in instance["preAuthKeys"].items() if "user" not in key}
+        stack.declare(**remaking)
+        return stack.up(check=check)
+
+    changed = up(new_profile, check=False)
+    kept = up({}, check=False)
+
+    assert "`alice` has nodes: laptop-" in changed.stdout
+    assert "user `alice` still has nodes: laptop-" in kept.stdout
+    for way in WAYS:
+        assert users(cluster, way).keys() == {"alice"}
+        assert f"laptop-{way}" in nodes(cluster, way)
+    up({"alice": {**USERS["alice"], "forceDelete": True}})
+    up({})
+    for way in WAYS:
+        assert users(cluster, way) == {}
+        assert nodes(cluster, way) == {f"runner-{way}"}
+        (runner,) = keys(cluster, way)
+        assert cluster.secret(f"{way}-runner", ELSEWHERE)["TS_AUTHKEY"].startswith(runner["key"][:23])

@@ -67,6 +67,25 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(headscale, certificate
         pass
 
 
+def test_who_comes_after_one_that_waited_in_vain_tries_once(headscale, certificate, monkeypatch):
+    """A thousand resources do not wait a thousand times."""
+    headscale.stop()
+    channel = a_channel(headscale, certificate, api_key="k")
+    tries, connect = [], Channel._remote
+    monkeypatch.setattr(Channel, "_remote", lambda *given: tries.append(1) or connect(*given))
+    counts = []
+
+    for _ in range(3):
+        tries.clear()
+        with pytest.raises(ChannelError), channel.session():
+            pass
+        counts.append(len(tries))
+
+    headscale.start()
+    assert counts[0] > 1
+    assert counts[1:] == [1, 1]
+
+
 def test_an_address_where_nobody_is_is_named_within_the_deadline(headscale, certificate):
     headscale.stop()
 

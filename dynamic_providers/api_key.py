@@ -1,5 +1,6 @@
 """An API key, with the Secret that holds it, as a Pulumi resource that rotates."""
 
+import contextlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -17,7 +18,7 @@ from headscale_api.stored_keys.store import SecretStore
 
 _ALTERED = ("expiration", "rotation_buffer", "overlap", *DRESS)
 _INPUTS = ("owner", *PLACE, *_ALTERED)
-_COMPUTED = ("prefix", "expires_at", "created_at", "retire_at")
+_COMPUTED = ("prefix", "expires_at", "created_at", "retire_at", "replaced")
 _KIND = "api-key"
 
 
@@ -40,7 +41,9 @@ class ApiKeyProvider(HeadscaleProvider):
         """Rotate in place when the time has come or the lifetime changed. Only the clock is asked."""
         moved = changed(PLACE, olds, news)
         altered = changed(_ALTERED, olds, news)
-        return DiffResult(changes=bool(moved or altered or _is_due(olds, news) or _waits(olds)), replaces=moved)
+        changes = bool(moved or altered or _is_due(olds, news) or _waits(olds))
+        # Where a person has the engine replace it in its place, the old one goes first: the Secret has room for one.
+        return DiffResult(changes=changes, replaces=moved, delete_before_replace=not moved)
 
     def create(self, props: Props) -> CreateResult:
         """Make key and Secret together, or finish what an interrupted run began."""
@@ -74,40 +77,44 @@ class ApiKeyProvider(HeadscaleProvider):
 
     def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
         """Rotate, revoke what was replaced long enough ago, or write the Secret as it is to look."""
-        wanted = _wanted(news)
-        if _is_due(olds, news) or changed(("expiration",), olds, news):
+        if not (_is_due(olds, news) or changed(("expiration",), olds, news)):
+            # What was edited since the last refresh cannot be kept.
+            with contextlib.suppress(LookupError):
+                return UpdateResult(self._kept(olds, news))
 
-            def rotate() -> rules.Held:
-                with self.channel.change() as client:
-                    return rules.rotate(client, self._secrets, wanted, utc_now(), old=olds.get("prefix"))
+        def rotate() -> rules.Held:
+            with self.channel.change() as client:
+                return rules.rotate(client, self._secrets, _wanted(news), utc_now(), old=_prefixes(olds))
 
-            return UpdateResult(_outputs(news, repeat_safely(rotate)))
+        return UpdateResult(_outputs(news, repeat_safely(rotate)))
+
+    def _kept(self, olds: Props, news: Props) -> Props:
+        """Keep the key, and return what is to be known of it."""
         outs = carried(news, olds, _COMPUTED)
         if _waits(olds):
 
-            def finish() -> None:
+            def finish() -> rules.Held:
                 with self.channel.change() as client:
-                    rules.finish(client, self._secrets, _wanted(olds), utc_now())
+                    return rules.finish(client, self._secrets, _wanted(olds), utc_now())
 
-            repeat_safely(finish)
-            outs.pop("retire_at", None)
+            outs = _outputs(news, repeat_safely(finish))
         if changed(DRESS, olds, news) or olds.get("secret_is_wrong"):
-            rules.redress(self._secrets, wanted, _wanted(olds).dress.data_key)
+            rules.redress(self._secrets, _wanted(news), _wanted(olds).dress.data_key)
             self.channel.snapshot.forget()
-        return UpdateResult(outs)
+        return outs
 
     def delete(self, _id: str, props: Props) -> None:
         """Delete the key and, unless another key is in it by now, its Secret."""
-        prefix, namespace, secret_name = props["prefix"], props["namespace"], props["secret_name"]
+        wanted, prefixes = _wanted(props), _prefixes(props)
 
         def delete() -> None:
             with self.channel.change() as client:
-                rules.delete(client, self._secrets, prefix, namespace, secret_name)
+                rules.delete(client, self._secrets, wanted, prefixes)
 
         try:
             repeat_safely(delete)
         except HeadscaleGone:
-            rules.delete_secret(self._secrets, prefix, namespace, secret_name)
+            rules.delete_secret(self._secrets, wanted, prefixes)
 
     @property
     def _secrets(self) -> SecretStore:
@@ -131,6 +138,7 @@ class ApiKey(Resource, module="headscale", name="ApiKey"):
         expires_at: When the present key ends, RFC 3339.
         created_at: When it was made, RFC 3339.
         retire_at: When the key that it replaced may be revoked, RFC 3339; None where none waits.
+        replaced: Prefixes of the keys that wait for that.
     """
 
     owner: pulumi.Output[str | None]
@@ -146,6 +154,7 @@ class ApiKey(Resource, module="headscale", name="ApiKey"):
     expires_at: pulumi.Output[str]
     created_at: pulumi.Output[str]
     retire_at: pulumi.Output[str | None]
+    replaced: pulumi.Output[list[str] | None]
 
     def __init__(
         self,
@@ -174,6 +183,7 @@ class ApiKey(Resource, module="headscale", name="ApiKey"):
             "expires_at": None,
             "created_at": None,
             "retire_at": None,
+            "replaced": None,
         }
         super().__init__(ApiKeyProvider(), resource_name, props, opts)
 
@@ -197,6 +207,10 @@ def _is_due(olds: Props, news: Props) -> bool:
     )
 
 
+def _prefixes(props: Props) -> list[str]:
+    return [props["prefix"], *(props.get("replaced") or ())]
+
+
 def _waits(olds: Props) -> bool:
     """Return whether a key that was replaced is to be revoked now."""
     retire_at = olds.get("retire_at")
@@ -210,4 +224,5 @@ def _outputs(props: Props, held: rules.Held) -> Props:
         "expires_at": held.expires_at.isoformat(),
         "created_at": held.created_at.isoformat(),
     }
-    return {**outs, "retire_at": held.retire_at.isoformat()} if held.retire_at else outs
+    waiting = {"retire_at": held.retire_at.isoformat(), "replaced": sorted(held.retiring)} if held.retire_at else {}
+    return {**outs, **waiting}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 from dynamic_providers.cluster import Cluster, ClusterError
 from dynamic_providers.secret_store import KubernetesSecretStore
 from dynamic_providers.snapshot import Snapshot
+from dynamic_providers.turns import Turns
 from dynamic_providers.user_record import ClaimRecord
 from headscale_api import ApiKey, HeadscaleClient, HeadscaleError, PreAuthKey, User, api_key_prefix
 from headscale_api.stored_keys.store import StoredSecret
@@ -82,17 +84,24 @@ class Channel:
         self._client: HeadscaleClient | None = None
         self._users_of_borrowed_key = 0
         self.snapshot = Snapshot()
-        self.record = ClaimRecord(self.cluster, settings.namespace, settings.instance)
+        self.turns = Turns()
+        self.record = ClaimRecord(
+            self.cluster, settings.namespace, settings.instance, needs_cluster=settings.channel != "direct"
+        )
 
     def secrets(self, kind: str) -> KubernetesSecretStore:
         """Return the store of one kind of keys."""
-        return KubernetesSecretStore(self.cluster, self.settings.instance, kind)
+        return KubernetesSecretStore(self.cluster, self.settings.instance, self.settings.namespace, kind)
 
     @contextlib.contextmanager
-    def change(self) -> Iterator[HeadscaleClient]:
-        """Give a client for an operation that changes something: lists are asked for anew afterwards."""
+    def change(self, *, alone: bool = False) -> Iterator[HeadscaleClient]:
+        """Give a client for an operation that changes something: lists are asked for anew afterwards.
+
+        Args:
+            alone: Whether no other change may be under way.
+        """
         try:
-            with self.session() as client:
+            with self.session() as client, self.turns.alone() if alone else self.turns.together():
                 yield client
         finally:
             self.snapshot.forget()
@@ -215,7 +224,7 @@ class Channel:
     def _stored_key(self) -> str:
         """Return the key that was given, or read it from its Secret now."""
         if self.settings.api_key:
-            return self.settings.api_key
+            return _checked_key(self.settings.api_key, "the connection")
         name, namespace = self.settings.api_key_secret, self.settings.namespace
         answer = self.cluster.request("GET", f"/api/v1/namespaces/{namespace}/secrets/{name}")
         value = (answer.body.get("data") or {}).get("api-key") if answer.ok else None
@@ -224,7 +233,7 @@ class Channel:
             raise ChannelError(f"the API key cannot be read from Secret {namespace}/{name}: {why}")
         import base64  # noqa: PLC0415 - used on this one way alone
 
-        return base64.b64decode(value).decode()
+        return _checked_key(base64.b64decode(value).decode(errors="replace"), f"Secret {namespace}/{name}")
 
     @contextlib.contextmanager
     def _borrowed_key(self) -> Iterator[str]:
@@ -288,6 +297,14 @@ class Channel:
         stack, self._open, self._client = self._open, None, None
         if stack is not None:
             stack.close()
+
+
+def _checked_key(text: str, where: str) -> str:
+    """Return a key without the line break that tools put behind it, and refuse what can be none without showing it."""
+    key = text.strip()
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", key):
+        raise ChannelError(f"the API key in {where} holds characters that no key has; store it again as it was made")
+    return key
 
 
 def describe_pod(where: str, pod: Mapping[str, Any]) -> str:

@@ -21,9 +21,9 @@ Result = TypeVar("Result")
 
 _SECONDS = 30.0
 _ACCEPTED_IN_SECONDS = 15.0
-
-
+_CLOSED_IN_SECONDS = 5.0
 _PORT_TRIES = 5
+_REFUSED = (401, 403, 404)
 
 
 class ClusterError(Exception):
@@ -101,13 +101,23 @@ class Cluster:
 
     @contextlib.contextmanager
     def port_forward(self, pod: str, namespace: str, port: int) -> Iterator[int]:
-        """Open a local port that leads to a port in a pod, and yield its number."""
+        """Open a local port that leads to a port in a pod, and yield its number.
+
+        Raises:
+            ClusterError: When it may not be opened, or the pod is not there.
+        """
+        # Asked without the upgrade that makes a connection of it: kr8s, refused, would ask again for ever.
+        asked = self.request(
+            "GET", f"/api/v1/namespaces/{namespace}/pods/{pod}/portforward", params={"ports": f"{port}"}
+        )
+        if asked.status in _REFUSED:
+            raise ClusterError(f"no port of pod {namespace}/{pod} can be forwarded: {asked.message}")
         forward, local_port = self._run(self._forward(pod, namespace, port))
         try:
             yield local_port
         finally:
             with contextlib.suppress(Exception):
-                self._run(forward.__aexit__(None, None, None))
+                self._run(_closed(forward), seconds=_CLOSED_IN_SECONDS)
 
     def execute(self, pod: str, namespace: str, container: str, command: list[str]) -> str:
         """Run a command in a container and return what it prints.
@@ -129,11 +139,12 @@ class Cluster:
 
     async def _forward(self, pod: str, namespace: str, port: int) -> tuple[Any, int]:
         from kr8s.asyncio.objects import Pod  # noqa: PLC0415 - loaded when it is needed
-        from kr8s.asyncio.portforward import PortForward  # noqa: PLC0415
+
+        from dynamic_providers.port_forward import PatientPortForward  # noqa: PLC0415
 
         found = await Pod({"metadata": {"name": pod, "namespace": namespace}}, api=self._api)
         for tries_left in reversed(range(_PORT_TRIES)):
-            forward: Any = PortForward(found, port, local_port="auto")
+            forward: Any = PatientPortForward(found, port, local_port="auto")
             try:
                 return forward, await forward.__aenter__()
             except OSError as error:
@@ -152,14 +163,14 @@ class Cluster:
             raise ClusterError(f"`{words}` failed in pod {namespace}/{pod}: {bytes(done.stderr).decode()[:300]}")
         return bytes(done.stdout).decode()
 
-    def _run(self, work: Coroutine[Any, Any, Result]) -> Result:
+    def _run(self, work: Coroutine[Any, Any, Result], *, seconds: float | None = None) -> Result:
         """Do something on the event loop, and name it where the cluster does not answer."""
         try:
             self._connect()
         except BaseException:
             work.close()
             raise
-        return self._on_loop(work)
+        return self._on_loop(work, seconds)
 
     def _connect(self) -> None:
         with self._lock:
@@ -169,10 +180,10 @@ class Cluster:
                     threading.Thread(target=self._loop.run_forever, daemon=True, name="kubernetes").start()
                 self._api = self._on_loop(self._log_in())
 
-    def _on_loop(self, work: Coroutine[Any, Any, Result]) -> Result:
+    def _on_loop(self, work: Coroutine[Any, Any, Result], seconds: float | None = None) -> Result:
         assert self._loop is not None  # noqa: S101 - made by _connect
         try:
-            return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+            return asyncio.run_coroutine_threadsafe(work, self._loop).result(seconds)
         except ClusterError:
             raise
         except Exception as error:  # noqa: BLE001 - kr8s and httpx raise a dozen kinds, all meaning this
@@ -193,3 +204,8 @@ class Cluster:
             document = yaml.safe_load(config) if config and "\n" in config else config
             async with asyncio.timeout(_ACCEPTED_IN_SECONDS):
                 return await kr8s.asyncio.api(kubeconfig=document, context=self._context)
+
+
+async def _closed(forward: Any) -> None:  # noqa: ANN401 - kr8s has no types
+    forward.give_up()
+    await forward.__aexit__(None, None, None)

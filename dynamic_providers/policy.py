@@ -9,7 +9,7 @@ from pulumi.output import Unknown
 from dynamic_providers.channel import Channel, ChannelError, HeadscaleGone, repeat_safely
 from dynamic_providers.provider import HeadscaleProvider, Props, changed
 from dynamic_providers.rules import policy as rules
-from headscale_api import HeadscaleError, hujson
+from headscale_api import HeadscaleError, InvalidArgument, hujson
 
 _PATIENCE_IN_PREVIEW_SECONDS = 3.0
 
@@ -35,11 +35,14 @@ class PolicyProvider(HeadscaleProvider):
         try:
             with channel.session() as client:
                 client.check_policy(text)
-        except ChannelError as error:
-            reason = "it is not there yet" if isinstance(error, HeadscaleGone) else str(error).partition(";")[0]
-            pulumi.log.info(f"the policy was not shown to Headscale: {reason}")
-        except HeadscaleError as error:
-            return f"Headscale refuses it: {error.detail}"
+        except InvalidArgument as error:
+            if not rules.may_yet_come_true(error.detail):
+                return f"Headscale refuses it: {error.detail}"
+            pulumi.log.warn(f"Headscale would refuse the policy as things are now: {error.detail}")
+        except HeadscaleGone:
+            pulumi.log.info("the policy was not shown to Headscale: it is not there yet")
+        except (ChannelError, HeadscaleError) as error:
+            pulumi.log.info(f"the policy was not shown to Headscale: {str(error).partition(';')[0]}")
         finally:
             channel.close()
         return None

@@ -74,8 +74,7 @@ class PreAuthKeyProvider(HeadscaleProvider):
             return ReadResult(id_, props, inputs)
         wanted = _wanted(props)
         stored = self.channel.stored(_KIND, wanted.namespace, wanted.secret_name)
-        state = rules.Held(id_, str(props.get("key")), datetime.fromisoformat(props["expires_at"]))
-        seen = rules.look(keys, stored, wanted, state, utc_now())
+        seen = rules.look(keys, stored, wanted, _held(id_, props), utc_now())
         outs = _outputs(inputs, seen.held)
         if seen.ended:
             outs["ended"] = seen.ended
@@ -87,23 +86,24 @@ class PreAuthKeyProvider(HeadscaleProvider):
         """Write the Secret as it is to be; nothing of the key itself can be changed."""
         outs = carried(news, olds, (*_COMPUTED, "ended"))
         if changed(DRESS, olds, news) or olds.get("secret_is_wrong"):
-            held = rules.Held(id_, olds["key"], datetime.fromisoformat(olds["expires_at"]))
-            rules.restore(self._secrets, _wanted(news), held)
+            outs |= _computed(rules.restore(self._secrets, _wanted(news), _held(id_, olds)))
             self.channel.snapshot.forget()
         return UpdateResult(outs)
 
     def delete(self, id_: str, props: Props) -> None:
         """Delete the key and, unless another key is in it by now, its Secret."""
-        namespace, secret_name = props["namespace"], props["secret_name"]
+        state, place = _held(id_, props), (props["namespace"], props["secret_name"])
 
         def delete() -> None:
-            with self.channel.change() as client:
-                rules.delete(client, self._secrets, id_, namespace, secret_name)
+            keys = self.channel.pre_auth_keys()
+            # The lists stay at hand: the keys of a thousand deletions are asked for once in a while.
+            with self.channel.session() as client, self.channel.turns.together():
+                rules.delete(client, self._secrets, state, keys, place)
 
         try:
             repeat_safely(delete)
         except HeadscaleGone:
-            rules.delete_secret(self._secrets, id_, namespace, secret_name)
+            rules.delete_secret(self._secrets, state, place)
 
     @property
     def _secrets(self) -> SecretStore:
@@ -197,8 +197,16 @@ def _is_to_be_replaced(olds: Props, news: Props) -> bool:
     )
 
 
+def _held(id_: str, props: Props) -> rules.Held:
+    return rules.Held(id_, str(props.get("key")), datetime.fromisoformat(props["expires_at"]))
+
+
+def _computed(held: rules.Held) -> Props:
+    return {"key": held.text, "expires_at": held.expires_at.isoformat()}
+
+
 def _outputs(props: Props, held: rules.Held) -> Props:
-    return {**props, "key": held.text, "expires_at": held.expires_at.isoformat()}
+    return {**props, **_computed(held)}
 
 
 def _wanted(props: Props) -> rules.Wanted:

@@ -13,6 +13,7 @@ from headscale_api.stored_keys.store import ForeignSecret, StoredSecret
 MANAGER = "headscale-component"
 _MANAGED_BY = "app.kubernetes.io/managed-by"
 _INSTANCE = "app.kubernetes.io/instance"
+_HOME = "headscale-component/namespace"
 _KIND = "headscale-component/kind"
 _FIELD_MANAGER = "headscale-component"
 
@@ -24,11 +25,13 @@ class KubernetesSecretStore:
     Attributes:
         cluster: The cluster.
         instance: The instance whose keys they are; another one's are as foreign as anybody's.
+        home: Its namespace, for the instance of another namespace may have its name.
         kind: `preauth-key` or `api-key`.
     """
 
     cluster: Cluster
     instance: str
+    home: str
     kind: str
 
     def read(self, namespace: str, name: str) -> StoredSecret | None:
@@ -45,15 +48,15 @@ class KubernetesSecretStore:
         """Return our Secrets of this kind in a namespace by name, in calls of 500 each."""
         return {name: stored for _, name, stored in self._listed(f"/api/v1/namespaces/{namespace}/secrets")}
 
-    def everywhere(self, namespace: str) -> list[tuple[str, str, StoredSecret]]:
-        """Return our Secrets of this kind with namespace and name: of one namespace where that is all we may see."""
+    def everywhere(self) -> list[tuple[str, str, StoredSecret]]:
+        """Return our Secrets of this kind with namespace and name: of our namespace where that is all we may see."""
         try:
             return self._listed("/api/v1/secrets")
         except ClusterError:
-            return self._listed(f"/api/v1/namespaces/{namespace}/secrets")
+            return self._listed(f"/api/v1/namespaces/{self.home}/secrets")
 
     def _listed(self, path: str) -> list[tuple[str, str, StoredSecret]]:
-        selector = ",".join(f"{key}={value}" for key, value in self._labels().items())
+        selector = ",".join(f"{key}={value}" for key, value in self._labels().items() if key != _HOME)
         found: list[tuple[str, str, StoredSecret]] = []
         page: str | None = ""
         while page is not None:
@@ -64,13 +67,17 @@ class KubernetesSecretStore:
                 raise ClusterError(f"Secrets cannot be listed: {answer.message}")
             for item in answer.body.get("items") or ():
                 its = item["metadata"]
+                if not self._is_ours(its["namespace"], its["labels"]):
+                    continue
                 found.append((its["namespace"], its["name"], self._stored(item)))
             page = answer.body["metadata"].get("continue") or None
         return found
 
     def _stored(self, secret: Mapping[str, Any]) -> StoredSecret:
         metadata = secret["metadata"]
-        data = {key: base64.b64decode(value).decode() for key, value in (secret.get("data") or {}).items()}
+        data = {
+            key: base64.b64decode(value).decode(errors="replace") for key, value in (secret.get("data") or {}).items()
+        }
         labels = {key: value for key, value in (metadata.get("labels") or {}).items() if key not in self._labels()}
         return StoredSecret(data, metadata.get("annotations") or {}, labels)
 
@@ -113,17 +120,22 @@ class KubernetesSecretStore:
         return {
             "app.kubernetes.io/name": "headscale",
             _INSTANCE: self.instance,
+            _HOME: self.home,
             _MANAGED_BY: MANAGER,
             _KIND: self.kind,
         }
 
     def _check_ours(self, namespace: str, name: str, labels: Mapping[str, str]) -> None:
-        if all(labels.get(key) == value for key, value in self._labels().items()):
-            return
-        raise ForeignSecret(
-            f"Secret {namespace}/{name} exists and is not this {self.kind}'s: nothing was changed; "
-            "give another `secretName`, or delete that Secret if nobody needs it"
-        )
+        if not self._is_ours(namespace, labels):
+            raise ForeignSecret(
+                f"Secret {namespace}/{name} exists and is not this {self.kind}'s: nothing was changed; "
+                "give another `secretName`, or delete that Secret if nobody needs it"
+            )
+
+    def _is_ours(self, namespace: str, labels: Mapping[str, str]) -> bool:
+        # Those that were written before there was a label for it are known by where they are.
+        told = {_HOME: namespace, **labels}
+        return all(told.get(key) == value for key, value in self._labels().items())
 
 
 def _path(namespace: str, name: str) -> str:

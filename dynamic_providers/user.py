@@ -1,6 +1,6 @@
 """A Headscale user as a Pulumi resource."""
 
-from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pulumi
@@ -17,7 +17,7 @@ from pulumi.dynamic import (
 from dynamic_providers.channel import HeadscaleGone, repeat_safely, utc_now
 from dynamic_providers.provider import HeadscaleProvider, Props, carried, changed, checked
 from dynamic_providers.rules import user as rules
-from dynamic_providers.rules.pre_auth_key import remake_wiped
+from dynamic_providers.rules.wiped_keys import WipedKeys
 from headscale_api import HeadscaleClient, fields
 from headscale_api import User as HeadscaleUser
 
@@ -31,7 +31,7 @@ class UserProvider(HeadscaleProvider):
     def configure(self, req: ConfigureRequest) -> None:
         """Take the connection's settings."""
         super().configure(req)
-        self._replaced: dict[str, str] = {}
+        self._replaced: dict[str, rules.Known] = {}
 
     def check(self, _olds: Props, news: Props) -> CheckResult:
         """Check what is known, without any call."""
@@ -51,7 +51,7 @@ class UserProvider(HeadscaleProvider):
         profile = changed(_declared(news), {name: olds.get(name) or undeclared.get(name) for name in _PROFILE}, news)
         others = changed(("username", "force_delete"), olds, news)
         if profile:
-            self._replaced[news["username"]] = id_
+            self._replaced[news["username"]] = _known(id_, olds)
             pulumi.log.warn(rules.what_replacement_means(olds["username"], profile))
         # One that is replaced makes way in `create`, where it is known that nothing is lost by that: the engine would
         # delete its keys' Secrets, and it by the rules of a user that nobody wants any more. Only where a person has
@@ -63,10 +63,12 @@ class UserProvider(HeadscaleProvider):
         replaced = self._replaced.get(props["username"])
 
         def find_or_create() -> HeadscaleUser:
-            with self.channel.change() as client:
+            with self.channel.change(alone=replaced is not None) as client:
                 if replaced:
-                    remake = self._remake_keys(client)
-                    rules.make_way(client, replaced, utc_now(), self.channel.record, remake_keys=remake)
+                    remade = rules.make_way(
+                        client, replaced, utc_now(), self.channel.record, wiped=self._wiped_keys(client)
+                    )
+                    _tell(remade)
                 return rules.find_or_create(
                     client, props["username"], _profile(props), self.channel.record, adopt=props.get("adopt")
                 )
@@ -81,7 +83,7 @@ class UserProvider(HeadscaleProvider):
         except HeadscaleGone:
             # The instance is to be made anew, and its data may be there still.
             return ReadResult(id_, props, _inputs(props))
-        if user is None:
+        if user is None or not _known(id_, props).is_it(user):
             return ReadResult("", {})
         found = {name: its or None for name, its in _profile_of(user).items() if name in _declared(props)}
         outs = _outputs({**_inputs(props), **found, "username": user.name}, user)
@@ -94,39 +96,35 @@ class UserProvider(HeadscaleProvider):
 
         def rename() -> HeadscaleUser:
             with self.channel.change() as client:
-                return rules.rename(client, id_, olds["username"], news["username"], self.channel.record)
+                return rules.rename(client, _known(id_, olds), news["username"], self.channel.record)
 
         return UpdateResult(_outputs(news, repeat_safely(rename)))
 
     def delete(self, id_: str, props: Props) -> None:
         """Delete the user unless that would harm; one that is gone, or gone with its Headscale, is done."""
 
-        def delete() -> None:
-            with self.channel.change() as client:
-                rules.delete(
+        def delete() -> list[str]:
+            with self.channel.change(alone=True) as client:
+                return rules.delete(
                     client,
-                    id_,
+                    _known(id_, props),
                     utc_now(),
                     self.channel.record,
                     delete_nodes=bool(props.get("force_delete")),
-                    remake_keys=self._remake_keys(client),
+                    wiped=self._wiped_keys(client),
                 )
 
         try:
-            repeat_safely(delete)
+            _tell(repeat_safely(delete))
         except HeadscaleGone:
             return
 
-    def _remake_keys(self, client: HeadscaleClient) -> Callable[[HeadscaleUser], None] | None:
+    def _wiped_keys(self, client: HeadscaleClient) -> WipedKeys | None:
         settings = self.channel.settings
         if settings.keys_on_user_deletion != "remake":
             return None
         secrets = self.channel.secrets("preauth-key")
-
-        def remake(deleted: HeadscaleUser) -> None:
-            remake_wiped(client, secrets, secrets.everywhere(settings.namespace), deleted, utc_now())
-
-        return remake
+        return WipedKeys(client, secrets, secrets.everywhere, utc_now())
 
 
 class User(Resource, module="headscale", name="User"):
@@ -201,3 +199,16 @@ def _outputs(props: Props, user: HeadscaleUser) -> Props:
 
 def _inputs(outs: Props) -> Props:
     return {name: its for name, its in outs.items() if name not in _COMPUTED}
+
+
+def _known(id_: str, props: Props) -> rules.Known:
+    created_at = props.get("created_at")
+    return rules.Known(id_, str(props.get("username")), datetime.fromisoformat(created_at) if created_at else None)
+
+
+def _tell(remade: list[str]) -> None:
+    if remade:
+        pulumi.log.warn(
+            f"keys were made anew, which Headscale 0.28 deleted with the user: {', '.join(remade)}; `pulumi refresh` "
+            "takes them into the state"
+        )

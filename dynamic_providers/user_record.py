@@ -14,16 +14,18 @@ _NOT_OURS_TO_KEEP = (403, 404)
 class ClaimRecord:
     """The record of an instance; safe to share between threads.
 
-    It is kept where the claim is in reach. Without access to it (a Headscale that lives elsewhere) none is kept.
+    It is kept where the claim is in reach. Without right to it, or where nobody expects a cluster in reach (a Headscale
+    that lives elsewhere), none is kept.
 
     Args:
         cluster: The cluster.
         namespace: The instance's namespace.
         instance: The instance.
+        needs_cluster: Whether a cluster that does not answer is a failure.
     """
 
-    def __init__(self, cluster: Cluster, namespace: str, instance: str) -> None:
-        self._cluster = cluster
+    def __init__(self, cluster: Cluster, namespace: str, instance: str, *, needs_cluster: bool = True) -> None:
+        self._cluster, self._needs_cluster = cluster, needs_cluster
         self._path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/data-{instance}-0"
         self._lock = threading.Lock()
         self._names: set[str] | None = None
@@ -54,6 +56,8 @@ class ClaimRecord:
             try:
                 answer = self._cluster.request("GET", self._path)
             except ClusterError:
+                if self._needs_cluster:
+                    raise
                 self._is_kept = False
                 return set()
             self._is_kept = answer.ok

@@ -6,7 +6,9 @@ import json
 import re
 from typing import Any
 
-_TOKEN = re.compile(r'("(?:\\.|[^"\\\n])*")|(//[^\n]*|/\*.*?\*/)|,(?=(?:\s|//[^\n]*|/\*.*?\*/)*[}\]])', re.DOTALL)
+_TEXT = r'("(?:\\.|[^"\\\n])*")'
+_COMMENT = re.compile(rf"{_TEXT}|//[^\n]*|/\*.*?\*/", re.DOTALL)
+_LAST_COMMA = re.compile(rf"{_TEXT}|,(?=\s*[}}\]])")
 
 
 def parse(text: str) -> Any:  # noqa: ANN401 - any JSON
@@ -21,6 +23,6 @@ def parse(text: str) -> Any:  # noqa: ANN401 - any JSON
         return token[1] or re.sub(r"[^\n]", " ", token[0])
 
     try:
-        return json.loads(_TOKEN.sub(plain, text))
+        return json.loads(_LAST_COMMA.sub(plain, _COMMENT.sub(plain, text)))
     except json.JSONDecodeError as error:
         raise ValueError(f"is no HuJSON: {error.msg}, line {error.lineno} column {error.colno}") from None

@@ -104,8 +104,8 @@ class RestTransport:
             response = self._http.request(verb, f"/api/v1/{path}", extensions=self._name, **inside)
         except httpx.TimeoutException as error:
             raise DeadlineExceeded(method, self.address, str(error) or "timeout") from None
-        except httpx.HTTPError as error:
-            raise Unreachable(method, self.address, str(error)[:LONGEST_DETAIL]) from None
+        except (httpx.HTTPError, RuntimeError) as error:
+            raise Unreachable(method, self.address, _told(error)) from None
         body = _json(response)
         if response.is_success and body is not None:
             return body
@@ -131,8 +131,8 @@ class RestTransport:
         """Return the server's minor version, as it tells everybody; a development build is newer than all others."""
         try:
             response = self._http.get("/version", extensions=self._name)
-        except httpx.HTTPError as error:
-            raise Unreachable("version", self.address, str(error)[:LONGEST_DETAIL]) from None
+        except (httpx.HTTPError, RuntimeError) as error:
+            raise Unreachable("version", self.address, _told(error)) from None
         if response.status_code == httpx.codes.NOT_FOUND:
             # The unix socket serves the API alone, and speaks HTTP since 0.30.
             return 30
@@ -145,6 +145,14 @@ class RestTransport:
     def close(self) -> None:
         """Give up the connections."""
         self._http.close()
+
+
+def _told(error: Exception) -> str:
+    """Return what an error says, unless that may be a header: one of them is the key.
+
+    httpx raises RuntimeError where another thread has closed the client.
+    """
+    return type(error).__name__ if isinstance(error, httpx.LocalProtocolError) else str(error)[:LONGEST_DETAIL]
 
 
 def _json(response: httpx.Response) -> dict[str, Any] | None:

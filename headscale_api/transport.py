@@ -9,7 +9,14 @@ import grpc
 from google.protobuf.message import Message
 
 from headscale_api._proto import headscale_pb2 as wire
-from headscale_api.errors import HeadscaleError, PermissionDenied, Unauthenticated, Unsupported, error_class
+from headscale_api.errors import (
+    HeadscaleError,
+    PermissionDenied,
+    Unauthenticated,
+    Unreachable,
+    Unsupported,
+    error_class,
+)
 
 Answer = TypeVar("Answer", bound=Message)
 
@@ -67,6 +74,9 @@ class GrpcTransport:
         except grpc.RpcError as error:
             detail = (error.details() or "")[:LONGEST_DETAIL]
             raise error_class(error.code().name, detail)(method, self.address, detail) from None
+        except ValueError as error:
+            # gRPC says so where another thread has closed the channel.
+            raise Unreachable(method, self.address, str(error)[:LONGEST_DETAIL]) from None
 
     def close(self) -> None:
         """Give up the connection."""

@@ -168,7 +168,8 @@ class Headscale(pulumi.ComponentResource):
             f"{self._name}-{name}",
             namespace=key.secret_namespace or self._spec.namespace,
             secret_name=key.secret_name or name,
-            user_id=self._users[key.user].user_id if key.user else key.user_id,
+            # Its id in Pulumi is the same, and stays known in the preview where the user is only updated.
+            user_id=self._users[key.user].id if key.user else key.user_id,
             expiration=key.expiration,
             reusable=key.reusable,
             ephemeral=key.ephemeral,

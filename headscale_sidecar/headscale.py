@@ -42,16 +42,13 @@ def works(url: str, key: str) -> bool:
     raise HeadscaleError(f"Headscale answers with HTTP status {status} at {url}")
 
 
-def replace(old: str | None) -> str:
+def replace() -> str:
     """Replace the key in a process of its own, and return the prefix of the one in force.
-
-    Args:
-        old: Prefix of the key that was last in force, revoked too where the Secret does not tell of it.
 
     Raises:
         HeadscaleError: With what that process says, when it fails.
     """
-    command = [sys.executable, "-m", "headscale_sidecar.rotation", *([old] if old else [])]
+    command = [sys.executable, "-m", "headscale_sidecar.rotation"]
     try:
         run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_REPLACED_WITHIN_SECONDS)
     except subprocess.TimeoutExpired:

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from headscale_api.durations import parse_duration
 from headscale_api.stored_keys.api_key import DATA_KEY, Held, Wanted, as_written, is_due, is_unfinished
-from headscale_api.stored_keys.store import SecretStore
+from headscale_api.stored_keys.store import SecretStore, StoredSecret
 from headscale_sidecar.health import Health
 
 _LOOK_SECONDS = 30.0
@@ -28,7 +28,7 @@ class Keeper:
     Attributes:
         works: Asks Headscale whether it takes a key.
         replace: Makes a new key, or finishes a run that was killed, or revokes what was replaced; may be done again. It
-            takes the prefix of the key last seen, and returns that of the key in force.
+            returns the prefix of the key in force.
         store: The Secret.
         wanted: Its name, the keys' lifetime, and when they are replaced.
         health: Where it tells how it is.
@@ -36,12 +36,11 @@ class Keeper:
         log: Takes an event and its fields.
         report: Tells people of a failure, by its kind and what it says.
         failures_in_a_row: Since the last success.
-        last_seen: Prefix of the key that the Secret held, in case the Secret vanishes.
         told: The failure that was told last, so that each is told once.
     """
 
     works: Callable[[str], bool]
-    replace: Callable[[str | None], str]
+    replace: Callable[[], str]
     store: SecretStore
     wanted: Wanted
     health: Health
@@ -49,7 +48,6 @@ class Keeper:
     log: Log
     report: Callable[[str, str], None]
     failures_in_a_row: int = 0
-    last_seen: str | None = None
     told: str = ""
 
     def turn(self) -> float:
@@ -73,37 +71,37 @@ class Keeper:
         return max(0.2, min(due_in + 0.05, _LOOK_SECONDS * random.uniform(0.8, 1.2)))  # noqa: S311 - spreads load
 
     def _keep(self) -> Held:
-        reason, is_lost = self._reason_to_act()
+        stored, held = self._look()
+        reason, is_lost = self._reason_to_act(stored, held)
+        if not reason and held is not None:
+            return held
         if is_lost:
             self.health.ready, self.health.why_not = False, reason
-        made = False
-        if reason:
-            prefix = self.replace(self.last_seen)
-            made = prefix != self.last_seen
-            if not made:
-                self.log("cleaned up", reason=reason)
-            else:
-                self.health.rotations += 1
-                self.log("made an API key", reason=reason, prefix=prefix)
-        stored = self.store.read(self.wanted.namespace, self.wanted.secret_name)
-        held = as_written(stored) if stored else None
+        prefix = self.replace()
+        made = held is None or prefix != held.prefix
+        if made:
+            self.health.rotations += 1
+            self.log("made an API key", reason=reason, prefix=prefix)
+        else:
+            self.log("cleaned up", reason=reason)
+        stored, held = self._look()
         if stored is None or held is None:
             raise RuntimeError("the Secret changed while it was written")
-        self.last_seen = held.prefix
         if made and not self.works(stored.data[DATA_KEY]):
             # To make one after the other would help nobody: it is a failure, and has its pauses.
             raise RuntimeError("Headscale does not take the key that it just made")
         return held
 
-    def _reason_to_act(self) -> tuple[str, bool]:
-        """Return why something has to be done, nothing where it need not; and whether the Secret's key is no good."""
+    def _look(self) -> tuple[StoredSecret | None, Held | None]:
         stored = self.store.read(self.wanted.namespace, self.wanted.secret_name)
-        held = as_written(stored) if stored else None
-        if stored is None:
+        return stored, as_written(stored) if stored else None
+
+    def _reason_to_act(self, stored: StoredSecret | None, held: Held | None) -> tuple[str, bool]:
+        """Return why something has to be done, nothing where it need not; and whether the Secret's key is no good."""
+        if stored is None or not stored.data:
             return "there is no Secret", True
         if held is None:
             return "the Secret is not as it was written", True
-        self.last_seen = self.last_seen or held.prefix
         if is_unfinished(stored, self.now()):
             return "a replaced key is to be revoked, or an earlier run was interrupted", False
         if is_due(held.expires_at, self.wanted.rotation_buffer, self.now()):

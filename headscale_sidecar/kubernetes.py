@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from headscale_api.stored_keys.marks import DIGEST, EXPIRES_AT, marks_of
 from headscale_api.stored_keys.store import ForeignSecret, StoredSecret
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -23,6 +24,11 @@ _SECONDS = 10.0
 _LONGEST_MESSAGE = 1000
 _MANAGER = "headscale-component"
 _KIND = "managed-api-key"
+
+NOTES = "headscale-component/api-keys"
+"""What is noted of the keys, on the claim: a JSON object, without any key."""
+
+_NO_CLAIM = (403, 404)
 
 
 class KubernetesError(Exception):
@@ -43,7 +49,9 @@ class ApiServer:
     port: int
     account: Path = ACCOUNT
 
-    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
+    def call(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, content_type: str = "application/json"
+    ) -> tuple[int, dict[str, Any]]:
         """Return status and object.
 
         Raises:
@@ -51,7 +59,7 @@ class ApiServer:
         """
         headers = {"Authorization": f"Bearer {(self.account / 'token').read_text()}", "Accept": "application/json"}
         if body is not None:
-            headers["Content-Type"] = "application/json" if method == "POST" else "application/apply-patch+yaml"
+            headers["Content-Type"] = content_type
         trust = ssl.create_default_context(cafile=str(self.account / "ca.crt"))
         connection = http.client.HTTPSConnection(self.host, self.port, timeout=_SECONDS, context=trust)
         try:
@@ -71,24 +79,30 @@ def api_server(environment: Mapping[str, str]) -> ApiServer:
 
 
 class ManagedSecret:
-    """The store of the one Secret, owned by the StatefulSet and so gone with it."""
+    """The store of the one Secret, owned by the StatefulSet and so gone with it.
+
+    What is noted of its keys stands on the claim too: the keys live in the database there, and whoever finds no Secret
+    (deleted by hand, or with the instance, or another name is asked for) still knows which of them nobody holds.
+    """
 
     def __init__(self, server: ApiServer, instance: str) -> None:
         self._server = server
         self._instance = instance
-        self._owner: str | None = None
 
     def read(self, namespace: str, name: str) -> StoredSecret | None:
-        """Return our Secret, None where there is none."""
+        """Return our Secret; without a key in it where the claim alone tells of one; None where there is none."""
         status, body = self._server.call("GET", _path(namespace, name))
         if status == 404:  # noqa: PLR2004 - HTTP
-            return None
+            noted = self._noted(namespace)
+            return StoredSecret({}, noted) if noted else None
         if status != 200:  # noqa: PLR2004 - HTTP
             raise KubernetesError(f"Secret {namespace}/{name} cannot be read: {body.get('message')}")
         labels = body["metadata"].get("labels") or {}
         if any(labels.get(key) != value for key, value in self._labels().items()):
             raise ForeignSecret(f"Secret {namespace}/{name} exists and is not ours; delete it, or name another one")
-        data = {key: base64.b64decode(value).decode() for key, value in (body.get("data") or {}).items()}
+        data = {
+            key: base64.b64decode(value).decode(errors="replace") for key, value in (body.get("data") or {}).items()
+        }
         return StoredSecret(data, body["metadata"].get("annotations") or {}, labels)
 
     def write(self, namespace: str, name: str, secret: StoredSecret) -> None:
@@ -105,13 +119,39 @@ class ManagedSecret:
             },
             "data": {key: base64.b64encode(value.encode()).decode() for key, value in secret.data.items()},
         }
+        self._note(namespace, marks_of(secret.annotations, without={DIGEST, EXPIRES_AT}))
         query = "?fieldManager=headscale-sidecar&force=true"
-        status, body = self._server.call("PATCH", _path(namespace, name) + query, document)
+        status, body = self._server.call(
+            "PATCH", _path(namespace, name) + query, document, content_type="application/apply-patch+yaml"
+        )
         if status not in {200, 201}:
             raise KubernetesError(f"Secret {namespace}/{name} cannot be written: {body.get('message')}")
 
     def delete(self, namespace: str, name: str) -> None:
         """Delete nothing: the Secret goes with its owner."""
+
+    def _noted(self, namespace: str) -> dict[str, str]:
+        status, body = self._server.call("GET", self._claim(namespace))
+        if status in _NO_CLAIM:
+            return {}
+        if status != 200:  # noqa: PLR2004 - HTTP
+            raise KubernetesError(f"the notes on the claim cannot be read: {body.get('message')}")
+        try:
+            noted = json.loads((body["metadata"].get("annotations") or {}).get(NOTES, "{}"))
+        except ValueError:
+            noted = {}
+        return {str(mark): str(text) for mark, text in noted.items()} if isinstance(noted, dict) else {}
+
+    def _note(self, namespace: str, marks: Mapping[str, str]) -> None:
+        body = {"metadata": {"annotations": {NOTES: json.dumps(marks, sort_keys=True)}}}
+        status, answer = self._server.call(
+            "PATCH", self._claim(namespace), body, content_type="application/merge-patch+json"
+        )
+        if status != 200 and status not in _NO_CLAIM:  # noqa: PLR2004 - HTTP
+            raise KubernetesError(f"the notes on the claim cannot be written: {answer.get('message')}")
+
+    def _claim(self, namespace: str) -> str:
+        return f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/data-{self._instance}-0"
 
     def report(self, namespace: str, reason: str, message: str) -> None:
         """Tell of a failure where people look first: in an Event on the StatefulSet.
@@ -147,14 +187,11 @@ class ManagedSecret:
         }
 
     def _owner_reference(self, namespace: str) -> dict[str, str]:
-        if self._owner is None:
-            status, body = self._server.call(
-                "GET", f"/apis/apps/v1/namespaces/{namespace}/statefulsets/{self._instance}"
-            )
-            if status != 200:  # noqa: PLR2004 - HTTP
-                raise KubernetesError(f"StatefulSet {namespace}/{self._instance} cannot be read: {body.get('message')}")
-            self._owner = str(body["metadata"]["uid"])
-        return {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": self._instance, "uid": self._owner}
+        status, body = self._server.call("GET", f"/apis/apps/v1/namespaces/{namespace}/statefulsets/{self._instance}")
+        if status != 200:  # noqa: PLR2004 - HTTP
+            raise KubernetesError(f"StatefulSet {namespace}/{self._instance} cannot be read: {body.get('message')}")
+        uid = str(body["metadata"]["uid"])
+        return {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": self._instance, "uid": uid}
 
 
 def _path(namespace: str, name: str) -> str:

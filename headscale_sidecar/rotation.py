@@ -1,11 +1,11 @@
-"""Replace the key, in a process of its own: `python -m headscale_sidecar.rotation [PREFIX]`.
+"""Replace the key, in a process of its own: `python -m headscale_sidecar.rotation`.
 
 gRPC and protobuf take 22 MB. They are needed for a second every few months, so they come and go with this process, and
-the sidecar itself stays small. PREFIX is the key that was in force when the Secret was last seen: where the Secret is
-gone, nothing else tells which key nobody holds any more. The new key goes from Headscale into the Secret within this
-process; what it prints holds none.
+the sidecar itself stays small. The new key goes from Headscale into the Secret within this process; what it prints
+holds none.
 """
 
+import contextlib
 import os
 import sys
 from datetime import UTC, datetime
@@ -21,14 +21,14 @@ def main() -> int:
     settings = settings_from(os.environ)
     wanted, now = settings.wanted, datetime.now(UTC)
     store = ManagedSecret(api_server(os.environ), settings.instance)
-    old = sys.argv[1] if len(sys.argv) > 1 else None
     try:
         with HeadscaleClient.over_unix_socket(settings.socket_path) as client:
-            finish(client, store, wanted, now)
+            with contextlib.suppress(LookupError):
+                finish(client, store, wanted, now)
             stored = store.read(wanted.namespace, wanted.secret_name)
             held = current(client, stored) if stored else None
             if held is None or is_due(held.expires_at, wanted.rotation_buffer, now):
-                held = rotate(client, store, wanted, now, old=old)
+                held = rotate(client, store, wanted, now)
     except Exception as error:  # noqa: BLE001 - told to the sidecar in one line, without a trace of values
         sys.stderr.write(f"{type(error).__name__}: {' '.join(str(error).split())}\n")
         return 1

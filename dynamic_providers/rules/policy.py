@@ -5,6 +5,7 @@ from __future__ import annotations
 from headscale_api import HeadscaleClient, NotFound, hujson
 
 _SECTIONS = ("acls", "grants", "ssh")
+_NOT_THERE_YET = ("failed to resolve source", "resolved to no IP addresses")
 
 
 class PolicyError(Exception):
@@ -54,6 +55,14 @@ def means_the_same(one: str, other: str) -> bool:
         return one == other
 
 
+def may_yet_come_true(refusal: str) -> bool:
+    """Return whether a policy is refused for its tests alone, by what is in the tailnet now.
+
+    Its users may be made or renamed by the very update that a preview is of, and their nodes join later.
+    """
+    return any(words in refusal for words in _NOT_THERE_YET)
+
+
 def what_removal_allows(policy: str) -> str:
     """Return what becomes allowed when a policy is given up."""
     try:
@@ -61,7 +70,7 @@ def what_removal_allows(policy: str) -> str:
     except ValueError:
         document = {}
     counts = {name: len(document.get(name) or ()) for name in _SECTIONS} if isinstance(document, dict) else {}
-    rules = ", ".join(f"{count} of `{name}`" for name, count in counts.items() if count) or "which allowed nothing"
+    rules = ", ".join(f"{count} of `{name}`" for name, count in counts.items() if count) or "no rules"
     return (
         f"the policy goes ({rules}): without one Headscale lets every node reach every port of every other node, and "
         "approves no routes; write the policy that you want instead to keep anything closed"

@@ -5,31 +5,37 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from dynamic_providers.rules.user import UserError, is_usable
-from headscale_api import HeadscaleClient, HeadscaleError, NotFound, PreAuthKey, User
-from headscale_api.durations import format_duration, parse_duration
+from headscale_api import HeadscaleClient, HeadscaleError, NotFound, PreAuthKey
+from headscale_api.durations import parse_duration
 from headscale_api.stored_keys.marks import (
+    DATA_KEY_NAME,
     EXPIRES_AT,
     KEY_ID,
     OWNER,
     PENDING,
-    PREFIX,
+    REMADE_FROM,
     SPEC,
     TAGS,
     distinct_expiration,
     marks_of,
     time_of,
 )
-from headscale_api.stored_keys.store import Dress, SecretStore, StoredSecret
+from headscale_api.stored_keys.store import Dress, SecretStore, StoredSecret, if_ours
 
 DATA_KEY = "key"
 _PLAIN = Dress(DATA_KEY)
 
 DELETED, ENDED_BY_HAND, EXPIRED, USED = "deleted", "ended by hand", "expired", "used"
 """Why a key is no good any more."""
+
+_OPTIONAL = (OWNER, REMADE_FROM, DATA_KEY_NAME)
+
+Keys = Mapping[str, PreAuthKey]
+"""Headscale's keys by id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,15 @@ class Held:
     key_id: str
     text: str = field(repr=False)
     expires_at: datetime
+
+    def among(self, keys: Keys) -> PreAuthKey | None:
+        """Return what Headscale has of it, None where it is gone.
+
+        The id alone does not tell: in a database that was lost, or restored, ids begin anew, and are somebody else's.
+        """
+        listed = keys.get(self.key_id)
+        # Lists of 0.28 and newer show the beginning, older ones the whole.
+        return listed if listed and self.text.startswith(listed.key.removesuffix("***")) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,29 +105,55 @@ def create(
 
     Raises:
         ForeignSecret: When the Secret is somebody else's; nothing was changed then.
+        UserError: When the owner does not exist; nothing was changed then.
     """
     before = store.read(wanted.namespace, wanted.secret_name)
     if before is None:
-        return _make(client, store, wanted, now, None)
-    keys = client.list_pre_auth_keys()
+        return make(client, store, wanted, now, None)
+    keys = by_id(client.list_pre_auth_keys())
     finished = _finished(before, keys, wanted, now)
     if finished and finished.key_id not in held:
         return finished
-    _remove_pending(client, before, keys)
-    made = _make(client, store, wanted, now, before)
-    replaced = before.annotations.get(KEY_ID, "")
-    if replaced.isdigit() and replaced not in held:
+    remove_pending(client, before, keys.values())
+    made = make(client, store, wanted, now, before)
+    replaced = held_in(before)
+    if replaced and replaced.key_id not in held and replaced.among(keys):
         # Nobody else knows of it: the state holds another one.
-        client.delete_pre_auth_key(int(replaced))
+        client.delete_pre_auth_key(int(replaced.key_id))
     return made
 
 
-def _make(
-    client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: datetime, before: StoredSecret | None
+def by_id(keys: Iterable[PreAuthKey]) -> Keys:
+    """Return keys by id, as text."""
+    return {str(key.id): key for key in keys}
+
+
+def make(
+    client: HeadscaleClient,
+    store: SecretStore,
+    wanted: Wanted,
+    now: datetime,
+    before: StoredSecret | None,
+    *,
+    lifetime: timedelta | None = None,
+    remade_from: str = "",
 ) -> Held:
-    """Note the key's end, make it, write it down; what cannot be written down is deleted again."""
+    """Note the key's end, make it, write it down; what cannot be written down is deleted again.
+
+    Args:
+        client: The Headscale.
+        store: The Secrets.
+        wanted: The key.
+        now: The time.
+        before: Its Secret, as it was read; None where there is none.
+        lifetime: How long it lives; None for as long as is declared.
+        remade_from: Ids of the keys in whose place it is, which the state may still know.
+
+    Raises:
+        UserError: When the owner does not exist.
+    """
     where, dress = (wanted.namespace, wanted.secret_name), wanted.dress
-    expires_at = distinct_expiration(now, parse_duration(wanted.expiration))
+    expires_at = distinct_expiration(now, parse_duration(wanted.expiration) if lifetime is None else lifetime)
     notes = {**dress.annotations, **marks_of(before.annotations if before else {}), PENDING: expires_at.isoformat()}
     store.write(*where, StoredSecret(before.data if before else {}, notes, dress.labels))
     try:
@@ -126,7 +167,7 @@ def _make(
     except Exception as error:
         # A call that broke in the middle may have made it: the note stays until that is known.
         with contextlib.suppress(HeadscaleError):
-            _remove_pending(client, StoredSecret({}, {PENDING: expires_at.isoformat()}), client.list_pre_auth_keys())
+            remove_pending(client, StoredSecret({}, {PENDING: expires_at.isoformat()}), client.list_pre_auth_keys())
             _undo(store, wanted, before)
         if isinstance(error, NotFound):
             raise UserError(
@@ -136,7 +177,7 @@ def _make(
         raise
     held = Held(str(key.id), key.key, expires_at)
     try:
-        store.write(*where, _holding(held, wanted))
+        store.write(*where, _holding(held, wanted, remade_from))
     except Exception:
         # Whether it was written is not known before it is read; where that fails too, the note tells the next run.
         found = store.read(*where)
@@ -146,43 +187,52 @@ def _make(
     return held
 
 
-def _holding(held: Held, wanted: Wanted) -> StoredSecret:
+def _holding(held: Held, wanted: Wanted, remade_from: str = "") -> StoredSecret:
+    data_key = wanted.dress.data_key
     annotations = {
         **wanted.dress.annotations,
         KEY_ID: held.key_id,
         EXPIRES_AT: held.expires_at.isoformat(),
         SPEC: wanted.fingerprint,
         TAGS: ",".join(wanted.tags),
-        **({OWNER: wanted.owner} if wanted.owner else {}),
+        OWNER: wanted.owner or "",
+        REMADE_FROM: remade_from,
+        DATA_KEY_NAME: data_key if data_key != DATA_KEY else "",
     }
-    return StoredSecret({wanted.dress.data_key: held.text}, annotations, wanted.dress.labels)
+    kept = {name: text for name, text in annotations.items() if text or name not in _OPTIONAL}
+    return StoredSecret({data_key: held.text}, kept, wanted.dress.labels)
 
 
-def _finished(before: StoredSecret, keys: Sequence[PreAuthKey], wanted: Wanted, now: datetime) -> Held | None:
+def held_in(stored: StoredSecret) -> Held | None:
+    """Return the key that a Secret holds, None where it holds none."""
+    text, expires_at = stored.data.get(data_key_of(stored)), time_of(stored.annotations, EXPIRES_AT)
+    key_id = stored.annotations.get(KEY_ID)
+    return Held(key_id, text, expires_at) if text and expires_at and key_id else None
+
+
+def data_key_of(stored: StoredSecret) -> str:
+    """Return under which name a Secret holds its key."""
+    return stored.annotations.get(DATA_KEY_NAME, DATA_KEY)
+
+
+def _finished(before: StoredSecret, keys: Keys, wanted: Wanted, now: datetime) -> Held | None:
     """Return the key that the Secret holds, where it is this very one, looks so, and can still be used."""
     written = _written(before, wanted)
-    if (
-        written is None
-        or before.annotations.get(OWNER) != wanted.owner
-        or not wanted.dress.is_worn_by(before)
-        or PENDING in before.annotations
-    ):
+    if written is None or before.annotations.get(OWNER) != wanted.owner or PENDING in before.annotations:
         return None
-    for key in keys:
-        if str(key.id) == written.key_id and key.expiration == written.expires_at and is_usable(key, now):
-            return written
-    return None
+    listed = written.among(keys)
+    is_good = listed and listed.expiration == written.expires_at and is_usable(listed, now)
+    return written if is_good and wanted.dress.is_worn_by(before) else None
 
 
 def _written(stored: StoredSecret, wanted: Wanted) -> Held | None:
     """Return the key that a Secret holds, None where it is not of this kind."""
-    text, expires_at = stored.data.get(wanted.dress.data_key), time_of(stored.annotations, EXPIRES_AT)
-    if not text or expires_at is None or stored.annotations.get(SPEC) != wanted.fingerprint:
+    if data_key_of(stored) != wanted.dress.data_key or stored.annotations.get(SPEC) != wanted.fingerprint:
         return None
-    return Held(stored.annotations.get(KEY_ID, ""), text, expires_at)
+    return held_in(stored)
 
 
-def _remove_pending(client: HeadscaleClient, before: StoredSecret, keys: Sequence[PreAuthKey]) -> None:
+def remove_pending(client: HeadscaleClient, before: StoredSecret, keys: Iterable[PreAuthKey]) -> None:
     """Delete the key that a killed run made and did not write down."""
     pending = time_of(before.annotations, PENDING)
     for key in keys:
@@ -198,9 +248,7 @@ def _undo(store: SecretStore, wanted: Wanted, before: StoredSecret | None) -> No
         store.write(wanted.namespace, wanted.secret_name, before)
 
 
-def look(
-    keys: Mapping[str, PreAuthKey], stored: StoredSecret | None, wanted: Wanted, state: Held, now: datetime
-) -> Seen:
+def look(keys: Keys, stored: StoredSecret | None, wanted: Wanted, state: Held, now: datetime) -> Seen:
     """Compare a key with what the state knows of it.
 
     Args:
@@ -211,10 +259,10 @@ def look(
         now: The time.
     """
     written = _written(stored, wanted) if stored else None
-    if written and written.key_id != state.key_id and written.key_id in keys and state.key_id not in keys:
+    if written and written != state and written.among(keys) and not state.among(keys):
         state = written
     right = stored is not None and written == state and wanted.dress.is_worn_by(stored)
-    return Seen(state, _ended(keys.get(state.key_id), state.expires_at, now), right)
+    return Seen(state, _ended(state.among(keys), state.expires_at, now), right)
 
 
 def _ended(key: PreAuthKey | None, expires_at: datetime, now: datetime) -> str | None:
@@ -258,86 +306,51 @@ def is_to_be_replaced(
     return renew_before is not None and expires_at - now < parse_duration(renew_before)
 
 
-def restore(store: SecretStore, wanted: Wanted, held: Held) -> None:
-    """Write the Secret again, or as it is to look now, with the key that is in force."""
-    store.read(wanted.namespace, wanted.secret_name)
-    store.write(wanted.namespace, wanted.secret_name, _holding(held, wanted))
+def restore(store: SecretStore, wanted: Wanted, state: Held) -> Held:
+    """Write the Secret again, or as it is to look now, with the key that is in force, and return that.
+
+    Args:
+        store: The Secrets.
+        wanted: How it is to be.
+        state: The key that the state knows; the Secret may hold the one that was made in its place.
+    """
+    stored = store.read(wanted.namespace, wanted.secret_name)
+    remade_from = stored.annotations.get(REMADE_FROM, "") if stored else ""
+    remade = held_in(stored) if stored and state.key_id in remade_from.split(",") else None
+    store.write(wanted.namespace, wanted.secret_name, _holding(remade or state, wanted, remade_from if remade else ""))
+    return remade or state
 
 
-def delete(client: HeadscaleClient, store: SecretStore, key_id: str, namespace: str, secret_name: str) -> None:
-    """Delete the key, and its Secret unless that holds another key by now; what is gone is done."""
-    client.delete_pre_auth_key(int(key_id))
-    delete_secret(store, key_id, namespace, secret_name)
-
-
-def delete_secret(store: SecretStore, key_id: str, namespace: str, secret_name: str) -> None:
-    """Delete the Secret if it holds this key: a replacement has written its own over it before the old one goes."""
-    found = store.read(namespace, secret_name)
-    if found is not None and found.annotations.get(KEY_ID) == key_id:
-        store.delete(namespace, secret_name)
-
-
-def remake_wiped(
-    client: HeadscaleClient,
-    store: SecretStore,
-    secrets: Iterable[tuple[str, str, StoredSecret]],
-    deleted: User,
-    now: datetime,
-) -> None:
-    """Make the keys anew that Secrets hold and Headscale does not know any more, and check that none else is lost.
-
-    Called before a deletion it only checks; called afterwards it makes anew. It may be called any number of times.
+def delete(client: HeadscaleClient, store: SecretStore, state: Held, keys: Keys, place: tuple[str, str]) -> None:
+    """Delete the key, and its Secret unless that holds another key by now; what is gone is done.
 
     Args:
         client: The Headscale.
         store: The Secrets.
-        secrets: Namespace, name and content of all Secrets of ours that hold preauth keys.
-        deleted: The user whose deletion takes all keys with it; its own are not made anew.
-        now: The time.
-
-    Raises:
-        UserError: When a usable key is in no Secret of ours: nobody could make it anew.
+        state: The key that the state knows.
+        keys: Headscale's keys by id; one that is not among them, or is another by now, is gone.
+        place: Namespace and name of its Secret.
     """
-    listed, held = client.list_pre_auth_keys(), list(secrets)
-    for _, _, stored in held:
-        _remove_pending(client, stored, listed)
-    pending = {time_of(stored.annotations, PENDING) for _, _, stored in held}
-    listed = [key for key in listed if key.expiration not in pending]
-    ours = {stored.annotations.get(KEY_ID) for _, _, stored in held}
-    lost = [
-        key
-        for key in listed
-        if is_usable(key, now) and str(key.id) not in ours and (not key.user or key.user.id != deleted.id)
-    ]
-    if lost:
-        ids = ", ".join(str(key.id) for key in lost)
-        raise UserError(
-            f"deleting user `{deleted.name}` would delete preauth key(s) {ids}, which are in no Secret of this stack "
-            "and so cannot be made anew; end them by `headscale preauthkeys expire` if nobody needs them"
-        )
-    known = {str(key.id) for key in listed}
-    for namespace, name, stored in held:
-        wanted = _wanted_of(namespace, name, stored)
-        ends = time_of(stored.annotations, EXPIRES_AT)
-        if wanted is None or ends is None or ends <= now or wanted.user_id == str(deleted.id):
-            continue
-        if stored.annotations.get(KEY_ID) not in known:
-            remade = _make(client, store, replace(wanted, expiration=format_duration(_left(ends, now))), now, stored)
-            store.write(namespace, name, _holding(remade, wanted))
+    stored = if_ours(store, *place)
+    if stored is not None and _holds(stored, state):
+        remove_pending(client, stored, keys.values())
+        remade = held_in(stored)
+        if remade and remade.key_id != state.key_id and remade.among(keys):
+            client.delete_pre_auth_key(int(remade.key_id))
+    if state.among(keys):
+        client.delete_pre_auth_key(int(state.key_id))
+    delete_secret(store, state, place)
 
 
-def _left(ends: datetime, now: datetime) -> timedelta:
-    return max(ends - now, timedelta(seconds=1))
+def delete_secret(store: SecretStore, state: Held, place: tuple[str, str]) -> None:
+    """Delete the Secret if it holds this key: a replacement has written its own over it before the old one goes."""
+    stored = if_ours(store, *place)
+    if stored is not None and _holds(stored, state):
+        store.delete(*place)
 
 
-def _wanted_of(namespace: str, name: str, stored: StoredSecret) -> Wanted | None:
-    """Return how a key was declared, as its Secret tells; None where it does not."""
-    try:
-        user_id, expiration, reusable, ephemeral, tags = json.loads(stored.annotations[SPEC])
-        (data_key,) = stored.data
-    except (KeyError, ValueError):
-        return None
-    extra = {key: text for key, text in stored.annotations.items() if not key.startswith(PREFIX)}
-    dress = Dress(data_key, stored.labels, extra)
-    owner = stored.annotations.get(OWNER)
-    return Wanted(namespace, name, user_id, expiration, reusable, ephemeral, tuple(tags), dress, owner)
+def _holds(stored: StoredSecret, state: Held) -> bool:
+    """Return whether a Secret holds the key that the state knows, or the one that was made in its place."""
+    notes = stored.annotations
+    is_it = notes.get(KEY_ID) == state.key_id and time_of(notes, EXPIRES_AT) == state.expires_at
+    return is_it or state.key_id in notes.get(REMADE_FROM, "").split(",")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from headscale_api import AlreadyExists, FailedPrecondition, HeadscaleClient, Node, NotFound, PreAuthKey, User
 
 WIPES_ALL_KEYS = 28
 """Deleting any user on 0.28 deletes the preauth keys of all (headscale issue 3154, mended in 0.29)."""
+
+_ROUNDING = timedelta(milliseconds=2)
 
 
 class UserError(Exception):
@@ -31,6 +33,40 @@ class Record(Protocol):
     def remove(self, name: str) -> None:
         """Strike out a user, after it is gone."""
         ...
+
+
+class WipedKeys(Protocol):
+    """The keys that 0.28 takes with any user, and how they come back."""
+
+    def prepare(self, deleted: User) -> None:
+        """Check before a deletion that every key can be made anew.
+
+        Raises:
+            UserError: When one cannot.
+        """
+        ...
+
+    def remake(self, deleted: User) -> list[str]:
+        """Make them anew after a deletion, and return their Secrets; may be repeated."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A user as the state knows it.
+
+    The id alone does not tell: in a database that was lost, or restored, ids begin anew, and are somebody else's.
+    """
+
+    user_id: str
+    name: str
+    created_at: datetime | None
+
+    def is_it(self, user: User) -> bool:
+        """Return whether a user of this id in Headscale is the one; databases round the time."""
+        if self.created_at is None or user.created_at is None:
+            return True
+        return abs(user.created_at - self.created_at) < _ROUNDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,20 +171,25 @@ def _as_declared(user: User, differences: list[str]) -> User:
     return user
 
 
-def rename(client: HeadscaleClient, user_id: str, old: str, new: str, record: Record) -> User:
+def rename(client: HeadscaleClient, state: Known, new: str, record: Record) -> User:
     """Give the user another name; its id, nodes and keys stay.
 
     Raises:
         UserError: When the name is taken, or the user is gone.
     """
+    gone = f"user `{state.name}` (id {state.user_id}) is gone: `pulumi refresh` notices, and makes it anew"
+    if find(client, state) is None:
+        raise UserError(gone)
+    was_ours = record.holds(new)
     record.add(new)
     try:
-        renamed = client.rename_user(int(user_id), new)
-    except AlreadyExists:
-        raise UserError(f"the user cannot be called `{new}`: another one is; choose a name that is free") from None
-    except NotFound:
-        raise UserError(f"user `{old}` (id {user_id}) is gone: `pulumi refresh` notices, and makes it anew") from None
-    record.remove(old)
+        renamed = client.rename_user(int(state.user_id), new)
+    except (AlreadyExists, NotFound) as error:
+        if not was_ours:
+            record.remove(new)
+        taken = f"the user cannot be called `{new}`: another one is; choose a name that is free"
+        raise UserError(taken if isinstance(error, AlreadyExists) else gone) from None
+    record.remove(state.name)
     return renamed
 
 
@@ -161,30 +202,28 @@ def what_replacement_means(name: str, fields: Sequence[str]) -> str:
 
 
 def make_way(
-    client: HeadscaleClient,
-    user_id: str,
-    now: datetime,
-    record: Record,
-    *,
-    remake_keys: Callable[[User], None] | None = None,
-) -> None:
+    client: HeadscaleClient, state: Known, now: datetime, record: Record, *, wiped: WipedKeys | None = None
+) -> list[str]:
     """Delete a user that is replaced because its profile changed, which Headscale cannot do otherwise.
 
     Its nodes never go for that, whatever is declared: a person's name is not worth their machines.
 
     Args:
         client: The Headscale.
-        user_id: Its id; one that is gone is done.
+        state: The user; one that is gone is done.
         now: The time.
         record: Which users are ours.
-        remake_keys: See `delete`.
+        wiped: See `delete`.
+
+    Returns:
+        The Secrets whose keys were made anew.
 
     Raises:
         UserError: When it has nodes, or comes from an identity provider.
     """
-    user = next(iter(client.list_users(user_id=int(user_id))), None)
+    user = find(client, state)
     if user is None:
-        return
+        return []
     if user.provider_id:
         raise UserError(
             f"user `{user.name}` (id {user.id}) comes from the identity provider `{user.provider}`, which alone sets "
@@ -196,45 +235,47 @@ def make_way(
             f"Headscale cannot change the profile of a user, only make another one, and `{user.name}` has nodes: "
             f"{_named(nodes)}; take the change back, or delete them first by `headscale nodes delete`"
         )
-    delete(client, user_id, now, record, remake_keys=remake_keys)
+    return delete(client, state, now, record, wiped=wiped)
 
 
 def delete(
     client: HeadscaleClient,
-    user_id: str,
+    state: Known,
     now: datetime,
     record: Record,
     *,
     delete_nodes: bool = False,
-    remake_keys: Callable[[User], None] | None = None,
-) -> None:
+    wiped: WipedKeys | None = None,
+) -> list[str]:
     """Delete the user; one that is gone is done.
 
     Args:
         client: The Headscale.
-        user_id: Its id.
+        state: The user.
         now: The time.
         record: Which users are ours.
         delete_nodes: Whether its nodes go first; they have to join anew.
-        remake_keys: Where 0.28 deletes everybody's keys with a user: makes ours anew afterwards. It is called before
-            the deletion with the user, and afterwards again; it raises where it could not make all anew.
+        wiped: Where 0.28 deletes everybody's keys with a user: makes ours anew; None to refuse the deletion instead.
+
+    Returns:
+        The Secrets whose keys were made anew.
 
     Raises:
         UserError: When it has nodes, or when Headscale would delete other people's keys with it.
     """
-    user = next(iter(client.list_users(user_id=int(user_id))), None)
-    wipes = client.minor_version() == WIPES_ALL_KEYS
+    user = find(client, state)
+    wiped = wiped if client.minor_version() == WIPES_ALL_KEYS else None
     if user is None:
-        if wipes and remake_keys:
-            remake_keys(User(int(user_id), ""))
-        return
+        if not client.list_users(name=state.name):
+            record.remove(state.name)
+        return wiped.remake(User(int(state.user_id), state.name)) if wiped else []
     nodes = nodes_of(client, user)
     if nodes and not delete_nodes:
         raise UserError(_has_nodes(user, nodes))
-    if wipes:
-        _keep_keys_of_others(client, user, now, may=remake_keys is not None)
-        if remake_keys:
-            remake_keys(user)
+    if wiped:
+        wiped.prepare(user)
+    elif client.minor_version() == WIPES_ALL_KEYS:
+        _keep_keys_of_others(client, user, now)
     for node in nodes:
         client.delete_node(node.id)
     try:
@@ -243,9 +284,15 @@ def delete(
         pass
     except FailedPrecondition:
         raise UserError(_has_nodes(user, nodes_of(client, user))) from None
-    if wipes and remake_keys:
-        remake_keys(user)
+    remade = wiped.remake(user) if wiped else []
     record.remove(user.name)
+    return remade
+
+
+def find(client: HeadscaleClient, state: Known) -> User | None:
+    """Return the user that the state knows, None where it is gone."""
+    user = next(iter(client.list_users(user_id=int(state.user_id))), None)
+    return user if user and state.is_it(user) else None
 
 
 def nodes_of(client: HeadscaleClient, user: User) -> list[Node]:
@@ -269,9 +316,9 @@ def _named(nodes: list[Node]) -> str:
     return ", ".join(f"{node.given_name} (id {node.id})" for node in nodes) or "tagged ones that came from it"
 
 
-def _keep_keys_of_others(client: HeadscaleClient, user: User, now: datetime, *, may: bool) -> None:
+def _keep_keys_of_others(client: HeadscaleClient, user: User, now: datetime) -> None:
     others = [key for key in client.list_pre_auth_keys() if is_usable(key, now) and not _belongs_to(key, user)]
-    if others and not may:
+    if others:
         raise UserError(
             f"deleting user `{user.name}` would delete {len(others)} preauth key(s) that are not its own: Headscale "
             "0.28 deletes everybody's (headscale issue 3154); upgrade to 0.29 first, or write "

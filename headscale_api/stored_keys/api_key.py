@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ from headscale_api.stored_keys.marks import (
     marks_of,
     time_of,
 )
-from headscale_api.stored_keys.store import Dress, SecretStore, StoredSecret
+from headscale_api.stored_keys.store import Dress, SecretStore, StoredSecret, if_ours
 
 if TYPE_CHECKING:
     # gRPC comes with it, and whoever only looks at a Secret does without.
@@ -65,13 +65,18 @@ class Held:
         prefix: What names it in Headscale's lists.
         expires_at: When it ends.
         created_at: When it was made.
-        retire_at: When the key that it replaced is to be revoked; None where nothing waits.
+        retiring: When the keys that it replaced are to be revoked, by prefix.
     """
 
     prefix: str
     expires_at: datetime
     created_at: datetime
-    retire_at: datetime | None = None
+    retiring: Mapping[str, datetime] = field(default_factory=dict)
+
+    @property
+    def retire_at(self) -> datetime | None:
+        """When the next of those that it replaced is to be revoked; None where nothing waits."""
+        return min(self.retiring.values(), default=None)
 
 
 def is_due(expires_at: datetime, rotation_buffer: str, now: datetime) -> bool:
@@ -85,12 +90,13 @@ def create(client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: dat
     if before is not None and before.annotations.get(OWNER) == wanted.owner:
         kept = current(client, before, wanted.dress.data_key)
         if kept is not None and not is_due(kept.expires_at, wanted.rotation_buffer, now):
-            finish(client, store, wanted, now)
-            return kept
-    return rotate(client, store, wanted, now, old=None)
+            return finish(client, store, wanted, now)
+    return rotate(client, store, wanted, now)
 
 
-def rotate(client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: datetime, *, old: str | None) -> Held:
+def rotate(
+    client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: datetime, *, old: Collection[str] = ()
+) -> Held:
     """Make a new key, write it down, and revoke what it replaces once the overlap is over.
 
     Args:
@@ -98,7 +104,7 @@ def rotate(client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: dat
         store: The Secrets.
         wanted: The key.
         now: The time.
-        old: Prefix of the key that the state knows, to be revoked too if the Secret holds another one.
+        old: Prefixes of keys that the state knows, to be revoked too where the Secret does not tell of them.
     """
     where = wanted.namespace, wanted.secret_name
     before = store.read(*where)
@@ -110,7 +116,7 @@ def rotate(client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: dat
     text = client.create_api_key(expires_at)
     overlap = parse_duration(wanted.overlap)
     waiting = {prefix: time for prefix, time in (retiring_of(before) if before else {}).items() if time > now}
-    retiring = {prefix: now + overlap for prefix in (old, notes.get(KEY_ID)) if prefix} | waiting
+    retiring = {prefix: now + overlap for prefix in (*old, notes.get(KEY_ID)) if prefix} | waiting
     retiring.pop(api_key_prefix(text), None)
     try:
         store.write(*where, _holding(text, expires_at, now, wanted, retiring))
@@ -121,22 +127,32 @@ def rotate(client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: dat
             revoke(client, api_key_prefix(text))
         raise
     if retiring and not overlap:
-        finish(client, store, wanted, now)
-        retiring = waiting
-    return Held(api_key_prefix(text), expires_at, now, min(retiring.values(), default=None))
+        return finish(client, store, wanted, now)
+    return Held(api_key_prefix(text), expires_at, now, retiring)
 
 
-def finish(client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: datetime) -> None:
-    """Revoke what a killed run left and what has waited long enough, and strike out the notes of it."""
+def finish(client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: datetime) -> Held:
+    """Revoke what a killed run left and what has waited long enough, strike out the notes of it, and return the key.
+
+    Raises:
+        LookupError: When the Secret does not hold a key as it was written; what was to be revoked is.
+    """
     stored = store.read(wanted.namespace, wanted.secret_name)
-    if stored is None or not is_unfinished(stored, now):
-        return
-    clean_up(client, stored, now)
-    waiting = {prefix: time for prefix, time in retiring_of(stored).items() if time > now}
-    notes = marks_of(stored.annotations, without={PENDING, RETIRING}) | _retiring_note(waiting)
-    dress = wanted.dress
-    dressed = StoredSecret(stored.data, {**dress.annotations, **notes}, dress.labels)
-    store.write(wanted.namespace, wanted.secret_name, dressed)
+    if stored is not None and is_unfinished(stored, now):
+        clean_up(client, stored, now)
+        waiting = {prefix: time for prefix, time in retiring_of(stored).items() if time > now}
+        notes = marks_of(stored.annotations, without={PENDING, RETIRING}) | _retiring_note(waiting)
+        dress = wanted.dress
+        stored = StoredSecret(stored.data, {**dress.annotations, **notes}, dress.labels)
+        store.write(wanted.namespace, wanted.secret_name, stored)
+    return _written_in(stored, wanted.dress.data_key)
+
+
+def _written_in(stored: StoredSecret | None, data_key: str) -> Held:
+    held = as_written(stored, data_key) if stored else None
+    if held is None:
+        raise LookupError("the Secret does not hold the key as it was written")
+    return held
 
 
 def redress(store: SecretStore, wanted: Wanted, data_key_before: str) -> None:
@@ -146,9 +162,8 @@ def redress(store: SecretStore, wanted: Wanted, data_key_before: str) -> None:
         LookupError: When it does not hold the key any more.
     """
     stored = store.read(wanted.namespace, wanted.secret_name)
-    held = as_written(stored, data_key_before) if stored else None
-    if stored is None or held is None:
-        raise LookupError("the Secret does not hold the key as it was written")
+    held = _written_in(stored, data_key_before)
+    assert stored is not None  # noqa: S101 - it holds a key
     text = stored.data[data_key_before]
     new = _holding(text, held.expires_at, held.created_at, wanted, retiring_of(stored))
     store.write(wanted.namespace, wanted.secret_name, new)
@@ -185,8 +200,7 @@ def as_written(stored: StoredSecret, data_key: str = DATA_KEY) -> Held | None:
     created_at = time_of(stored.data, "created-at")
     if expires_at is None or created_at is None or stored.annotations.get(DIGEST) != _digest(text):
         return None
-    waiting = retiring_of(stored).values()
-    return Held(api_key_prefix(text), expires_at, created_at, min(waiting, default=None))
+    return Held(api_key_prefix(text), expires_at, created_at, retiring_of(stored))
 
 
 def current(client: HeadscaleClient, stored: StoredSecret, data_key: str = DATA_KEY) -> Held | None:
@@ -207,23 +221,40 @@ def revoke(client: HeadscaleClient, prefix: str) -> None:
         client.delete_api_key(prefix)
 
 
-def delete(client: HeadscaleClient, store: SecretStore, prefix: str, namespace: str, secret_name: str) -> None:
-    """Delete the key, those that it replaced, and its Secret unless that holds another key by now."""
-    stored = store.read(namespace, secret_name)
-    if stored is not None and stored.annotations.get(KEY_ID) == prefix:
+def delete(client: HeadscaleClient, store: SecretStore, wanted: Wanted, prefixes: Collection[str]) -> None:
+    """Delete the key, those that it replaced, and its Secret unless that is another key's by now.
+
+    Args:
+        client: The Headscale.
+        store: The Secrets.
+        wanted: The key.
+        prefixes: What the state knows of it: its prefix, and those of the keys that it replaced.
+    """
+    stored = if_ours(store, wanted.namespace, wanted.secret_name)
+    its = stored is not None and _belongs_to(stored, wanted, prefixes)
+    if stored is not None and its:
         clean_up(client, stored, _END_OF_TIME)
-    elif stored is not None and prefix in retiring_of(stored):
-        # Another key has taken its place in the Secret, and revokes it when its time has come.
-        return
-    revoke(client, prefix)
-    delete_secret(store, prefix, namespace, secret_name)
+        prefixes = {*prefixes, stored.annotations.get(KEY_ID, "")} - {""}
+    # Another key may have taken its place in the Secret; that one revokes it when its time has come.
+    waiting = retiring_of(stored) if stored is not None and not its else {}
+    for prefix in prefixes:
+        if prefix not in waiting:
+            revoke(client, prefix)
+    if its:
+        store.delete(wanted.namespace, wanted.secret_name)
 
 
-def delete_secret(store: SecretStore, prefix: str, namespace: str, secret_name: str) -> None:
-    """Delete the Secret if it holds this key."""
-    found = store.read(namespace, secret_name)
-    if found is not None and found.annotations.get(KEY_ID) == prefix:
-        store.delete(namespace, secret_name)
+def delete_secret(store: SecretStore, wanted: Wanted, prefixes: Collection[str]) -> None:
+    """Delete the Secret alone, unless it is another key's by now."""
+    stored = if_ours(store, wanted.namespace, wanted.secret_name)
+    if stored is not None and _belongs_to(stored, wanted, prefixes):
+        store.delete(wanted.namespace, wanted.secret_name)
+
+
+def _belongs_to(stored: StoredSecret, wanted: Wanted, prefixes: Collection[str]) -> bool:
+    """Return whether a Secret is this key's: a run that was killed may have rotated it since."""
+    owner = stored.annotations.get(OWNER)
+    return owner == wanted.owner if owner else stored.annotations.get(KEY_ID) in prefixes
 
 
 def _holding(

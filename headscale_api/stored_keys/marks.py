@@ -22,6 +22,9 @@ OWNER = "headscale-component/declared-as"
 DIGEST = "headscale-component/key-sha256"
 SPEC = "headscale-component/spec"
 TAGS = "headscale-component/tags"
+DATA_KEY_NAME = "headscale-component/data-key"
+REMADE_FROM = "headscale-component/remade-from"
+SPENT = "headscale-component/spent"
 
 _MICROSECONDS = 1_000_000
 

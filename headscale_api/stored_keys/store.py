@@ -49,6 +49,14 @@ class Dress:
         )
 
 
+def if_ours(store: SecretStore, namespace: str, name: str) -> StoredSecret | None:
+    """Return our Secret; None where there is none, or it is somebody else's by now."""
+    try:
+        return store.read(namespace, name)
+    except ForeignSecret:
+        return None
+
+
 class SecretStore(Protocol):
     """Reads and writes the Secrets of one kind of keys of an instance."""
 

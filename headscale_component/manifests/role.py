@@ -1,4 +1,4 @@
-"""What the sidecar may do: write its one Secret, look up the StatefulSet that owns it, and tell of failures there."""
+"""What the sidecar may do: write its one Secret, note on the claim which keys are its own, and tell of failures."""
 
 from __future__ import annotations
 
@@ -25,6 +25,12 @@ def role(instance: str, spec: HeadscaleArgs) -> k8s.rbac.v1.RoleInitArgs:
             ),
             k8s.rbac.v1.PolicyRuleArgs(
                 api_groups=["apps"], resources=["statefulsets"], resource_names=[instance], verbs=["get"]
+            ),
+            k8s.rbac.v1.PolicyRuleArgs(
+                api_groups=[""],
+                resources=["persistentvolumeclaims"],
+                resource_names=[names.data_claim(instance)],
+                verbs=["get", "patch"],
             ),
             k8s.rbac.v1.PolicyRuleArgs(api_groups=[""], resources=["events"], verbs=["create"]),
         ],

@@ -245,9 +245,12 @@ def _wrong_definitions(document: Document) -> Iterator[Problem]:
 
 def policy_warnings(document: Document) -> list[str]:
     """Return what a policy does that nobody wants without knowing: locking everybody out."""
+    if document.get("acls") is None and document.get("grants") is None:
+        # hscontrol/policy/v2/filter.go: where neither is there, everything is let through.
+        return ["the policy has no `acls`: every node reaches every port of every other; `acls: []` closes everything"]
     rules = [rule for name in ("acls", "grants") for rule in _rules(document, name)]
     if not rules:
-        return ["the policy has no `acls` or `grants`: no node reaches any other"]
+        return ["the policy has no rule under `acls` or `grants`: no node reaches any other"]
     groups = _at(document, ("groups",))
     sources = {str(source) for rule in rules for source in _items(rule.get("src"))}
     warnings = []

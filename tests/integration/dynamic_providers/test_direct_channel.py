@@ -1,11 +1,12 @@
 """The channel of people without access to the cluster, against a real Headscale with TLS."""
 
+import contextlib
 import subprocess
 import time
 
 import pytest
 
-from dynamic_providers.channel import Channel, ChannelError, Settings
+from dynamic_providers.channel import Channel, ChannelError, Settings, repeat_safely
 from headscale_api import Unauthenticated
 from tests.integration.conftest import running
 from tests.integration.headscale_api.test_client import in_a
@@ -26,6 +27,20 @@ def headscale(tmp_path, certificate):
     key, crt = certificate
     with running("0.28", tmp_path, tls_cert_path=str(crt), tls_key_path=str(key), grpc_allow_insecure=False) as server:
         yield server
+
+
+@pytest.fixture(autouse=True)
+def _closed(monkeypatch):
+    """Close what a test has opened."""
+    with contextlib.ExitStack() as stack:
+        make = Channel.__init__
+
+        def made(channel, *given, **options):
+            make(channel, *given, **options)
+            stack.callback(channel.close)
+
+        monkeypatch.setattr(Channel, "__init__", made)
+        yield
 
 
 def a_channel(headscale, certificate, **changes):
@@ -60,6 +75,54 @@ def test_a_wrong_key_is_called_a_wrong_key_at_once_and_not_shown(headscale, cert
 
     assert key not in str(caught.value)
     assert time.monotonic() - begun < 2
+
+
+ADDRESSES = pytest.mark.parametrize("scheme", ["", "https://"], ids=["grpc", "rest"])
+
+
+def at(headscale, scheme):
+    return f"https://127.0.0.1:{headscale.http_port}" if scheme else headscale.grpc_address
+
+
+@ADDRESSES
+def test_a_key_with_a_line_break_behind_it_opens_the_way(headscale, certificate, scheme):
+    """`kubectl create secret --from-file` and `echo | base64` put one there."""
+    with headscale.client() as local:
+        key = local.create_api_key(in_a(1))
+
+    with a_channel(headscale, certificate, address=at(headscale, scheme), api_key=f"{key}\n").session() as client:
+        assert client.list_users() == []
+
+
+@ADDRESSES
+def test_a_key_that_can_be_none_is_refused_and_not_shown(headscale, certificate, scheme):
+    key = "hskey-api-" + "A" * 12 + "-" + "B" * 32 + "\n" + "B" * 31
+
+    with (
+        pytest.raises(ChannelError, match="holds characters that no key has") as caught,
+        a_channel(headscale, certificate, address=at(headscale, scheme), api_key=key).session(),
+    ):
+        pass
+
+    assert "BBB" not in str(caught.value)
+
+
+@ADDRESSES
+def test_a_way_that_another_thread_gave_up_is_broken_and_so_tried_again(headscale, certificate, scheme):
+    with headscale.client() as local:
+        key = local.create_api_key(in_a(1))
+    channel = a_channel(headscale, certificate, address=at(headscale, scheme), api_key=key)
+    tries = []
+
+    def ask():
+        with channel.session() as client:
+            tries.append(1)
+            if len(tries) == 1:
+                client.close()
+            return client.list_users()
+
+    assert repeat_safely(ask) == []
+    assert len(tries) == 2
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(headscale, certificate):

@@ -28,15 +28,24 @@ ORDINARY = {"EXPIRATION": "1h", "ROTATION_BUFFER": "10m", "OVERLAP": "0s"}
 
 
 class ApiServer(http.server.ThreadingHTTPServer):
-    """Keeps one Secret, and takes note of Events."""
+    """Keeps the Secrets and the claim's annotations, and takes note of Events."""
 
     daemon_threads = True
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.secret, self.events, self.requests = None, [], 0
+        self.secrets, self.claim, self.events, self.requests = {}, {}, [], 0
         self.before = self.after = lambda: None
         self.answer_with = None
+
+    @property
+    def secret(self):
+        return self.secrets.get("key")
+
+    @secret.setter
+    def secret(self, secret):
+        """Put another Secret there, or none, as an administrator does."""
+        self.secrets = {"key": secret} if secret else {}
 
     def key(self):
         return base64.b64decode(self.secret["data"]["api-key"]).decode() if self.secret else None
@@ -65,10 +74,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if "events" in self.path:
             self.server.events.append(body)
             return 201, body
+        name = self.path.partition("?")[0].rpartition("/")[2]
+        if "persistentvolumeclaims" in self.path:
+            if self.command == "PATCH":
+                self.server.claim |= body["metadata"]["annotations"]
+            return 200, {"metadata": {"annotations": self.server.claim}}
         if self.command == "PATCH":
-            self.server.secret = body
-            return 200, body
-        return (200, self.server.secret) if self.server.secret else (404, {"message": "not found"})
+            self.server.secrets[name] = body
+        return (200, self.server.secrets[name]) if name in self.server.secrets else (404, {"message": "not found"})
 
     def log_message(self, *_):
         pass
@@ -187,7 +200,7 @@ def test_a_sidecar_that_is_killed_between_any_two_steps_ends_with_one_key_that_w
                 if api_server.requests - begun == request:
                     sidecar.kill()
 
-            api_server.secret = None
+            api_server.secret, api_server.claim = None, {}
             with headscale.client() as client:
                 for prefix in prefixes(headscale):
                     client.delete_api_key(prefix)
@@ -290,6 +303,37 @@ def test_a_key_that_headscale_does_not_know_any_more_is_replaced_within_a_minute
 
     assert time.monotonic() - begun < 60
     eventually("one key", lambda: prefixes(headscale) == [api_key_prefix(api_server.key())])
+
+
+def test_a_secret_that_is_deleted_with_its_sidecar_leaves_no_key_that_nobody_holds(headscale, api_server, make_sidecar):
+    """By hand, or with the instance when that is destroyed and its data is kept: the claim tells."""
+    for number in range(3):
+        sidecar = make_sidecar(OVERLAP="2s", SECRET_NAME=f"key-{number}")
+        sidecar.start()
+        eventually("ready", lambda s=sidecar: s.says("/readyz"))
+        sidecar.kill()
+        sidecar.process.wait()
+        api_server.secrets.clear()
+    sidecar = make_sidecar(OVERLAP="2s")
+    sidecar.start()
+    eventually("ready", lambda: sidecar.says("/readyz"))
+
+    eventually("one key", lambda: prefixes(headscale) == [api_key_prefix(api_server.key())])
+    assert "hskey" not in str(api_server.claim)
+
+
+def test_a_secret_that_holds_no_text_is_mended(headscale, api_server, make_sidecar):
+    sidecar = make_sidecar()
+    sidecar.start()
+    eventually("ready", lambda: sidecar.says("/readyz"))
+    sidecar.kill()
+    sidecar.process.wait()
+    api_server.secret["data"]["api-key"] = base64.b64encode(b"\xff\xfe").decode()
+    again = make_sidecar()
+    again.start()
+
+    eventually("ready", lambda: again.says("/readyz"))
+    assert prefixes(headscale) == [api_key_prefix(api_server.key())]
 
 
 def test_rotations_never_fail_a_consumer_and_leave_one_key(headscale, api_server, make_sidecar):

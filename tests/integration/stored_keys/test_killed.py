@@ -10,7 +10,7 @@ import pytest
 from dynamic_providers.rules import pre_auth_key
 from dynamic_providers.rules.user import UserError
 from headscale_api.stored_keys import api_key
-from headscale_api.stored_keys.store import Dress, StoredSecret
+from headscale_api.stored_keys.store import Dress, ForeignSecret, StoredSecret
 from tests.integration.deaths import Failed, Killed, MemoryStore, Mortal, lives
 
 ENDS = pytest.mark.parametrize("end", [Killed, Failed])
@@ -35,7 +35,7 @@ def test_an_api_key_whose_making_ends_anywhere_is_one_key_after_the_next_run(hea
             died += 1
             held = api_key.create(client, store, WANTED, datetime.now(UTC))
             assert usable(client) == [held.prefix]
-            api_key.delete(client, store, held.prefix, "ns", "key")
+            api_key.delete(client, store, WANTED, [held.prefix])
             assert (usable(client), store.secrets) == ([], {})
         assert died >= 6
 
@@ -49,7 +49,7 @@ def test_a_rotation_that_ends_anywhere_leaves_one_key_and_the_secret_never_holds
         died = 0
 
         def rotate(life):
-            api_key.rotate(Mortal(client, life), Mortal(store, life), wanted, datetime.now(UTC), old=None)
+            api_key.rotate(Mortal(client, life), Mortal(store, life), wanted, datetime.now(UTC))
 
         for _ in lives(rotate, end):
             died += 1
@@ -69,17 +69,69 @@ def test_a_deletion_that_ends_anywhere_is_done_by_the_next_run(headscale, end):
 
         def made():
             held = api_key.create(client, store, OVERLAPPING, datetime.now(UTC))
-            return api_key.rotate(client, store, OVERLAPPING, datetime.now(UTC), old=held.prefix)
+            return api_key.rotate(client, store, OVERLAPPING, datetime.now(UTC), old=[held.prefix])
 
         held = made()
 
         def delete(life):
-            api_key.delete(Mortal(client, life), Mortal(store, life), held.prefix, "ns", "key")
+            api_key.delete(Mortal(client, life), Mortal(store, life), OVERLAPPING, [held.prefix])
 
         for _ in lives(delete, end):
-            api_key.delete(client, store, held.prefix, "ns", "key")
+            api_key.delete(client, store, WANTED, [held.prefix])
             assert (usable(client), store.secrets) == ([], {})
             held = made()
+
+
+def test_a_rotation_that_was_killed_and_never_repeated_is_cleaned_up_by_the_deletion(headscale):
+    """The state knows the first key alone; Secret and second key are found by whose they are."""
+    mine = replace(OVERLAPPING, owner="vpn-ui")
+    with headscale.client() as client:
+        store = MemoryStore()
+        held = api_key.create(client, store, mine, datetime.now(UTC))
+        api_key.rotate(client, store, mine, datetime.now(UTC))
+        assert len(usable(client)) == 2
+
+        api_key.delete(client, store, mine, [held.prefix])
+
+        assert (usable(client), store.secrets) == ([], {})
+
+
+def test_a_secret_that_vanishes_within_the_overlap_takes_all_its_keys_with_it(headscale):
+    with headscale.client() as client:
+        store, now = MemoryStore(), datetime.now(UTC)
+        first = api_key.create(client, store, OVERLAPPING, now)
+        second = api_key.rotate(client, store, OVERLAPPING, now)
+        store.secrets.clear()
+
+        third = api_key.rotate(client, store, OVERLAPPING, now, old=[second.prefix, *second.retiring])
+        api_key.finish(client, store, OVERLAPPING, now + timedelta(minutes=6))
+
+        assert first.prefix in second.retiring
+        assert usable(client) == [third.prefix]
+
+
+class Relabelled(MemoryStore):
+    """Another tool has put its labels on our Secrets."""
+
+    def read(self, namespace, name):
+        raise ForeignSecret(name)
+
+    def delete(self, namespace, name):
+        pass
+
+
+def test_keys_go_and_a_secret_that_somebody_else_took_over_stays(headscale):
+    with headscale.client() as client:
+        client.create_user("alice")
+        store, now = MemoryStore(), datetime.now(UTC)
+        held = api_key.create(client, store, WANTED, now)
+        joins = pre_auth_key.create(client, store, a_key(), now)
+
+        api_key.delete(client, Relabelled(), WANTED, [held.prefix])
+        deleted(client, Relabelled(), joins)
+
+        assert (usable(client), client.list_pre_auth_keys()) == ([], [])
+        assert len(store.secrets) == 2
 
 
 def test_twenty_rotations_never_fail_a_consumer_that_polls_with_the_key_of_the_secret(headscale):
@@ -99,7 +151,7 @@ def test_twenty_rotations_never_fail_a_consumer_that_polls_with_the_key_of_the_s
         consumer.start()
         try:
             for _ in range(20):
-                api_key.rotate(client, store, OVERLAPPING, datetime.now(UTC), old=None)
+                api_key.rotate(client, store, OVERLAPPING, datetime.now(UTC))
         finally:
             over.set()
             consumer.join()
@@ -136,7 +188,7 @@ def test_an_edited_secret_is_noticed(headscale):
         store = MemoryStore()
         api_key.create(client, store, WANTED, datetime.now(UTC))
         stored = store.read("ns", "key")
-        edited = StoredSecret({**stored.data, "api-key": stored.data["api-key"][:-1] + "x"}, stored.annotations)
+        edited = StoredSecret({**stored.data, "api-key": stored.data["api-key"].swapcase()}, stored.annotations)
 
         assert api_key.current(client, edited) is None
 
@@ -154,6 +206,11 @@ def a_key(**changes):
     return pre_auth_key.Wanted(**{**declared, **changes})
 
 
+def deleted(client, store, held):
+    keys = pre_auth_key.by_id(client.list_pre_auth_keys())
+    pre_auth_key.delete(client, store, held, keys, ("ns", "laptop"))
+
+
 @ENDS
 def test_a_preauth_key_whose_making_ends_anywhere_is_one_key_after_the_next_run(headscale, end):
     with headscale.client() as client:
@@ -167,7 +224,7 @@ def test_a_preauth_key_whose_making_ends_anywhere_is_one_key_after_the_next_run(
             held = pre_auth_key.create(client, store, a_key(), datetime.now(UTC))
             assert [str(key.id) for key in client.list_pre_auth_keys()] == [held.key_id]
             assert store.read("ns", "laptop").data == {"key": held.text}
-            pre_auth_key.delete(client, store, held.key_id, "ns", "laptop")
+            deleted(client, store, held)
             assert (client.list_pre_auth_keys(), store.secrets) == ([], {})
         assert died >= 6
 
@@ -178,17 +235,17 @@ def test_a_renewal_that_ends_anywhere_leaves_a_good_key_in_the_secret_and_one_ke
         client.create_user("alice")
         store = MemoryStore()
         old = pre_auth_key.create(client, store, a_key(reusable=True), datetime.now(UTC))
-        state = {old.key_id}
+        state = {old.key_id: old}
 
         def renew(life):
             mortal = Mortal(client, life)
             made = pre_auth_key.create(
                 mortal, Mortal(store, life), a_key(reusable=True), datetime.now(UTC), held=sorted(state)
             )
-            state.add(made.key_id)
-            for key_id in sorted(state - {made.key_id}):
-                pre_auth_key.delete(mortal, Mortal(store, life), key_id, "ns", "laptop")
-                state.remove(key_id)
+            state[made.key_id] = made
+            for key_id in sorted(state.keys() - {made.key_id}):
+                deleted(mortal, Mortal(store, life), state[key_id])
+                del state[key_id]
 
         class Forever:
             is_over = False
@@ -213,10 +270,10 @@ def test_a_preauth_keys_deletion_that_ends_anywhere_is_done_by_the_next_run(head
         held = pre_auth_key.create(client, store, a_key(), datetime.now(UTC))
 
         def delete(life):
-            pre_auth_key.delete(Mortal(client, life), Mortal(store, life), held.key_id, "ns", "laptop")
+            deleted(Mortal(client, life), Mortal(store, life), held)
 
         for _ in lives(delete, end):
-            pre_auth_key.delete(client, store, held.key_id, "ns", "laptop")
+            deleted(client, store, held)
             assert (client.list_pre_auth_keys(), store.secrets) == ([], {})
             held = pre_auth_key.create(client, store, a_key(), datetime.now(UTC))
 
@@ -263,7 +320,7 @@ def test_a_replacement_is_in_the_secret_before_the_old_key_goes_and_the_secret_s
         new = pre_auth_key.create(client, store, a_key(reusable=True), datetime.now(UTC), held=[old.key_id])
         assert len(client.list_pre_auth_keys()) == 2
 
-        pre_auth_key.delete(client, store, old.key_id, "ns", "laptop")
+        deleted(client, store, old)
 
         assert [str(key.id) for key in client.list_pre_auth_keys()] == [new.key_id]
         assert store.read("ns", "laptop").data == {"key": new.text}
@@ -298,7 +355,7 @@ def test_a_key_that_is_declared_under_another_name_is_another_key_in_the_same_se
         old = pre_auth_key.create(client, store, a_key(owner="vpn-a"), now)
 
         new = pre_auth_key.create(client, store, a_key(owner="vpn-b"), now)
-        pre_auth_key.delete(client, store, old.key_id, "ns", "laptop")
+        deleted(client, store, old)
 
         assert [str(key.id) for key in client.list_pre_auth_keys()] == [new.key_id]
         assert store.read("ns", "laptop").data == {"key": new.text}
@@ -313,7 +370,7 @@ def test_an_api_key_that_is_declared_under_another_name_is_another_key_in_the_sa
         used = store.read("ns", "key").data["api-key"]
 
         new = api_key.create(client, store, replace(mine, owner="vpn-b", overlap=overlap), now)
-        api_key.delete(client, store, old.prefix, "ns", "key")
+        api_key.delete(client, store, mine, [old.prefix])
 
         assert headscale.opens(store.read("ns", "key").data["api-key"])
         assert headscale.opens(used) is (overlap != "0s")

@@ -225,7 +225,7 @@ def test_a_port_that_somebody_took_first_is_no_end(monkeypatch, taken, opens):
     async def pod(*_, **__):
         return object()
 
-    monkeypatch.setattr("kr8s.asyncio.portforward.PortForward", Forward)
+    monkeypatch.setattr("dynamic_providers.port_forward.PatientPortForward", Forward)
     monkeypatch.setattr("kr8s.asyncio.objects.Pod", pod)
 
     if opens:

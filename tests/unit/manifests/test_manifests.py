@@ -233,12 +233,13 @@ def test_secrets_stay_out_of_the_config_map():
     }
 
 
-def test_the_sidecar_may_touch_one_secret_and_look_at_one_stateful_set():
+def test_the_sidecar_may_touch_one_secret_and_one_claim_and_look_at_one_stateful_set():
     rules = plain(role.role("vpn", an_instance()))["rules"]
 
     assert [(rule["resources"], rule.get("resource_names"), rule["verbs"]) for rule in rules] == [
         (["secrets"], ["headscale-api-key"], ["get", "create", "update", "patch"]),
         (["statefulsets"], ["vpn"], ["get"]),
+        (["persistentvolumeclaims"], ["data-vpn-0"], ["get", "patch"]),
         (["events"], None, ["create"]),
     ]
 

@@ -65,7 +65,8 @@ def test_a_mistake_in_a_file_names_the_file_and_the_place_in_it(tmp_path):
 
 ALL = {"action": "accept", "src": ["*"], "dst": ["*:*"]}
 WARNED = {
-    "no rule at all": ({}, "no node reaches any other"),
+    "no rule at all": ({"acls": []}, "no node reaches any other"),
+    "no rules": ({"ssh": [], "groups": {}}, "every node reaches every port of every other; `acls: []` closes"),
     "rules for machines alone": ({"acls": [{**ALL, "src": ["tag:ci"]}]}, "no rule of the policy lets a person"),
     "a group with nobody in it": ({"acls": [{**ALL, "src": ["group:a"]}], "groups": {"group:a": []}}, "lets a person"),
     "admins without members": ({"acls": [ALL], "groups": {"group:admins": []}}, "`group:admins` has no members"),

@@ -1,0 +1,33 @@
+"""A port-forward of kr8s that waits between its tries and ends when it is closed.
+
+kr8s 0.20 asks the API server again and again, without a pause and for ever, where a connection is refused or the pod
+went away in the meantime. It looks the pod up before each try: there the pause is made, and there it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from kr8s.asyncio.portforward import PortForward
+
+_PAUSE_SECONDS = 0.5
+
+
+class PatientPortForward(PortForward):
+    """A port-forward to one pod."""
+
+    _tries = 0
+    _is_over = False
+
+    def give_up(self) -> None:
+        """End what is still trying to connect."""
+        self._is_over = True
+
+    async def _select_pod(self) -> Any:  # noqa: ANN401 - kr8s has no types
+        self._tries += 1
+        if self._tries > 1:
+            await asyncio.sleep(_PAUSE_SECONDS)
+        if self._is_over:
+            raise asyncio.CancelledError
+        return await super()._select_pod()

@@ -44,7 +44,7 @@ def _run(settings: Settings, stop: threading.Event) -> None:
         threading.Thread(target=serve, args=(listener, what), daemon=True).start()
     secret, namespace = ManagedSecret(api_server(os.environ), settings.instance), settings.wanted.namespace
     keeper = Keeper(
-        works=lambda key: headscale.works(settings.url, key),
+        works=lambda key: headscale.works(settings.url, key, settings.server_name),
         replace=headscale.replace,
         store=secret,
         wanted=settings.wanted,

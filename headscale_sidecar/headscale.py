@@ -16,21 +16,25 @@ class HeadscaleError(Exception):
     """Headscale did not do what it was asked; the message holds no key."""
 
 
-def works(url: str, key: str) -> bool:
+def works(url: str, key: str, server_name: str = "") -> bool:
     """Return whether Headscale takes a key, by a real call on the pod's loopback.
+
+    Args:
+        url: Headscale's address there.
+        key: The key.
+        server_name: The name to ask for in TLS; one with a certificate by ACME serves nobody who asks for none.
 
     Raises:
         HeadscaleError: When Headscale does not answer, so that nobody knows.
     """
     where = urlsplit(url)
-    connection: http.client.HTTPConnection
-    if where.scheme == "https":
-        # The certificate bears the public name; on loopback there is nobody in between.
-        trust = ssl._create_unverified_context()  # noqa: S323, SLF001 - as above
-        connection = http.client.HTTPSConnection(str(where.hostname), where.port, timeout=_SECONDS, context=trust)
-    else:
-        connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=_SECONDS)
+    connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=_SECONDS)
     try:
+        connection.connect()
+        if where.scheme == "https":
+            # The certificate bears the public name; on loopback there is nobody in between.
+            trust = ssl._create_unverified_context()  # noqa: S323, SLF001 - as above
+            connection.sock = trust.wrap_socket(connection.sock, server_hostname=server_name or where.hostname)
         connection.request("GET", "/api/v1/apikey", headers={"Authorization": f"Bearer {key}"})
         status = connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:

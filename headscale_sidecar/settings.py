@@ -22,6 +22,7 @@ class Settings:
         wanted: Namespace and name of the Secret, the keys' lifetime, when they are replaced, how long both work then.
         socket_path: Headscale's unix socket.
         url: Headscale's HTTP address on the pod's loopback.
+        server_name: The name in its certificate, where that comes by ACME.
         relay_listen: Where it is relayed; on loopback.
         health_listen: Where probes and metrics are answered.
     """
@@ -30,6 +31,7 @@ class Settings:
     wanted: Wanted
     socket_path: str
     url: str
+    server_name: str
     relay_listen: tuple[str, int]
     health_listen: tuple[str, int]
 
@@ -62,7 +64,8 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
     wanted = Wanted(environment["POD_NAMESPACE"], environment["SECRET_NAME"], expiration, buffer, overlap)
     socket_path = environment.get("SOCKET_PATH", "/var/run/headscale/headscale.sock")
     url = environment.get("HEADSCALE_URL", "http://127.0.0.1:8080")
-    return Settings(environment["INSTANCE"], wanted, socket_path, url, relay, health)
+    name = environment.get("HEADSCALE_SERVER_NAME", "")
+    return Settings(environment["INSTANCE"], wanted, socket_path, url, name, relay, health)
 
 
 def _address(text: str, name: str, problems: list[str]) -> tuple[str, int]:

@@ -86,6 +86,7 @@ def apikey_manager(instance: str, spec: HeadscaleArgs) -> k8s.core.v1.ContainerA
         "OVERLAP": spec.api_key.overlap,
         "SOCKET_PATH": spec.config.unix_socket,
         "HEADSCALE_URL": f"{scheme}://127.0.0.1:{port_of(spec.config.listen_addr)}",
+        **({"HEADSCALE_SERVER_NAME": name} if (name := spec.config.tls_letsencrypt_hostname) else {}),
         "RELAY_LISTEN": f"127.0.0.1:{names.RELAY_PORT}",
         "HEALTH_LISTEN": f"0.0.0.0:{names.SIDECAR_HEALTH_PORT}",
     }
@@ -148,6 +149,14 @@ def _container_port(name: str, number: int) -> k8s.core.v1.ContainerPortArgs:
 
 
 def _health(spec: HeadscaleArgs, *, period_seconds: int, failure_threshold: int) -> k8s.core.v1.ProbeArgs:
+    if spec.config.tls_letsencrypt_hostname:
+        # A certificate by ACME is only shown to who asks for its name, and kubelet asks for an address.
+        return k8s.core.v1.ProbeArgs(
+            tcp_socket=k8s.core.v1.TCPSocketActionArgs(port=names.HTTP_PORT_NAME),
+            period_seconds=period_seconds,
+            timeout_seconds=5,
+            failure_threshold=failure_threshold,
+        )
     return k8s.core.v1.ProbeArgs(
         http_get=k8s.core.v1.HTTPGetActionArgs(
             path="/health", port=names.HTTP_PORT_NAME, scheme="HTTPS" if spec.config.serves_tls else "HTTP"

@@ -62,6 +62,27 @@ def test_a_user_that_was_there_before_is_adopted_where_that_is_said_and_refused_
     assert {op for op, _ in stack.planned("--refresh")} <= {"refresh"}
 
 
+def test_a_preview_of_a_change_of_a_user_leaves_its_keys_alone(stack, cluster):
+    def with_a_key(**users):
+        instances = declared(**users)
+        instances["vpn"]["preAuthKeys"] = {"laptop": {"user": next(iter(users))}}
+        return instances
+
+    stack.declare(**with_a_key(bob={"adopt": True}))
+    stack.up()
+    key = cluster.secret("laptop", NAMESPACE)["key"]
+
+    stack.declare(**with_a_key(bob={"adopt": True, "forceDelete": True}))
+    assert stack.planned() == {("update", "vpn-bob")}
+    stack.declare(**with_a_key(rob={"renamedFrom": "bob", "adopt": True}))
+    assert stack.planned() == {("update", "vpn-rob")}
+    stack.up()
+
+    assert cluster.secret("laptop", NAMESPACE)["key"] == key
+    stack.declare(**declared(bob={"renamedFrom": "rob", "adopt": True}))
+    stack.up()
+
+
 def test_a_policy_that_headscale_refuses_is_refused_before_anything_changes(stack):
     broken = declared(bob={"adopt": True})
     broken["vpn"]["policy"] = {"acls": [{"action": "deny", "src": ["*"], "dst": ["*:*"]}]}

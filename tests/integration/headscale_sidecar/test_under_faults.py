@@ -16,11 +16,13 @@ import sys
 import threading
 import time
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from headscale_api import api_key_prefix
+from headscale_sidecar import headscale as sidecars_headscale
 from tests.integration.conftest import free_port, running
 
 REPOSITORY = Path(__file__).parents[3]
@@ -334,6 +336,28 @@ def test_a_secret_that_holds_no_text_is_mended(headscale, api_server, make_sidec
 
     eventually("ready", lambda: again.says("/readyz"))
     assert prefixes(headscale) == [api_key_prefix(api_server.key())]
+
+
+def test_a_certificate_by_acme_is_asked_for_by_its_name(tmp_path, certificate):
+    """Headscale shows it to nobody else: not to kubelet's probes, nor to who asks for 127.0.0.1."""
+    name, cache = "vpn.example.com", tmp_path / "cache"
+    cache.mkdir()
+    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    command = ["openssl", "req", "-x509", *kind, "-nodes", "-days", "2", "-subj", f"/CN={name}"]
+    files = ["-addext", f"subjectAltName=DNS:{name}", "-keyout", tmp_path / "key", "-out", tmp_path / "crt"]
+    subprocess.run([*command, *files], check=True, capture_output=True)
+    # As autocert keeps what it got before.
+    (cache / name).write_text((tmp_path / "key").read_text() + (tmp_path / "crt").read_text())
+    acme = {"tls_letsencrypt_hostname": name, "tls_letsencrypt_cache_dir": str(cache), "server_url": f"https://{name}"}
+    listen = f"127.0.0.1:{free_port()}"
+    with running("0.28", tmp_path, tls_letsencrypt_listen=listen, **acme) as server:
+        with server.client() as client:
+            key = client.create_api_key(datetime.now(UTC) + timedelta(hours=1))
+        url = f"https://127.0.0.1:{server.http_port}"
+
+        assert sidecars_headscale.works(url, key, name)
+        with pytest.raises(sidecars_headscale.HeadscaleError, match="does not answer"):
+            sidecars_headscale.works(url, key)
 
 
 def test_rotations_never_fail_a_consumer_and_leave_one_key(headscale, api_server, make_sidecar):

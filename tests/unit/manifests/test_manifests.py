@@ -112,6 +112,18 @@ def test_ports_probes_and_services_follow_the_configuration():
     ]
 
 
+def test_a_certificate_by_acme_is_asked_for_by_name_or_not_at_all():
+    """Headscale shows it to nobody else, and kubelet asks an address."""
+    spec = an_instance(config={"tls_letsencrypt_hostname": "vpn.example.com"})
+
+    headscale, sidecar = the_pod(spec)["containers"]
+
+    for probe in ("startup_probe", "readiness_probe", "liveness_probe"):
+        assert headscale[probe]["tcp_socket"] == {"port": "http"}
+        assert "http_get" not in headscale[probe]
+    assert {"name": "HEADSCALE_SERVER_NAME", "value": "vpn.example.com"} in sidecar["env"]
+
+
 def test_the_embedded_relay_answers_stun_over_udp():
     """The seed operator's B10."""
     spec = an_instance({"derp": {"server": {"enabled": True}, "urls": []}})

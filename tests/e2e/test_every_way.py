@@ -32,7 +32,7 @@ POLICY = {
 USERS = {"alice": {"email": "alice@example.com"}, "bob": {}}
 
 
-def declared(*, users=USERS, key=None, runner=None, policy=POLICY, names=("laptop", "ui")):
+def declared(*, users=USERS, key=None, runner=None, policy=POLICY, names=("laptop", "ui"), remake=False):
     keys = {"user": "alice", "expiration": "24h", "reusable": True, **(key or {})}
     laptop, ui = names
     return {
@@ -52,6 +52,7 @@ def declared(*, users=USERS, key=None, runner=None, policy=POLICY, names=("lapto
             },
             apiKeys={f"{way}-{ui}": {"overlap": "0s", "secretName": f"{way}-ui"}},
             **({"policy": policy} if policy else {}),
+            **({"keysOnUserDeletion": "remake"} if remake else {}),
             **settings,
         )
         for way, settings in WAYS.items()
@@ -279,6 +280,25 @@ def test_a_rename_keeps_the_id_and_the_keys(stack, cluster):
     assert changes(stack) == set()
 
 
+def test_a_changed_profile_makes_another_user_and_leaves_everybody_elses_keys_in_force(stack, cluster):
+    before = {way: users(cluster, way) for way in WAYS}
+    profile = {"alice": USERS["alice"], "robert": {"email": "robert@example.com"}}
+    stack.declare(**declared(users=profile, remake=True))
+
+    said = stack.preview().stdout
+    planned = changes(stack)
+    stack.up()
+
+    assert "user `robert`: Headscale cannot change email of a user; it is deleted and made anew" in said
+    assert replaced(planned) == every("{way}-robert")
+    for way in WAYS:
+        after = users(cluster, way)
+        assert (after["alice"], after["robert"] > before[way]["robert"]) == (before[way]["alice"], True)
+        assert is_held(cluster, way)
+    stack.refresh()
+    assert changes(stack) == set()
+
+
 def test_a_policy_that_goes_says_so_in_the_preview_and_is_gone_at_once(stack, cluster):
     stack.declare(**declared(users={"alice": USERS["alice"], "robert": {}}, policy=None))
 
@@ -298,10 +318,7 @@ def test_a_user_goes_and_where_that_would_take_all_keys_it_stays_until_they_may_
     assert "keysOnUserDeletion: remake" in run.stdout
     assert {way for way in WAYS if "robert" in users(cluster, way)} == {"grpc-28", "rest-28"}
 
-    remaking = declared(users=alone, policy=None)
-    for instance in remaking.values():
-        instance["keysOnUserDeletion"] = "remake"
-    stack.declare(**remaking)
+    stack.declare(**declared(users=alone, policy=None, remake=True))
     stack.up()
 
     for way in WAYS:
@@ -322,15 +339,33 @@ def test_a_stateful_set_that_was_deleted_is_made_anew_with_everything_in_it(stac
         assert is_held(cluster, way)
 
 
+def test_after_a_volume_was_lost_everything_is_made_anew_though_ids_begin_anew(stack, cluster):
+    for way in WAYS:
+        cluster.kubectl("scale", "statefulset", way, "-n", NAMESPACE, "--replicas=0")
+    for way in WAYS:
+        cluster.kubectl("delete", "persistentvolumeclaim", f"data-{way}-0", "-n", NAMESPACE, "--timeout=60s")
+        cluster.kubectl("scale", "statefulset", way, "-n", NAMESPACE, "--replicas=1")
+    for way in WAYS:
+        cluster.kubectl("rollout", "status", f"statefulset/{way}", "-n", NAMESPACE, "--timeout=90s")
+        assert users(cluster, way) == {}
+
+    stack.up("--refresh")
+
+    for way in WAYS:
+        assert set(users(cluster, way)) == {"alice"}
+        assert is_held(cluster, way)
+        eventually("no key but ours", lambda way=way: api_keys(cluster, way) == own_api_keys(cluster, way))
+    assert changes(stack, "--refresh") == set()
+
+
 def test_a_user_with_a_real_node_is_not_replaced_nor_deleted_until_its_nodes_may_go(stack, cluster, join):
     for way in WAYS:
         join(way, cluster.secret(f"{way}-laptop", NAMESPACE)["key"], f"laptop-{way}")
     new_profile = {"alice": {"email": "a@example.com", "forceDelete": True}}
 
     def up(users, check=True):
-        remaking = declared(users=users, policy=None)
+        remaking = declared(users=users, policy=None, remake=True)
         for instance in remaking.values():
-            instance["keysOnUserDeletion"] = "remake"
             instance["preAuthKeys"] = {
                 name: key for name, key in instance["preAuthKeys"].items() if key.get("user", "nobody") in users
             } | {name: key for name, key in instance["preAuthKeys"].items() if "user" not in key}
@@ -349,6 +384,6 @@ def test_a_user_with_a_real_node_is_not_replaced_nor_deleted_until_its_nodes_may
     up({})
     for way in WAYS:
         assert users(cluster, way) == {}
-        assert nodes(cluster, way) == {f"runner-{way}"}
+        assert nodes(cluster, way) == set()
         (runner,) = keys(cluster, way)
         assert cluster.secret(f"{way}-runner", ELSEWHERE)["TS_AUTHKEY"].startswith(runner["key"][:23])

@@ -112,7 +112,7 @@ def nodes(cluster, way):
 
 
 def users(cluster, way):
-    return {user["name"]: user["id"] for user in cluster.headscale(way, NAMESPACE, "users", "list")}
+    return {user["name"]: user["id"] for user in cluster.headscale(way, NAMESPACE, "users", "list") or []}
 
 
 def keys(cluster, way):

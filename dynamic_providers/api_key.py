@@ -41,9 +41,7 @@ class ApiKeyProvider(HeadscaleProvider):
         """Rotate in place when the time has come or the lifetime changed. Only the clock is asked."""
         moved = changed(PLACE, olds, news)
         altered = changed(_ALTERED, olds, news)
-        changes = bool(moved or altered or _is_due(olds, news) or _waits(olds))
-        # Where a person has the engine replace it in its place, the old one goes first: the Secret has room for one.
-        return DiffResult(changes=changes, replaces=moved, delete_before_replace=not moved)
+        return DiffResult(changes=bool(moved or altered or _is_due(olds, news) or _waits(olds)), replaces=moved)
 
     def create(self, props: Props) -> CreateResult:
         """Make key and Secret together, or finish what an interrupted run began."""
@@ -53,6 +51,7 @@ class ApiKeyProvider(HeadscaleProvider):
                 return rules.create(client, self._secrets, _wanted(props), utc_now())
 
         held = repeat_safely(create)
+        self.channel.made.add((_KIND, held.prefix))
         return CreateResult(f"{props['namespace']}/{props['secret_name']}", _outputs(props, held))
 
     def read(self, id_: str, props: Props) -> ReadResult:
@@ -79,7 +78,7 @@ class ApiKeyProvider(HeadscaleProvider):
         """Rotate, revoke what was replaced long enough ago, or write the Secret as it is to look."""
         if not (_is_due(olds, news) or changed(("expiration",), olds, news)):
             # What was edited since the last refresh cannot be kept.
-            with contextlib.suppress(LookupError):
+            with contextlib.suppress(rules.Edited):
                 return UpdateResult(self._kept(olds, news))
 
         def rotate() -> rules.Held:
@@ -106,6 +105,9 @@ class ApiKeyProvider(HeadscaleProvider):
     def delete(self, _id: str, props: Props) -> None:
         """Delete the key and, unless another key is in it by now, its Secret."""
         wanted, prefixes = _wanted(props), _prefixes(props)
+        if (_KIND, props["prefix"]) in self.channel.made:
+            # `pulumi up --replace` and a taint have no diff: `create` has found the same one.
+            return
 
         def delete() -> None:
             with self.channel.change() as client:

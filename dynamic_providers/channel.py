@@ -85,6 +85,8 @@ class Channel:
         self._users_of_borrowed_key = 0
         self.snapshot = Snapshot()
         self.turns = Turns()
+        self.made: set[object] = set()
+        """What was made, or found and taken, by this process: the engine may delete it as what it took the place of."""
         self.record = ClaimRecord(
             self.cluster, settings.namespace, settings.instance, needs_cluster=settings.channel != "direct"
         )
@@ -100,11 +102,11 @@ class Channel:
         Args:
             alone: Whether no other change may be under way.
         """
-        try:
-            with self.session() as client, self.turns.alone() if alone else self.turns.together():
+        with self.session() as client, self.turns.alone() if alone else self.turns.together():
+            try:
                 yield client
-        finally:
-            self.snapshot.forget()
+            finally:
+                self.snapshot.forget()
 
     def users(self) -> dict[str, User]:
         """Return the users by id, asked for once in a while."""

@@ -51,7 +51,7 @@ class PolicyProvider(HeadscaleProvider):
         """Compare the texts; say what becomes allowed where the policy goes."""
         if olds.get("policy") and not news.get("policy"):
             pulumi.log.warn(rules.what_removal_allows(olds["policy"]))
-        return DiffResult(changes=bool(changed(("policy", "overwrite"), olds, news)))
+        return DiffResult(changes=bool(_is_another(olds, news) or changed(("overwrite",), olds, news)))
 
     def create(self, props: Props) -> CreateResult:
         """Store the policy where one is declared."""
@@ -86,12 +86,19 @@ class PolicyProvider(HeadscaleProvider):
             with self.channel.change() as client:
                 rules.store(client, news.get("policy"))
 
-        if changed(("policy",), olds, news):
+        if _is_another(olds, news):
             repeat_safely(update)
         return UpdateResult(news)
 
     def delete(self, _id: str, _props: Props) -> None:
         """Leave what is in force: this goes where the instance goes, or where a file takes its place."""
+
+
+def _is_another(olds: Props, news: Props) -> bool:
+    """Return whether a policy says something else; the order of its keys, its layout and its comments do not."""
+    return bool(changed(("policy",), olds, news)) and not rules.means_the_same(
+        olds.get("policy") or "", news.get("policy") or ""
+    )
 
 
 class Policy(Resource, module="headscale", name="Policy"):

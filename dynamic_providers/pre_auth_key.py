@@ -60,6 +60,7 @@ class PreAuthKeyProvider(HeadscaleProvider):
                 return rules.create(client, self._secrets, _wanted(props), utc_now(), held=sorted(self.known))
 
         held = repeat_safely(create)
+        self.channel.made.add((_KIND, held.key_id))
         return CreateResult(held.key_id, _outputs(props, held))
 
     def read(self, id_: str, props: Props) -> ReadResult:
@@ -86,19 +87,22 @@ class PreAuthKeyProvider(HeadscaleProvider):
         """Write the Secret as it is to be; nothing of the key itself can be changed."""
         outs = carried(news, olds, (*_COMPUTED, "ended"))
         if changed(DRESS, olds, news) or olds.get("secret_is_wrong"):
-            outs |= _computed(rules.restore(self._secrets, _wanted(news), _held(id_, olds)))
-            self.channel.snapshot.forget()
+            with self.channel.turns.together():
+                outs |= _computed(rules.restore(self._secrets, _wanted(news), _held(id_, olds)))
+                self.channel.snapshot.forget()
         return UpdateResult(outs)
 
     def delete(self, id_: str, props: Props) -> None:
         """Delete the key and, unless another key is in it by now, its Secret."""
         state, place = _held(id_, props), (props["namespace"], props["secret_name"])
+        if (_KIND, id_) in self.channel.made:
+            # `pulumi up --replace` and a taint have no diff: `create` has found the same one.
+            return
 
         def delete() -> None:
-            keys = self.channel.pre_auth_keys()
             # The lists stay at hand: the keys of a thousand deletions are asked for once in a while.
             with self.channel.session() as client, self.channel.turns.together():
-                rules.delete(client, self._secrets, state, keys, place)
+                rules.delete(client, self._secrets, state, self.channel.pre_auth_keys(), place)
 
         try:
             repeat_safely(delete)

@@ -67,7 +67,7 @@ class KubernetesSecretStore:
                 raise ClusterError(f"Secrets cannot be listed: {answer.message}")
             for item in answer.body.get("items") or ():
                 its = item["metadata"]
-                if not self._is_ours(its["namespace"], its["labels"]):
+                if not self._is_ours(its["labels"]):
                     continue
                 found.append((its["namespace"], its["name"], self._stored(item)))
             page = answer.body["metadata"].get("continue") or None
@@ -126,15 +126,15 @@ class KubernetesSecretStore:
         }
 
     def _check_ours(self, namespace: str, name: str, labels: Mapping[str, str]) -> None:
-        if not self._is_ours(namespace, labels):
+        if not self._is_ours(labels):
             raise ForeignSecret(
                 f"Secret {namespace}/{name} exists and is not this {self.kind}'s: nothing was changed; "
                 "give another `secretName`, or delete that Secret if nobody needs it"
             )
 
-    def _is_ours(self, namespace: str, labels: Mapping[str, str]) -> bool:
-        # Those that were written before there was a label for it are known by where they are.
-        told = {_HOME: namespace, **labels}
+    def _is_ours(self, labels: Mapping[str, str]) -> bool:
+        # Those that were written before there was a label for it get it with the next write.
+        told = {_HOME: self.home, **labels}
         return all(told.get(key) == value for key, value in self._labels().items())
 
 

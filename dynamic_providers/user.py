@@ -54,9 +54,8 @@ class UserProvider(HeadscaleProvider):
             self._replaced[news["username"]] = _known(id_, olds)
             pulumi.log.warn(rules.what_replacement_means(olds["username"], profile))
         # One that is replaced makes way in `create`, where it is known that nothing is lost by that: the engine would
-        # delete its keys' Secrets, and it by the rules of a user that nobody wants any more. Only where a person has
-        # the engine replace an unchanged one, that is what they asked for.
-        return DiffResult(changes=bool(profile or others), replaces=profile, delete_before_replace=not profile)
+        # delete its keys' Secrets first, and it by the rules of a user that nobody wants any more.
+        return DiffResult(changes=bool(profile or others), replaces=profile, delete_before_replace=False)
 
     def create(self, props: Props) -> CreateResult:
         """Find or make the user, so that a repeat makes no second one; the one that it replaces goes first."""
@@ -66,7 +65,12 @@ class UserProvider(HeadscaleProvider):
             with self.channel.change(alone=replaced is not None) as client:
                 if replaced:
                     remade = rules.make_way(
-                        client, replaced, utc_now(), self.channel.record, wiped=self._wiped_keys(client)
+                        client,
+                        replaced,
+                        props["username"],
+                        utc_now(),
+                        self.channel.record,
+                        wiped=self._wiped_keys(client),
                     )
                     _tell(remade)
                 return rules.find_or_create(
@@ -74,6 +78,7 @@ class UserProvider(HeadscaleProvider):
                 )
 
         user = repeat_safely(find_or_create)
+        self.channel.made.add(("user", str(user.id)))
         return CreateResult(str(user.id), _outputs(props, user))
 
     def read(self, id_: str, props: Props) -> ReadResult:
@@ -102,6 +107,9 @@ class UserProvider(HeadscaleProvider):
 
     def delete(self, id_: str, props: Props) -> None:
         """Delete the user unless that would harm; one that is gone, or gone with its Headscale, is done."""
+        if ("user", id_) in self.channel.made:
+            # `pulumi up --replace` and a taint have no diff: `create` has found the same one.
+            return
 
         def delete() -> list[str]:
             with self.channel.change(alone=True) as client:

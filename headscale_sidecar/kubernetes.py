@@ -16,7 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from headscale_api.stored_keys.marks import DIGEST, EXPIRES_AT, marks_of
+from headscale_api.stored_keys.api_key import retiring_of
+from headscale_api.stored_keys.marks import DIGEST, EXPIRES_AT, KEY_ID, RETIRING, marks_of
 from headscale_api.stored_keys.store import ForeignSecret, StoredSecret
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -29,6 +30,7 @@ NOTES = "headscale-component/api-keys"
 """What is noted of the keys, on the claim: a JSON object, without any key."""
 
 _NO_CLAIM = (403, 404)
+_LONG_AGO = "1970-01-01T00:00:00+00:00"
 
 
 class KubernetesError(Exception):
@@ -81,8 +83,9 @@ def api_server(environment: Mapping[str, str]) -> ApiServer:
 class ManagedSecret:
     """The store of the one Secret, owned by the StatefulSet and so gone with it.
 
-    What is noted of its keys stands on the claim too: the keys live in the database there, and whoever finds no Secret
-    (deleted by hand, or with the instance, or another name is asked for) still knows which of them nobody holds.
+    What is noted of its keys stands on the claim too, for the keys live in the database there. Whoever finds no Secret
+    (deleted by hand, or with the instance, or another name is asked for), or an older one (from a backup), still knows
+    which of them nobody holds.
     """
 
     def __init__(self, server: ApiServer, instance: str) -> None:
@@ -90,11 +93,27 @@ class ManagedSecret:
         self._instance = instance
 
     def read(self, namespace: str, name: str) -> StoredSecret | None:
-        """Return our Secret; without a key in it where the claim alone tells of one; None where there is none."""
+        """Return our Secret, with what the claim tells besides; None where neither tells of a key.
+
+        A key that the claim notes as the one in force, and the Secret does not know, is to be revoked at once.
+        """
+        stored, noted = self._secret(namespace, name), self._noted(namespace)
+        if stored is None:
+            return StoredSecret({}, noted) if noted else None
+        if not noted:
+            # It was written before there were notes on the claim, or the claim is a new one.
+            self._note(namespace, stored.annotations)
+        known = {stored.annotations.get(KEY_ID), *retiring_of(stored)}
+        if noted.get(KEY_ID) in {None, *known}:
+            return stored
+        lost = f"{noted[KEY_ID]}@{_LONG_AGO}"
+        waiting = ",".join(filter(None, (stored.annotations.get(RETIRING), lost)))
+        return StoredSecret(stored.data, {**stored.annotations, RETIRING: waiting}, stored.labels)
+
+    def _secret(self, namespace: str, name: str) -> StoredSecret | None:
         status, body = self._server.call("GET", _path(namespace, name))
         if status == 404:  # noqa: PLR2004 - HTTP
-            noted = self._noted(namespace)
-            return StoredSecret({}, noted) if noted else None
+            return None
         if status != 200:  # noqa: PLR2004 - HTTP
             raise KubernetesError(f"Secret {namespace}/{name} cannot be read: {body.get('message')}")
         labels = body["metadata"].get("labels") or {}
@@ -119,7 +138,7 @@ class ManagedSecret:
             },
             "data": {key: base64.b64encode(value.encode()).decode() for key, value in secret.data.items()},
         }
-        self._note(namespace, marks_of(secret.annotations, without={DIGEST, EXPIRES_AT}))
+        self._note(namespace, secret.annotations)
         query = "?fieldManager=headscale-sidecar&force=true"
         status, body = self._server.call(
             "PATCH", _path(namespace, name) + query, document, content_type="application/apply-patch+yaml"
@@ -142,7 +161,8 @@ class ManagedSecret:
             noted = {}
         return {str(mark): str(text) for mark, text in noted.items()} if isinstance(noted, dict) else {}
 
-    def _note(self, namespace: str, marks: Mapping[str, str]) -> None:
+    def _note(self, namespace: str, annotations: Mapping[str, str]) -> None:
+        marks = marks_of(annotations, without={DIGEST, EXPIRES_AT})
         body = {"metadata": {"annotations": {NOTES: json.dumps(marks, sort_keys=True)}}}
         status, answer = self._server.call(
             "PATCH", self._claim(namespace), body, content_type="application/merge-patch+json"

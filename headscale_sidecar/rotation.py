@@ -11,7 +11,7 @@ import sys
 from datetime import UTC, datetime
 
 from headscale_api.client import HeadscaleClient
-from headscale_api.stored_keys.api_key import current, finish, is_due, rotate
+from headscale_api.stored_keys.api_key import Edited, current, finish, is_due, rotate
 from headscale_sidecar.kubernetes import ManagedSecret, api_server
 from headscale_sidecar.settings import settings_from
 
@@ -23,7 +23,7 @@ def main() -> int:
     store = ManagedSecret(api_server(os.environ), settings.instance)
     try:
         with HeadscaleClient.over_unix_socket(settings.socket_path) as client:
-            with contextlib.suppress(LookupError):
+            with contextlib.suppress(Edited):
                 finish(client, store, wanted, now)
             stored = store.read(wanted.namespace, wanted.secret_name)
             held = current(client, stored) if stored else None

@@ -112,7 +112,7 @@ def create(
         return make(client, store, wanted, now, None)
     keys = by_id(client.list_pre_auth_keys())
     finished = _finished(before, keys, wanted, now)
-    if finished and finished.key_id not in held:
+    if finished and not {finished.key_id, *before.annotations.get(REMADE_FROM, "").split(",")} & {*held}:
         return finished
     remove_pending(client, before, keys.values())
     made = make(client, store, wanted, now, before)
@@ -212,7 +212,9 @@ def held_in(stored: StoredSecret) -> Held | None:
 
 def data_key_of(stored: StoredSecret) -> str:
     """Return under which name a Secret holds its key."""
-    return stored.annotations.get(DATA_KEY_NAME, DATA_KEY)
+    # Those that were written before there was a mark for it hold nothing else.
+    only = next(iter(stored.data), DATA_KEY) if len(stored.data) == 1 else DATA_KEY
+    return stored.annotations.get(DATA_KEY_NAME, only)
 
 
 def _finished(before: StoredSecret, keys: Keys, wanted: Wanted, now: datetime) -> Held | None:

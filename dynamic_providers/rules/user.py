@@ -140,11 +140,15 @@ def _is_ours(client: HeadscaleClient, user: User, profile: Profile, record: Reco
     return not profile.differences(user, declared_only=False) and not keys and not nodes_of(client, user)
 
 
-def _adopted(name: str, found: list[User], adopt: str | None) -> User:
-    shown = ", ".join(
+def _shown(users: list[User]) -> str:
+    return ", ".join(
         f"id {user.id}" + (f" from the identity provider `{user.provider}`" if user.provider_id else "")
-        for user in found
+        for user in users
     )
+
+
+def _adopted(name: str, found: list[User], adopt: str | None) -> User:
+    shown = _shown(found)
     if adopt is None:
         raise UserError(
             f"user `{name}` exists already ({shown}) and is not this stack's: write `adopt: true` to keep it from now "
@@ -178,8 +182,11 @@ def rename(client: HeadscaleClient, state: Known, new: str, record: Record) -> U
         UserError: When the name is taken, or the user is gone.
     """
     gone = f"user `{state.name}` (id {state.user_id}) is gone: `pulumi refresh` notices, and makes it anew"
+    taken = f"the user cannot be called `{new}`: another one is; choose a name that is free"
     if find(client, state) is None:
         raise UserError(gone)
+    if _others(client, state, new):
+        raise UserError(taken)
     was_ours = record.holds(new)
     record.add(new)
     try:
@@ -187,7 +194,6 @@ def rename(client: HeadscaleClient, state: Known, new: str, record: Record) -> U
     except (AlreadyExists, NotFound) as error:
         if not was_ours:
             record.remove(new)
-        taken = f"the user cannot be called `{new}`: another one is; choose a name that is free"
         raise UserError(taken if isinstance(error, AlreadyExists) else gone) from None
     record.remove(state.name)
     return renamed
@@ -202,7 +208,7 @@ def what_replacement_means(name: str, fields: Sequence[str]) -> str:
 
 
 def make_way(
-    client: HeadscaleClient, state: Known, now: datetime, record: Record, *, wiped: WipedKeys | None = None
+    client: HeadscaleClient, state: Known, new: str, now: datetime, record: Record, *, wiped: WipedKeys | None = None
 ) -> list[str]:
     """Delete a user that is replaced because its profile changed, which Headscale cannot do otherwise.
 
@@ -211,6 +217,7 @@ def make_way(
     Args:
         client: The Headscale.
         state: The user; one that is gone is done.
+        new: The name that the other one is to have.
         now: The time.
         record: Which users are ours.
         wiped: See `delete`.
@@ -219,11 +226,17 @@ def make_way(
         The Secrets whose keys were made anew.
 
     Raises:
-        UserError: When it has nodes, or comes from an identity provider.
+        UserError: When it has nodes, comes from an identity provider, or the other one could not be made.
     """
     user = find(client, state)
     if user is None:
         return []
+    others = _others(client, state, new)
+    if others:
+        raise UserError(
+            f"user `{state.name}` cannot be made anew with another profile: `{new}` is also the name of "
+            f"{_shown(others)}; take the change back, or choose a name that is free"
+        )
     if user.provider_id:
         raise UserError(
             f"user `{user.name}` (id {user.id}) comes from the identity provider `{user.provider}`, which alone sets "
@@ -287,6 +300,11 @@ def delete(
     remade = wiped.remake(user) if wiped else []
     record.remove(user.name)
     return remade
+
+
+def _others(client: HeadscaleClient, state: Known, name: str) -> list[User]:
+    """Return other users of a name: a local one, and those of identity providers."""
+    return [user for user in client.list_users(name=name) if str(user.id) != state.user_id]
 
 
 def find(client: HeadscaleClient, state: Known) -> User | None:

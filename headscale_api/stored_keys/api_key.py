@@ -34,6 +34,10 @@ _PLAIN = Dress(DATA_KEY)
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
+class Edited(Exception):
+    """The Secret does not hold the key as it was written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """An API key as it is declared.
@@ -87,7 +91,8 @@ def is_due(expires_at: datetime, rotation_buffer: str, now: datetime) -> bool:
 def create(client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: datetime) -> Held:
     """Make the key and its Secret, or take over what a run that was killed had finished."""
     before = store.read(wanted.namespace, wanted.secret_name)
-    if before is not None and before.annotations.get(OWNER) == wanted.owner:
+    is_mine = before is not None and before.annotations.get(OWNER) == wanted.owner
+    if before is not None and is_mine and wanted.dress.is_worn_by(before):
         kept = current(client, before, wanted.dress.data_key)
         if kept is not None and not is_due(kept.expires_at, wanted.rotation_buffer, now):
             return finish(client, store, wanted, now)
@@ -135,7 +140,7 @@ def finish(client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: dat
     """Revoke what a killed run left and what has waited long enough, strike out the notes of it, and return the key.
 
     Raises:
-        LookupError: When the Secret does not hold a key as it was written; what was to be revoked is.
+        Edited: When the Secret does not hold a key as it was written; what was to be revoked is.
     """
     stored = store.read(wanted.namespace, wanted.secret_name)
     if stored is not None and is_unfinished(stored, now):
@@ -151,7 +156,7 @@ def finish(client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: dat
 def _written_in(stored: StoredSecret | None, data_key: str) -> Held:
     held = as_written(stored, data_key) if stored else None
     if held is None:
-        raise LookupError("the Secret does not hold the key as it was written")
+        raise Edited("the Secret does not hold the key as it was written")
     return held
 
 
@@ -159,7 +164,7 @@ def redress(store: SecretStore, wanted: Wanted, data_key_before: str) -> None:
     """Make the Secret look as it is wished now, with the same key.
 
     Raises:
-        LookupError: When it does not hold the key any more.
+        Edited: When it does not hold the key any more.
     """
     stored = store.read(wanted.namespace, wanted.secret_name)
     held = _written_in(stored, data_key_before)

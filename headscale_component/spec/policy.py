@@ -227,7 +227,28 @@ def document_in(file: str) -> Document:
     document = hujson.parse(Path(file).read_text())
     if not isinstance(document, dict):
         raise ValueError("holds no policy: write an object, `{...}`")  # noqa: TRY004 - the file's value is wrong
-    return document
+    return {name: _section_spelt_as_here(name, section) for name, section in _spelt_as_here(document).items()}
+
+
+def _section_spelt_as_here(name: str, section: Any) -> Any:  # noqa: ANN401 - parts of a document
+    if isinstance(section, list):
+        return [_spelt_as_here(rule) if isinstance(rule, dict) else rule for rule in section]
+    return _spelt_as_here(section) if name == "autoApprovers" and isinstance(section, dict) else section
+
+
+def _spelt_as_here(keys: Document) -> Document:
+    """Return an object as Headscale reads it: it minds no capitals (`ACLs`, `Action`), and null is nothing."""
+    return {_KNOWN.get(str(key).lower(), key): value for key, value in keys.items() if value is not None}
+
+
+_RULES = (AclSpec, GrantSpec, SshSpec, NodeAttributesSpec, PolicyTestSpec, SshTestSpec)
+_KNOWN = {
+    name.lower(): name
+    for model in (PolicySpec, AutoApproversSpec, *_RULES)
+    for name in (field.alias or key for key, field in model.model_fields.items())
+    if name not in OURS
+}
+"""The keys of a policy and its rules, by their small letters."""
 
 
 def _camel(key: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
@@ -23,7 +23,8 @@ Version = tuple[int, int]
 
 _NEWER: Version = (0, 29)
 _SINCE_NEWER = ("grants", "nodeAttrs", "tests", "sshTests", "randomizeClientPort")
-_TAGS_OWN_TAGS_SINCE: Version = (0, 28)
+_TAGS_AS_IDENTITY: Version = (0, 28)
+"""From here on tags may own tags, and nobody logs in everywhere."""
 _PORTS = re.compile(r"\*|\d{1,5}(-\d{1,5})?(,\d{1,5}(-\d{1,5})?)*")
 
 
@@ -35,11 +36,21 @@ class Place:
         kinds: What may stand there.
         autogroups: Which of Headscale's own groups may.
         has_ports: Whether each name has ports behind it.
+        since: What may stand there only from a version on.
+        until: What else may stand there before a version.
     """
 
     kinds: frozenset[str]
     autogroups: frozenset[str] = frozenset()
     has_ports: bool = False
+    since: Mapping[str, Version] = field(default_factory=dict)
+    until: Mapping[str, Version] = field(default_factory=dict)
+
+    def kinds_in(self, version: Version | None) -> frozenset[str]:
+        """Return what may stand there in a version of Headscale."""
+        before = {kind for kind, end in self.until.items() if version is not None and version < end}
+        not_yet = {kind for kind, begin in self.since.items() if version is not None and version < begin}
+        return self.kinds.union(before) - not_yet
 
 
 _ANYBODY = frozenset({"user", "group", "tag", "host", "address", "*"})
@@ -48,10 +59,15 @@ _SOURCE = Place(_ANYBODY, frozenset({"member", "tagged", "danger-all"}))
 _DESTINATION = Place(_ANYBODY, frozenset({"internet", "member", "tagged", "self"}))
 _DESTINATION_WITH_PORTS = Place(_ANYBODY, _DESTINATION.autogroups, has_ports=True)
 _SSH_SOURCE = Place(_OWNERS, frozenset({"member", "tagged"}))
-_SSH_DESTINATION = Place(frozenset({"user", "tag"}), frozenset({"member", "tagged", "self"}))
+_SSH_DESTINATION = Place(
+    frozenset({"user", "tag"}),
+    frozenset({"member", "tagged", "self"}),
+    until={"host": _NEWER, "*": _TAGS_AS_IDENTITY},
+)
 _TARGET = Place(_ANYBODY, frozenset({"member", "tagged"}))
 _TESTED = Place(_ANYBODY, frozenset({"member", "tagged", "self"}), has_ports=True)
-_OWNER = Place(_OWNERS)
+_OWNER = Place(_OWNERS, since={"tag": _TAGS_AS_IDENTITY})
+_APPROVER = Place(_OWNERS)
 _MEMBER = Place(frozenset({"user"}))
 _TAG = Place(frozenset({"tag"}))
 
@@ -68,7 +84,7 @@ _LISTS: dict[str, dict[str, Place]] = {
 _MAPS: dict[Path, Place] = {
     ("groups",): _MEMBER,
     ("tagOwners",): _OWNER,
-    ("autoApprovers", "routes"): _OWNER,
+    ("autoApprovers", "routes"): _APPROVER,
 }
 """The lists of names by name."""
 
@@ -116,9 +132,12 @@ def policy_problems(
 def _names_of(users: Mapping[str, Any]) -> Iterator[str]:
     """Yield every name by which a policy may call the declared users."""
     for name, user in users.items():
-        yield str(name) if "@" in str(name) else f"{name}@"
-        if isinstance(user, Mapping) and user.get("email"):
-            yield str(user["email"])
+        email = user.get("email") if isinstance(user, Mapping) else None
+        for its in filter(None, (str(name), email)):
+            # Headscale takes one `@` off the end, and asks for one somewhere.
+            yield f"{its}@"
+            if "@" in str(its):
+                yield str(its)
 
 
 def _shape(document: Document) -> Iterator[Problem]:
@@ -162,7 +181,7 @@ def _references(document: Document) -> Iterator[tuple[Path, str, Place]]:
             yield from _listed((*path, str(name)), members, place)
     approvers = _at(document, ("autoApprovers",))
     exits = approvers.get("exitNode", approvers.get("exit_node"))
-    yield from _listed(("autoApprovers", "exitNode"), exits, _OWNER)
+    yield from _listed(("autoApprovers", "exitNode"), exits, _APPROVER)
 
 
 def _listed(path: Path, names: object, place: Place) -> Iterator[tuple[Path, str, Place]]:
@@ -184,12 +203,9 @@ def _misplaced(alias: str, place: Place, version: Version | None) -> str | None:
     if kind == "autogroup" and autogroup not in place.autogroups:
         choice = ", ".join(f"`autogroup:{its}`" for its in sorted(place.autogroups)) or "none"
         return f"`{alias}` is no group that may stand here; may: {choice}"
-    if kind == "host" and place is _SSH_DESTINATION and version is not None and version < _NEWER:
-        return None
-    if kind != "autogroup" and kind not in place.kinds:
-        return f"`{alias}` may not stand here, but {_choice(place.kinds)} may"
-    if kind == "tag" and place is _OWNER and version is not None and version < _TAGS_OWN_TAGS_SINCE:
-        return f"`{alias}` may own something from Headscale 0.28 on; name a group or a user"
+    kinds = place.kinds_in(version)
+    if kind != "autogroup" and kind not in kinds:
+        return f"`{alias}` may not stand here, but {_choice(kinds)} may"
     return None
 
 
@@ -208,7 +224,7 @@ def _kind_of(alias: str) -> str:
     """Return what a name means, by Headscale's own order; of an autogroup, which."""
     if alias == "*":
         return "*"
-    if _is_network(alias.strip("[]")):
+    if _is_network(re.sub(r"[\[\]]", "", alias)):
         return "address"
     if alias.startswith("autogroup:"):
         return alias
@@ -251,7 +267,7 @@ def policy_warnings(document: Document) -> list[str]:
     rules = [rule for name in ("acls", "grants") for rule in _rules(document, name)]
     if not rules:
         return ["the policy has no rule under `acls` or `grants`: no node reaches any other"]
-    groups = _at(document, ("groups",))
+    groups: Mapping[str, Any] = _at(document, ("groups",))
     sources = {str(source) for rule in rules for source in _items(rule.get("src"))}
     warnings = []
     if not any(_is_people(source, groups) for source in sources):
@@ -259,7 +275,7 @@ def policy_warnings(document: Document) -> list[str]:
     for name, members in groups.items():
         if "admin" in name and not _items(members):
             warnings.append(f"`{name}` has no members: its admins are locked out")
-        elif "admin" in name and name not in sources and "*" not in sources:
+        elif "admin" in name and not any(_may_be(source, name, members) for source in sources):
             warnings.append(f"no rule lets `{name}` reach anything: its admins are locked out")
     return warnings
 
@@ -268,6 +284,12 @@ def _is_people(source: str, groups: Mapping[str, Any]) -> bool:
     if source.startswith("group:"):
         return bool(_items(groups.get(source)))
     return source not in {"autogroup:tagged", "autogroup:internet"} and not source.startswith("tag:")
+
+
+def _may_be(source: str, group: str, members: object) -> bool:
+    """Return whether a source lets somebody of a group in: itself, everybody, a member, or an address that may be."""
+    everybody = {"*", "autogroup:member", "autogroup:danger-all"}
+    return source in {group, *everybody, *_items(members)} or _kind_of(source) in {"address", "host"}
 
 
 def _is_network(text: str) -> bool:

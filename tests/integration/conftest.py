@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -38,10 +39,17 @@ def binary(version):
     return subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY).stdout.strip()
 
 
+_PORTS = random.sample(range(20_000, 30_000), 10_000)
+"""Below those that the system gives to outgoing connections, which would be taken by the time a server wants them."""
+
+
 def free_port(kind=socket.SOCK_STREAM):
-    with contextlib.closing(socket.socket(socket.AF_INET, kind)) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Return a port that nobody has, and that is never returned again."""
+    while True:
+        port = _PORTS.pop()
+        with contextlib.closing(socket.socket(socket.AF_INET, kind)) as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Discreet(HeadscaleClient):

@@ -11,6 +11,7 @@ from headscale_component.spec.policy import policy_text
 from tests.integration.conftest import running
 
 VERSIONS = {"0.28": "v0.28.0", "0.29": "v0.29.1"}
+OLDER = {"0.26": "v0.26.1", "0.27": "v0.27.1"}
 OPEN = {"action": "accept", "src": ["*"], "dst": ["*:*"]}
 NAMES = {
     "groups": {"group:a": ["alice@"]},
@@ -92,7 +93,7 @@ def ours(version, policy):
     config = {"server_url": "https://vpn.example.com"}
     try:
         spec = HeadscaleArgs.model_validate(
-            {"version": VERSIONS[version], "config": config, "users": {"alice": {}}, "policy": policy}
+            {"version": (VERSIONS | OLDER)[version], "config": config, "users": {"alice": {}}, "policy": policy}
         )
     except SpecError as error:
         return None, str(error)
@@ -141,6 +142,63 @@ def test_what_is_new_is_taken_from_its_version_on(server, policy):
 def test_a_mistake_in_what_is_new_is_refused(server, policy):
     assert ours(server.version, policy)[1] is not None
     assert theirs(server, json.dumps(policy)) is not None
+
+
+OF_OLDER = {
+    "approvers": {
+        "tagOwners": {"tag:router": ["alice@"]},
+        "acls": [OPEN],
+        "autoApprovers": {"routes": {"10.0.0.0/8": ["tag:router", "alice@"]}, "exitNode": ["tag:router"]},
+    },
+    "login everywhere": {"ssh": [{"action": "accept", "src": ["alice@"], "dst": ["*"], "users": ["root"]}]},
+}
+BAD_OF_OLDER = {
+    "a tag of a tag": {"tagOwners": {"tag:a": ["alice@"], "tag:b": ["tag:a"]}, "acls": [OPEN]},
+    "a grant": {"grants": [{"src": ["*"], "dst": ["*"], "ip": ["*"]}]},
+}
+
+
+@pytest.fixture(scope="module", params=OLDER)
+def older(request, tmp_path_factory):
+    with running(request.param, tmp_path_factory.mktemp("policies")) as headscale:
+        yield headscale
+
+
+@pytest.mark.parametrize("policy", OF_OLDER.values(), ids=OF_OLDER)
+def test_what_older_ones_take_is_taken(older, policy):
+    text, problem = ours(older.version, policy)
+
+    assert problem is None
+    assert theirs(older, text) is None
+
+
+@pytest.mark.parametrize("policy", BAD_OF_OLDER.values(), ids=BAD_OF_OLDER)
+def test_what_older_ones_do_not_know_is_refused(older, policy):
+    assert ours(older.version, policy)[1] is not None
+
+
+CAPITALS = """{
+  // as many write it
+  "Groups": {"group:a": ["alice@"]},
+  "TagOwners": {"tag:a": ["group:a"]},
+  "ACLs": [{"Action": "accept", "Src": ["group:a", "alice@example.com@"], "dst": ["[fd7a::1]/128:443", "tag:a:22"]}],
+  "autoApprovers": {"routes": null, "exitNode": ["tag:a"]},
+}"""
+
+
+def test_a_file_is_read_as_headscale_reads_it(server, tmp_path):
+    (tmp_path / "policy.hujson").write_text(CAPITALS.replace("[fd7a::1]/128", "fd7a::1"))
+    config = {"server_url": "https://vpn.example.com"}
+    spec = HeadscaleArgs.model_validate(
+        {
+            "version": VERSIONS[server.version],
+            "config": config,
+            "users": {"alice": {"email": "alice@example.com"}},
+            "policy": {"file": str(tmp_path / "policy.hujson"), "tagOwners": {"tag:b": ["alice@"]}},
+        }
+    )
+
+    assert theirs(server, policy_text(spec.policy)) is None
 
 
 @pytest.mark.parametrize("policy", {**GOOD, **BAD}.values(), ids={**GOOD, **BAD})

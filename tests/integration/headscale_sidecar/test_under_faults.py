@@ -324,6 +324,48 @@ def test_a_secret_that_is_deleted_with_its_sidecar_leaves_no_key_that_nobody_hol
     assert "hskey" not in str(api_server.claim)
 
 
+def a_ready_one(make_sidecar, **settings):
+    sidecar = make_sidecar(**settings)
+    sidecar.start()
+    eventually("ready", lambda: sidecar.says("/readyz"))
+    sidecar.kill()
+    sidecar.process.wait()
+
+
+def test_a_secret_that_gets_its_old_name_back_leaves_no_key_in_the_other(headscale, api_server, make_sidecar):
+    for name in ("key", "other", "key"):
+        a_ready_one(make_sidecar, SECRET_NAME=name)
+
+    sidecar = make_sidecar()
+    sidecar.start()
+    eventually("one key", lambda: prefixes(headscale) == [api_key_prefix(api_server.key())])
+    assert "other" in api_server.secrets
+
+
+def test_a_secret_from_a_backup_does_not_hide_the_key_that_was_made_since(headscale, api_server, make_sidecar):
+    a_ready_one(make_sidecar)
+    backup = api_server.secret
+    api_server.secret = None
+    a_ready_one(make_sidecar)
+    assert api_server.secret != backup
+    api_server.secret = backup
+
+    sidecar = make_sidecar()
+    sidecar.start()
+    eventually("one key", lambda: prefixes(headscale) == [api_key_prefix(api_server.key())])
+
+
+def test_a_secret_from_before_there_were_notes_on_the_claim_is_noted(headscale, api_server, make_sidecar):
+    a_ready_one(make_sidecar)
+    api_server.claim.clear()
+    a_ready_one(make_sidecar)
+    api_server.secret = None
+
+    sidecar = make_sidecar()
+    sidecar.start()
+    eventually("one key", lambda: api_server.secret and prefixes(headscale) == [api_key_prefix(api_server.key())])
+
+
 def test_a_secret_that_holds_no_text_is_mended(headscale, api_server, make_sidecar):
     sidecar = make_sidecar()
     sidecar.start()

@@ -126,7 +126,7 @@ def test_a_change_of_profile_that_ends_anywhere_is_done_by_the_next_run_and_give
         users = [user.find_or_create(client, "alice", ALICE, record)]
 
         def replace(client, record):
-            user.make_way(client, known(users[-1]), datetime.now(UTC), record)
+            user.make_way(client, known(users[-1]), "alice", datetime.now(UTC), record)
             return user.find_or_create(client, "alice", Profile(f"Alice {len(users)}"), record)
 
         for _ in lives(lambda life: replace(Mortal(client, life), Mortal(record, life)), end):
@@ -145,13 +145,17 @@ def test_a_change_of_profile_never_costs_a_node_and_never_touches_an_identity_pr
         join(headscale, "alice", 1)
 
         with pytest.raises(UserError, match=r"cannot change the profile of a user.* has nodes: node-1 .id 1."):
-            user.make_way(client, known(made), datetime.now(UTC), record)
+            user.make_way(client, known(made), "alice", datetime.now(UTC), record)
         assert (client.list_users(), len(client.list_nodes())) == ([made], 1)
     add_one_of_an_identity_provider(headscale, "bob")
     with headscale.client() as client:
         (bob,) = client.list_users(name="bob")
+        local = user.find_or_create(client, "carol", Profile(), record)
+        with pytest.raises(UserError, match=r"`bob` is also the name of id 2 from the identity provider `oidc`"):
+            user.make_way(client, known(local), "bob", datetime.now(UTC), record)
+        assert local in client.list_users()
         with pytest.raises(UserError, match=r"comes from the identity provider `oidc`, which alone sets its profile"):
-            user.make_way(client, known(bob), datetime.now(UTC), record)
+            user.make_way(client, known(bob), "bob", datetime.now(UTC), record)
 
 
 def join(headscale, name, number):
@@ -248,6 +252,39 @@ def test_a_key_that_was_made_anew_is_known_by_the_one_in_whose_place_it_is(heads
         assert (client.list_pre_auth_keys(), store.secrets) == ([], {})
 
 
+def test_a_key_that_was_made_anew_is_replaced_like_any_other(headscale):
+    """Before the next refresh, by the state that knows the old one."""
+    with headscale.client() as client:
+        record, store, now = MemoryRecord(), MemoryStore(), datetime.now(UTC)
+        alice, bob = (user.find_or_create(client, name, Profile(), record) for name in ("alice", "bob"))
+        wanted = a_key(user_id=str(alice.id), reusable=True)
+        state = pre_auth_key.create(client, store, wanted, now)
+        user.delete(client, known(bob), now, record, wiped=wiped_keys(client, store))
+
+        new = pre_auth_key.create(client, store, wanted, now, held=[state.key_id])
+        deleted(client, store, state)
+
+        assert [str(key.id) for key in client.list_pre_auth_keys()] == [new.key_id]
+        assert store.read("ns", "laptop").data == {"key": new.text}
+
+
+def test_a_secret_from_before_there_was_a_mark_for_its_data_key_is_known(headscale):
+    with headscale.client() as client:
+        record, store, now = MemoryRecord(), MemoryStore(), datetime.now(UTC)
+        alice, bob = (user.find_or_create(client, name, Profile(), record) for name in ("alice", "bob"))
+        wanted = a_key(user_id=str(alice.id), dress=Dress("TS_AUTHKEY"))
+        pre_auth_key.create(client, store, wanted, now)
+        stored = store.read("ns", "laptop")
+        older = {mark: text for mark, text in stored.annotations.items() if not mark.endswith("/data-key")}
+        assert older != stored.annotations
+        store.write("ns", "laptop", replace(stored, annotations=older))
+
+        user.delete(client, known(bob), now, record, wiped=wiped_keys(client, store))
+
+        (key,) = client.list_pre_auth_keys()
+        assert store.read("ns", "laptop").data["TS_AUTHKEY"].startswith(key.key[:23])
+
+
 def test_a_key_that_is_over_does_not_come_back_with_those_that_a_deletion_took(headscale):
     with headscale.client() as client:
         record, store, now = MemoryRecord(), MemoryStore(), datetime.now(UTC)
@@ -341,7 +378,7 @@ def test_in_a_new_database_a_strangers_key_and_user_of_the_same_id_are_left_alon
         deleted(client, store, state)
         with pytest.raises(UserError, match="is gone"):
             user.rename(client, known(alice), "alicia", record)
-        user.make_way(client, known(alice), datetime.now(UTC), record)
+        user.make_way(client, known(alice), "alice", datetime.now(UTC), record)
         user.delete(client, known(alice), datetime.now(UTC), record)
 
         assert (len(client.list_pre_auth_keys()), client.list_users()) == (1, [stranger])

@@ -19,6 +19,7 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|Ei|k|M|G|T|P|E)?")
 _USER_EMAIL = re.compile(r"[a-z0-9][a-z0-9._+-]*@[a-z0-9][a-z0-9.-]*\.[a-z]{2,}")
 _QUALIFIED = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?")
+_IDS_END = 2**63
 _VERSION = re.compile(r"v?\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?")
 
 
@@ -109,7 +110,8 @@ def username(value: str) -> str:
 
 def data_key(value: str) -> str:
     """Check under which name a value stands in a Secret (Kubernetes: letters, digits, `-`, `_` and `.`)."""
-    if re.fullmatch(r"[-._a-zA-Z0-9]{1,253}", value) and value not in {"expiration", "created-at"}:
+    is_name = re.fullmatch(r"[-._a-zA-Z0-9]{1,253}", value) and value != "." and not value.startswith("..")
+    if is_name and value not in {"expiration", "created-at"}:
         return value
     raise ValueError(
         f"`{value}` cannot name the key in a Secret: write letters, digits, `-`, `_` and `.`, as `TS_AUTHKEY`; "
@@ -147,9 +149,19 @@ def numeric_id(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def adoption(value: object) -> object:
+    """Check whether a user is adopted: yes, no, or the one of an id."""
+    text = numeric_id(value)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(text, str) and re.fullmatch(r"[1-9][0-9]{0,18}", text):
+        return user_id(text)
+    raise ValueError("is `true`, `false`, or Headscale's id of the user, see `headscale users list`")
+
+
 def user_id(value: str) -> str:
     """Check the id of a Headscale user."""
-    if re.fullmatch(r"[1-9][0-9]{0,19}", value):
+    if re.fullmatch(r"[1-9][0-9]{0,18}", value) and int(value) < _IDS_END:
         return value
     raise ValueError(f"`{value}` is no user id; Headscale's ids are whole numbers from 1, see `headscale users list`")
 

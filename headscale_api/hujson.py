@@ -23,6 +23,18 @@ def parse(text: str) -> Any:  # noqa: ANN401 - any JSON
         return token[1] or re.sub(r"[^\n]", " ", token[0])
 
     try:
-        return json.loads(_LAST_COMMA.sub(plain, _COMMENT.sub(plain, text)))
+        return json.loads(_LAST_COMMA.sub(plain, _COMMENT.sub(plain, text)), object_pairs_hook=_each_once)
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
     except json.JSONDecodeError as error:
         raise ValueError(f"is no HuJSON: {error.msg}, line {error.lineno} column {error.colno}") from None
+
+
+def _each_once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; Headscale takes none that says something twice."""
+    found = dict(members)
+    if len(found) < len(members):
+        names = [name for name, _ in members]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"has `{twice}` twice in one object; keep one of them")
+    return found

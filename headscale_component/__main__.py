@@ -18,6 +18,8 @@ from pathlib import Path
 
 from headscale_component.spec.errors import Problem, SpecError
 from headscale_component.spec.instances import ROOT, load_instances
+from headscale_component.spec.policy import policy_document
+from headscale_component.spec.policy_rules import policy_warnings
 from headscale_component.stack_file import StackFile, read, stack_file, stack_files
 
 
@@ -51,7 +53,9 @@ def _paths(parsed: argparse.Namespace) -> list[Path]:
 
 
 def _validate(file: StackFile, parsed: argparse.Namespace) -> int:
-    load_instances(file.instances)
+    for name, spec in load_instances(file.instances).items():
+        for warning in policy_warnings(policy_document(spec.policy)) if spec.policy else ():
+            print(f"note: {name}: {warning}")
     print("ok" if parsed.file or parsed.stack else f"{file.path}: ok")
     return 0
 

@@ -13,7 +13,7 @@ from dynamic_providers.connection import ConnectionArgs, HeadscaleConnection
 from dynamic_providers.policy import Policy
 from dynamic_providers.pre_auth_key import PreAuthKey
 from dynamic_providers.user import User
-from headscale_api import Node, hujson
+from headscale_api import Node
 from headscale_api import User as HeadscaleUser
 from headscale_component.manifests import (
     config_map,
@@ -31,7 +31,7 @@ from headscale_component.spec import ApiKeySpec, HeadscaleArgs, PreAuthKeySpec, 
 from headscale_component.spec.config.kinds import port_of
 from headscale_component.spec.errors import Problem
 from headscale_component.spec.model import is_output
-from headscale_component.spec.policy import policy_text
+from headscale_component.spec.policy import policy_document, policy_text
 from headscale_component.spec.policy_rules import policy_warnings
 from headscale_component.versions import NEWEST_HEADSCALE, is_newer_than_known
 
@@ -222,7 +222,7 @@ class Headscale(pulumi.ComponentResource):
         if self._spec.config.policy.mode != "database":
             return None
         text = policy_text(spec) if spec else None
-        for warning in policy_warnings(hujson.parse(text)) if text else ():
+        for warning in policy_warnings(policy_document(spec)) if spec else ():
             pulumi.warn(f"{self._name}: {warning}", self)
         return Policy(
             f"{self._name}-policy",

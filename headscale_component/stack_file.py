@@ -55,7 +55,11 @@ def stack_files(directory: Path) -> list[Path]:
         SpecError: When there are none.
     """
     description = directory / "Pulumi.yaml"
-    project = yaml.safe_load(description.read_text()) if description.exists() else {}
+    try:
+        project = yaml.safe_load(description.read_text()) if description.exists() else {}
+    except (yaml.YAMLError, ValueError) as error:
+        raise SpecError([Problem((), f"{description} is no YAML: {' '.join(str(error).split())}")]) from None
+    project = project if isinstance(project, Mapping) else {}
     folder = directory / str(project.get("stackConfigDir", "."))
     found = sorted(folder.glob("Pulumi.*.yaml"))
     if not found:
@@ -88,7 +92,7 @@ def read(path: Path) -> StackFile:
         raise SpecError([Problem((), f"{path} cannot be read: {error.strerror}")]) from None
     except UnicodeDecodeError:
         raise SpecError([Problem((), f"{path} is no text")]) from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise SpecError([Problem((), f"{path} is no YAML: {' '.join(str(error).split())}")]) from None
     config = tree.get("config") if isinstance(tree, Mapping) else None
     instances = config.get(ROOT) if isinstance(config, Mapping) else None

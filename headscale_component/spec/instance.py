@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ModelWrapValidatorHandler, ValidationError, model_validator
 
 from headscale_component.spec.api_key import ApiKeySpec, ManagedApiKeySpec
 from headscale_component.spec.config import HeadscaleConfig
@@ -20,6 +20,9 @@ from headscale_component.spec.rules import broken_rules
 from headscale_component.spec.user import UserSpec
 from headscale_component.spec.values import DnsLabel, DnsSubdomain, Duration, Quantity, Username, Version
 from headscale_component.versions import NEWEST_HEADSCALE, minor_version
+
+_OR_NOTHING = BeforeValidator(lambda value: {} if value is None else value)
+"""A name with nothing behind it, as `alice:`, says all that there is to say."""
 
 _RETIRED = {("config", *path): hint for path, hint in RETIRED.items()}
 
@@ -88,7 +91,7 @@ class HeadscaleArgs(SpecModel):
     connection: ConnectionSpec = ConnectionSpec()
     """How Pulumi reaches the instance to manage users and keys."""
 
-    users: dict[Username, UserSpec] = Field(default_factory=dict)
+    users: dict[Username, Annotated[UserSpec, _OR_NOTHING]] = Field(default_factory=dict)
     """The users, by name."""
 
     adopt_users: bool = False
@@ -104,7 +107,7 @@ class HeadscaleArgs(SpecModel):
     pre_auth_keys: dict[DnsSubdomain, PreAuthKeySpec] = Field(default_factory=dict)
     """The keys with which nodes join, by name."""
 
-    api_keys: dict[DnsSubdomain, ApiKeySpec] = Field(default_factory=dict)
+    api_keys: dict[DnsSubdomain, Annotated[ApiKeySpec, _OR_NOTHING]] = Field(default_factory=dict)
     """More API keys, for other programs, by name."""
 
     @model_validator(mode="wrap")
@@ -112,11 +115,12 @@ class HeadscaleArgs(SpecModel):
     def _all_problems_at_once(cls, data: Any, check: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401 - raw input
         if isinstance(data, cls):
             return data
-        problems = broken_rules(data)
         try:
             checked = check(data)
         except ValidationError as error:
-            raise SpecError([*problems_of(error, cls, _RETIRED), *problems]) from None
+            problems = [*problems_of(error, cls, _RETIRED), *broken_rules(data, is_well_formed=False)]
+            raise SpecError(problems) from None
+        problems = broken_rules(data, is_well_formed=True)
         if problems:
             raise SpecError(problems)
         return checked

@@ -84,17 +84,25 @@ def _with_home_of_user(problem: Problem, document: Mapping[str, Any]) -> Problem
     """Say of a user that is not there in which other instance it is: a likely mistake, and no help there."""
     if problem.path[2:3] != ("preAuthKeys",) or problem.path[-1] != "user":
         return problem
+    if "is not under `users`" not in problem.message:
+        return problem
     *_, key, _user = problem.path
     written = document[str(problem.path[1])]
     wanted = next((its.get("user") for name, its in _keys_of(written).items() if name == key), None)
-    homes = [name for name, raw in document.items() if isinstance(raw, Mapping) and wanted in (raw.get("users") or {})]
-    if not homes or "is not under `users`" not in problem.message:
+    homes = [name for name, raw in document.items() if name != problem.path[1] and wanted in _users_of(raw)]
+    if not homes:
         return problem
     return Problem(
         problem.path, f"{problem.message}; instance `{homes[0]}` has a user of this name, and is another tailnet"
     )
 
 
+def _users_of(instance: object) -> Mapping[str, Any]:
+    users = instance.get("users") if isinstance(instance, Mapping) else None
+    return users if isinstance(users, Mapping) else {}
+
+
 def _keys_of(instance: Mapping[str, Any]) -> Mapping[str, Any]:
-    keys = instance.get("preAuthKeys", instance.get("pre_auth_keys")) or {}
+    keys = instance.get("preAuthKeys", instance.get("pre_auth_keys"))
+    keys = keys if isinstance(keys, Mapping) else {}
     return {name: its for name, its in keys.items() if isinstance(its, Mapping)}

@@ -198,6 +198,11 @@ def policy_text(spec: PolicySpec) -> str:
     return json.dumps(document_of(written), indent=2)
 
 
+def policy_document(spec: PolicySpec) -> Document:
+    """Return the policy as Headscale reads it."""
+    return document_of(spec.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True))
+
+
 def document_of(written: Mapping[str, Any]) -> Document:
     """Return the whole policy that a person wrote: the file, and what is added to it.
 
@@ -224,7 +229,7 @@ def document_in(file: str) -> Document:
         OSError: When the file cannot be read.
         ValueError: When it is no HuJSON, or no object.
     """
-    document = hujson.parse(Path(file).read_text())
+    document = hujson.parse(Path(file).read_text(encoding="utf-8-sig"))
     if not isinstance(document, dict):
         raise ValueError("holds no policy: write an object, `{...}`")  # noqa: TRY004 - the file's value is wrong
     return {name: _section_spelt_as_here(name, section) for name, section in _spelt_as_here(document).items()}

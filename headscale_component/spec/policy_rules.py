@@ -25,6 +25,11 @@ _NEWER: Version = (0, 29)
 _SINCE_NEWER = ("grants", "nodeAttrs", "tests", "sshTests", "randomizeClientPort")
 _TAGS_AS_IDENTITY: Version = (0, 28)
 """From here on tags may own tags, and nobody logs in everywhere."""
+_LAST_PORT = 65535
+_PROTOCOLS = frozenset(
+    "icmp igmp ipv4 ip-in-ip tcp egp igp udp gre esp ah sctp ipv6-icmp fc".split()  # noqa: SIM905 - a list to read
+)
+_LAST_PROTOCOL = 255
 _PORTS = re.compile(r"\*|\d{1,5}(-\d{1,5})?(,\d{1,5}(-\d{1,5})?)*")
 
 
@@ -163,6 +168,12 @@ def _part(part: Document, known: _Known) -> Iterator[Problem]:
         if problem:
             yield Problem(path, problem)
     yield from _wrong_definitions(part)
+    for section in ("acls", "tests"):
+        for index, rule in enumerate(_rules(part, section)):
+            proto = str(rule.get("proto") or "tcp").lower()
+            is_number = re.fullmatch(r"[1-9]\d{0,2}", proto) and int(proto) <= _LAST_PROTOCOL
+            if proto not in _PROTOCOLS and not is_number:
+                yield Problem((section, index, "proto"), f"`{proto}` is no protocol; write `tcp`, `udp`, `icmp`, or 6")
     for index, rule in enumerate(_rules(part, "grants")):
         if not rule.get("ip") and not rule.get("app"):
             yield Problem(("grants", index), 'allows nothing: give `ip`, as `["443"]` or `["*"]`, or `app`')
@@ -192,10 +203,18 @@ def _listed(path: Path, names: object, place: Place) -> Iterator[tuple[Path, str
 def _wrong_name(alias: str, place: Place, known: _Known) -> str | None:
     if place.has_ports:
         host, _, ports = alias.rpartition(":")
-        if not host or not _PORTS.fullmatch(ports):
-            return f"`{alias}` has no ports; write them behind it, as `tag:web:443` or `*:*`"
+        if not host or not _are_ports(ports):
+            return f"`{alias}` has no ports; write them behind it, as `tag:web:443`, `web:80,8000-8100` or `*:*`"
         alias = host
     return _misplaced(alias, place, known.version) or _undefined(alias, known)
+
+
+def _are_ports(text: str) -> bool:
+    """Return whether a text is `*`, or ports and ranges of them up to 65535."""
+    if not _PORTS.fullmatch(text):
+        return False
+    ranges = [[int(port) for port in part.split("-")] for part in text.split(",")] if text != "*" else []
+    return all(part == sorted(part) and part[-1] <= _LAST_PORT for part in ranges)
 
 
 def _misplaced(alias: str, place: Place, version: Version | None) -> str | None:

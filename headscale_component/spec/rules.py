@@ -6,8 +6,8 @@ a person gets every problem at once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
-from itertools import chain
 from typing import Any
 
 from headscale_api.durations import parse_duration
@@ -21,15 +21,27 @@ Raw = Mapping[str, Any]
 Path = tuple[PathPart, ...]
 
 
-def broken_rules(instance: object) -> list[Problem]:
+def broken_rules(instance: object, *, is_well_formed: bool) -> list[Problem]:
     """Return the problems between fields of one instance.
 
     Args:
-        instance: The instance as it was written; what has the wrong shape is left to the models.
+        instance: The instance as it was written.
+        is_well_formed: Whether the models have taken it. Where not, a rule that stumbles over a wrong shape ends there:
+            the models tell of it.
     """
     written = _section(instance)
-    of_config = broken_config_rules(_section(get(written, "config")), minor_version(get(written, "version")))
-    return [*chain.from_iterable(rule(written) for rule in RULES), *of_config]
+    found: list[Problem] = []
+    for rule in (*RULES, _config_is_whole):
+        try:
+            found.extend(rule(written))
+        except (TypeError, ValueError, AttributeError):
+            if is_well_formed:
+                raise
+    return found
+
+
+def _config_is_whole(instance: Raw) -> Iterator[Problem]:
+    yield from broken_config_rules(_section(get(instance, "config")), minor_version(get(instance, "version")))
 
 
 def secrets_of(instance: Raw) -> Iterator[tuple[str, str, Path]]:
@@ -82,7 +94,11 @@ def _key_owner(instance: Raw) -> Iterator[Problem]:
         if user is None and user_id is None and not get(key, "tags"):
             yield Problem(path, "belongs to nobody: give `user`, `userId` or `tags`")
         if isinstance(user, str) and user not in users:
-            known = f"declared are: {', '.join(sorted(users))}" if users else "none is declared"
+            renamed = [its for its, raw in users.items() if get(_section(raw), "renamedFrom") == user]
+            if renamed:
+                yield Problem((*path, "user"), f"`{user}` is `{renamed[0]}` now; write that")
+                continue
+            known = f"declared are: {', '.join(sorted(map(str, users)))}" if users else "none is declared"
             yield Problem(
                 (*path, "user"),
                 f"`{user}` is not under `users` ({known}); add it there, or give the `userId` of a user from elsewhere",
@@ -119,12 +135,25 @@ def _buffers_fit(instance: Raw) -> Iterator[Problem]:
             fits = parse_duration(buffer) < parse_duration(expiration)
         except ValueError:
             continue
+        overlap = get(key, "overlap")
+        if fits and overlap is not None and _is_longer(overlap, buffer):
+            yield Problem(
+                (*path, "overlap"),
+                f"`{overlap}` is longer than the rotation buffer, `{buffer}`: the key ends before; write less",
+            )
         if not fits:
             yield Problem(
                 (*path, "rotationBuffer"),
                 f"`{buffer}` is not below the expiration, `{expiration}`: the key would be replaced without end; "
                 "write less, a tenth of the expiration is usual",
             )
+
+
+def _is_longer(one: object, other: str) -> bool:
+    try:
+        return parse_duration(str(one)) > parse_duration(other)
+    except ValueError:
+        return False
 
 
 def _renewal_ends(instance: Raw) -> Iterator[Problem]:
@@ -153,11 +182,19 @@ def _users_are_told_apart(instance: Raw) -> Iterator[Problem]:
             first = adopted.setdefault(str(adopt), name)
             if first != name:
                 yield Problem(("users", name, "adopt"), f"`{adopt}` is adopted by `{first}` too; one of them is wrong")
+        if get(user, "forceDelete") is True and get(user, "retain") is True:
+            yield Problem(("users", name), "`forceDelete` and `retain` contradict each other; keep one of them")
         if before is None:
             continue
         first = renamed.setdefault(str(before), name)
-        if before in users:
-            yield Problem(("users", name, "renamedFrom"), f"`{before}` is still under `users`; remove it there")
+        if before == name:
+            yield Problem(("users", name, "renamedFrom"), "is the name that it has; leave it out")
+        elif before in users:
+            yield Problem(
+                ("users", name, "renamedFrom"),
+                f"`{before}` is still under `users`; where that is the same person, remove it there; where names are "
+                "passed on or swapped, rename one user in each `pulumi up`, by a name in between",
+            )
         elif first != name:
             yield Problem(("users", name, "renamedFrom"), f"`{first}` is renamed from `{before}` too; keep one of them")
 
@@ -193,6 +230,8 @@ def _policy_is_whole(instance: Raw) -> Iterator[Problem]:
 def _direct_needs_an_address(instance: Raw) -> Iterator[Problem]:
     connection = _section(get(instance, "connection"))
     channel, managed = get(connection, "channel"), get(_section(get(instance, "apiKey")), "autoManage", True)
+    if channel != "direct" and get(connection, "address") is not None:
+        yield Problem(("connection", "address"), "is for `channel: direct`; write that too, or leave it out")
     if channel == "direct" and get(connection, "address") is None:
         yield Problem(
             ("connection", "address"),
@@ -203,6 +242,28 @@ def _direct_needs_an_address(instance: Raw) -> Iterator[Problem]:
     if channel == "relay" and not managed:
         yield Problem(
             ("connection", "channel"), "`relay` is the sidecar's; with `apiKey.autoManage: false` write `pod`"
+        )
+
+
+_GRPC_ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(\d{1,5})")
+_REST_ADDRESS = re.compile(r"https://[^\s/]+/?")
+
+
+def _address_is_spoken_to(instance: Raw) -> Iterator[Problem]:
+    address, minor = get(_section(get(instance, "connection")), "address"), minor_version(get(instance, "version"))
+    path = ("connection", "address")
+    if not isinstance(address, str):
+        return
+    if _REST_ADDRESS.fullmatch(address):
+        if minor is not None and minor < (0, 28):
+            yield Problem(path, "REST is spoken with Headscale 0.28 and newer; write `host:port` of its gRPC listener")
+    elif _GRPC_ADDRESS.fullmatch(address):
+        if minor is not None and minor > NEWEST_HEADSCALE:
+            yield Problem(path, "Headscale 0.30 and newer have no gRPC; write `https://` and the host")
+    else:
+        yield Problem(
+            path,
+            f"`{address}` is no address: write `host:port` for gRPC, or `https://host` for REST; no key goes in clear",
         )
 
 
@@ -252,5 +313,6 @@ RULES: tuple[Callable[[Raw], Iterator[Problem]], ...] = (
     _transport_is_spoken,
     _policy_is_whole,
     _direct_needs_an_address,
+    _address_is_spoken_to,
     _paths_lead_somewhere,
 )

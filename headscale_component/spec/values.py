@@ -23,4 +23,4 @@ SecretKey = Annotated[str, AfterValidator(fields.data_key)]
 SecretLabels = Annotated[dict[str, str], AfterValidator(fields.secret_labels)]
 SecretAnnotations = Annotated[dict[str, str], AfterValidator(fields.secret_annotations)]
 UserId = Annotated[str, BeforeValidator(fields.numeric_id), AfterValidator(fields.user_id)]
-Adoption = bool | UserId | None
+Adoption = Annotated[bool | str | None, BeforeValidator(fields.adoption)]

@@ -29,8 +29,9 @@ def _checkpoint(pages: int) -> int:
 class GormConfig(ConfigSection):
     """`database.gorm`: the mapper between Headscale and either database."""
 
-    prepare_stmt: Annotated[Flag, Otherwise("false")] = True
-    """Whether statements are prepared once and used again; SQLite only."""
+    prepare_stmt: Flag = False
+    """Whether statements are prepared once and used again; SQLite only. Headscale has one connection to SQLite, and
+    with this two calls at once can wait for each other for ever (seen on 0.29.1): leave it off."""
 
     parameterized_queries: Annotated[Flag, Otherwise("false")] = True
     """Whether logged queries leave out their values."""

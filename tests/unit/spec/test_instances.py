@@ -118,9 +118,57 @@ BAD = {
         "preAuthKeys.ci.userId: `alice` is no user id; Headscale's ids are whole numbers from 1, "
         "see `headscale users list`",
     ),
+    "a rename to the same name": (
+        {"users": {"alicia": {"renamedFrom": "alicia"}}},
+        "users.alicia.renamedFrom: is the name that it has; leave it out",
+    ),
+    "a key of one that has another name now": (
+        {"users": {"alicia": {"renamedFrom": "alice"}}, "preAuthKeys": {"k": {"user": "alice"}}},
+        "preAuthKeys.k.user: `alice` is `alicia` now; write that",
+    ),
+    "an adoption of nobody": (
+        {"users": {"alice": {"adopt": "abc"}}},
+        "users.alice.adopt: is `true`, `false`, or Headscale's id of the user, see `headscale users list`",
+    ),
+    "a user that goes with its nodes and stays": (
+        {"users": {"alice": {"forceDelete": True, "retain": True}}},
+        "users.alice: `forceDelete` and `retain` contradict each other; keep one of them",
+    ),
+    "an id that no database holds": (
+        {"preAuthKeys": {"k": {"userId": "99999999999999999999"}}},
+        "preAuthKeys.k.userId: `99999999999999999999` is no user id; Headscale's ids are whole numbers from 1, see "
+        "`headscale users list`",
+    ),
+    "an overlap that a key does not live through": (
+        {"apiKeys": {"ui": {"overlap": "3000h"}}},
+        "apiKeys.ui.overlap: `3000h` is longer than the rotation buffer, `240h`: the key ends before; write less",
+    ),
+    "an address in clear": (
+        {"connection": {"channel": "direct", "address": "http://vpn", "apiKeySecret": "s"}},
+        "connection.address: `http://vpn` is no address: write `host:port` for gRPC, or `https://host` for REST; no "
+        "key goes in clear",
+    ),
+    "gRPC where there is none": (
+        {"connection": {"channel": "direct", "address": "vpn:50443", "apiKeySecret": "s"}, "version": "v0.30.0"},
+        "connection.address: Headscale 0.30 and newer have no gRPC; write `https://` and the host",
+    ),
+    "an address that nobody asks for": (
+        {"connection": {"address": "https://vpn"}},
+        "connection.address: is for `channel: direct`; write that too, or leave it out",
+    ),
+    "ports that are too high": (
+        {"policy": {"acls": [{"action": "accept", "src": ["*"], "dst": ["*:70000"]}]}},
+        "policy.acls[0].dst[0]: `*:70000` has no ports; write them behind it, as `tag:web:443`, `web:80,8000-8100` or "
+        "`*:*`",
+    ),
+    "a protocol that is none": (
+        {"policy": {"acls": [{"action": "accept", "proto": "foo", "src": ["*"], "dst": ["*:*"]}]}},
+        "policy.acls[0].proto: `foo` is no protocol; write `tcp`, `udp`, `icmp`, or 6",
+    ),
     "a rename of one that is still there": (
         {"users": {"alice": {}, "alicia": {"renamedFrom": "alice"}}},
-        "users.alicia.renamedFrom: `alice` is still under `users`; remove it there",
+        "users.alicia.renamedFrom: `alice` is still under `users`; where that is the same person, remove it there; "
+        "where names are passed on or swapped, rename one user in each `pulumi up`, by a name in between",
     ),
     "a renewal without end": (
         {"preAuthKeys": {"ci": {"tags": ["tag:ci"], "renewBefore": "1h"}}},
@@ -159,7 +207,8 @@ BAD = {
     ),
     "a rule without ports": (
         {"policy": {"acls": [{"action": "accept", "src": ["*"], "dst": ["tag:web"]}]}},
-        "policy.acls[0].dst[0]: `tag:web` has no ports; write them behind it, as `tag:web:443` or `*:*`",
+        "policy.acls[0].dst[0]: `tag:web` has no ports; write them behind it, as `tag:web:443`, `web:80,8000-8100` "
+        "or `*:*`",
     ),
     "a rule that is misspelt": (
         {"policy": {"acls": [{"action": "accept", "scr": ["*"], "src": ["*"], "dst": ["*:*"]}]}},
@@ -365,3 +414,31 @@ def test_a_user_who_logs_in_by_an_identity_provider_need_not_be_declared():
     )
 
     assert HeadscaleArgs.model_validate(spec).policy.groups == {"group:a": ["bob@example.com"]}
+
+
+ODD = {
+    "a list for a name": {"preAuthKeys": {"k": {"user": ["a"]}}},
+    "a number for users": {"users": 5, "preAuthKeys": {"k": {"user": "a"}}},
+    "names that YAML reads as something else": {
+        "users": {5: {}, False: {}, "a": {}},
+        "preAuthKeys": {"k": {"user": "b"}},
+    },
+    "a list for a name of before": {"users": {"a": {"renamedFrom": ["b"]}}},
+    "a number for a file": {"policy": {"file": 5}},
+    "a number for mounts": {"pod": {"volumeMounts": 5}},
+    "a list for users": {"users": ["a"], "preAuthKeys": {"k": {"user": "a"}}},
+}
+
+
+@pytest.mark.parametrize("changes", ODD.values(), ids=ODD)
+def test_what_has_the_wrong_shape_is_told_with_all_the_rest(changes):
+    said = problems(**changes, replicas=2)
+
+    assert any("is more than 1" in problem for problem in said)
+    assert len(said) > 1
+
+
+def test_a_name_with_nothing_behind_it_says_all_there_is_to_say():
+    spec = load_instances({"vpn": an_instance(users={"alice": None}, apiKeys={"ui": None})})["vpn"]
+
+    assert (set(spec.users), set(spec.api_keys)) == ({"alice"}, {"ui"})

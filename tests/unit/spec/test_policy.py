@@ -5,7 +5,7 @@ import json
 import pytest
 
 from headscale_api import hujson
-from headscale_component.spec.policy import PolicySpec, policy_text
+from headscale_component.spec.policy import PolicySpec, policy_document, policy_text
 from headscale_component.spec.policy_rules import policy_problems, policy_warnings
 
 FILE = """{
@@ -25,6 +25,21 @@ def test_comments_and_last_commas_are_read_and_what_looks_like_them_in_a_text_st
 def test_a_mistake_names_its_line():
     with pytest.raises(ValueError, match="line 3 column"):
         hujson.parse('{// one\n/* two */\n"a" 1}')
+
+
+UNREADABLE = {"said twice": '{"acls": [], "acls": []}', "without an end": "[" * 100_000}
+
+
+@pytest.mark.parametrize("text", UNREADABLE.values(), ids=UNREADABLE)
+def test_what_headscale_would_not_read_is_not_read(text):
+    with pytest.raises(ValueError, match=r"has `acls` twice in one object|is nested too deeply"):
+        hujson.parse(text)
+
+
+def test_a_capital_letter_is_no_other_section(tmp_path):
+    (tmp_path / "p.hujson").write_text(FILE.replace('"acls"', '"ACLs"'))
+
+    assert policy_warnings(policy_document(PolicySpec(file=str(tmp_path / "p.hujson")))) == []
 
 
 def test_a_file_is_stored_as_it_was_written(tmp_path):

@@ -2,7 +2,7 @@
 
     python -m headscale_component validate --stack dev
     python -m headscale_component render --stack dev
-    python -m headscale_component diff-version v0.29.1 --stack dev
+    python -m headscale_component diff-version v0.29.3 --stack dev
     python -m headscale_component schema | reference
 
 Exit codes: 0 all is well, 1 something is wrong with the stack, 2 the command was not understood.
@@ -113,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=help_, description=help_)
         if name == "diff-version":
-            command.add_argument("version", help="the version to go to, as v0.29.1")
+            command.add_argument("version", help="the version to go to, as v0.29.3")
         which = command.add_mutually_exclusive_group()
         which.add_argument("file", nargs="?", type=Path, help="a stack file")
         which.add_argument("--stack", help="a stack of the project; default: all of them")

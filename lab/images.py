@@ -18,7 +18,7 @@ from lab.cluster.parts import CONTAINERD_SOCKET, PAUSE_IMAGE
 from lab.progress import LabError, step
 from lab.state import CACHE, REPOSITORY
 
-HEADSCALES = {"docker.io/headscale/headscale:v0.28.0": "0.28", "docker.io/headscale/headscale:v0.29.1": "0.29"}
+HEADSCALES = {"docker.io/headscale/headscale:v0.28.0": "0.28", "docker.io/headscale/headscale:v0.29.3": "0.29"}
 SIDECAR = "docker.io/headscale-component/sidecar:0.1.0"
 _CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 _SUITE = "bookworm"

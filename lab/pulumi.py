@@ -1,4 +1,4 @@
-"""Pulumi's parts: the official ones where they are installed, else the engine with stand-ins."""
+"""Pulumi's parts: the official ones where they are installed, else what is built here."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ def describe() -> str:
     """Return a line that says which parts are in use."""
     if is_official():
         return f"pulumi: the official parts ({shutil.which('pulumi')})"
-    return f"pulumi: engine {tools.PULUMI.version} built here, stand-ins for language host and Kubernetes provider"
+    return (
+        f"pulumi: engine {tools.PULUMI.version} and the official Kubernetes provider "
+        f"{tools.KUBERNETES_PROVIDER.version}, built here; a language host of the lab's own"
+    )
 
 
 def environment() -> dict[str, str]:
@@ -43,7 +46,13 @@ def environment() -> dict[str, str]:
         (STATE / "pulumi-state").mkdir(parents=True, exist_ok=True)
     if is_official():
         return variables
-    write_launchers(BIN, python=Path(sys.executable), repository=REPOSITORY, pulumi=tools.path("pulumi"))
+    write_launchers(
+        BIN,
+        python=Path(sys.executable),
+        repository=REPOSITORY,
+        pulumi=tools.path("pulumi"),
+        kubernetes_provider=tools.path("pulumi-resource-kubernetes"),
+    )
     return variables | {
         "PULUMI_HOME": str(STATE / "pulumi-home"),
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",

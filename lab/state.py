@@ -6,6 +6,7 @@ and goes with `make down`.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -22,8 +23,8 @@ KUBECONFIG = STATE / "kubeconfig"
 
 PIDS = STATE / "pids"
 LOGS = STATE / "logs"
-BIN = STATE / "bin"
-"""What a person's PATH needs to work with the lab: see `make shell-env`."""
+BIN = STATE / "bin" / hashlib.sha256(bytes(REPOSITORY)).hexdigest()[:8]
+"""What a person's PATH needs to work with the lab: see `make shell-env`. Each checkout has its own."""
 
 
 def kubeconfig() -> Path:

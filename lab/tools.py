@@ -28,6 +28,7 @@ class Tool:
         version: The version that the programs show, as the linker is told.
         packages: The packages that become programs.
         variables: Linker variables that take the version.
+        embeds: Files of another module, as (module, path in it), that are copied beside a main package of ours.
         minutes: About how long a first build takes on two cores.
     """
 
@@ -35,12 +36,13 @@ class Tool:
     version: str
     packages: tuple[str, ...]
     variables: tuple[str, ...] = ()
+    embeds: tuple[tuple[str, str], ...] = ()
     minutes: int = 2
 
     @property
     def programs(self) -> tuple[str, ...]:
-        """Names of the programs."""
-        return tuple(package.rpartition("/")[2] for package in self.packages)
+        """Names of the programs; one that is built from our own main package bears the tool's name."""
+        return tuple(self.name if package == "." else package.rpartition("/")[2] for package in self.packages)
 
     @property
     def linker_flags(self) -> str:
@@ -57,14 +59,37 @@ def _headscale(version: str) -> Tool:
     )
 
 
-HEADSCALES = tuple(map(_headscale, ("v0.26.1", "v0.27.1", "v0.28.0", "v0.29.1")))
-PULUMI = Tool(
-    "pulumi",
-    "v3.246.0",
-    ("github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",),
-    ("github.com/pulumi/pulumi/sdk/v3/go/common/version.Version",),
-    minutes=3,
+HEADSCALES = tuple(map(_headscale, ("v0.26.1", "v0.27.1", "v0.28.0", "v0.29.3")))
+
+
+def _engine(name: str, version: str) -> Tool:
+    return Tool(
+        name,
+        version,
+        ("github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",),
+        ("github.com/pulumi/pulumi/sdk/v3/go/common/version.Version",),
+        minutes=4,
+    )
+
+
+PULUMI = _engine("pulumi", "v3.274.1")
+OLDEST_PULUMI = _engine("pulumi-3.246", "v3.246.0")
+"""The oldest engine that the project's dependencies allow, for the tests."""
+
+_PROVIDER_MODULE = "github.com/pulumi/pulumi-kubernetes/provider/v4"
+KUBERNETES_PROVIDER = Tool(
+    "pulumi-resource-kubernetes",
+    "4.24.0+f47bc2d6f199",
+    (".",),
+    ("main.version",),
+    embeds=(
+        (_PROVIDER_MODULE, "cmd/pulumi-resource-kubernetes/schema.json"),
+        (_PROVIDER_MODULE, "cmd/pulumi-resource-kubernetes/terraform-mapping.json"),
+    ),
+    minutes=4,
 )
+"""The official Kubernetes provider: the module's newest served code, of 2026-01-15, between the releases 4.24 and 4.25."""
+
 TAILSCALE = Tool("tailscale", "", ("tailscale.com/cmd/tailscale", "tailscale.com/cmd/tailscaled"))
 KUBERNETES = Tool(
     "kubernetes",
@@ -83,7 +108,10 @@ KUBERNETES = Tool(
     ("k8s.io/component-base/version.gitVersion",),
     minutes=7,
 )
-TOOLS = (*HEADSCALES, PULUMI, TAILSCALE, KUBERNETES)
+TOOLS = (PULUMI, KUBERNETES_PROVIDER, KUBERNETES, TAILSCALE, *HEADSCALES, OLDEST_PULUMI)
+
+_SEVERAL = (*HEADSCALES, OLDEST_PULUMI)
+"""Tools whose program is also another tool's: they are found by the tool's name alone."""
 
 _CLIENTS = ("kubectl", "tailscale", "tailscaled")
 """Programs of which an installed one does as well as the pinned one."""
@@ -103,7 +131,7 @@ def path(name: str) -> Path:
     for tool in TOOLS:
         if name == tool.name and len(tool.programs) == 1:
             return _built(tool) / tool.programs[0]
-        if name in tool.programs and tool not in HEADSCALES:
+        if name in tool.programs and tool not in _SEVERAL:
             return _built(tool) / name
     known = sorted({program for tool in TOOLS for program in (*tool.programs, tool.name)})
     raise LabError(f"`{name}` is no tool of the lab", f"known are {', '.join(known)}")
@@ -134,8 +162,8 @@ def _built(tool: Tool) -> Path:
 def _fingerprint(tool: Tool) -> str:
     """Return a hash of all that decides what is built."""
     digest = hashlib.sha256(f"{tool.packages} {tool.linker_flags}".encode())
-    for file in ("go.mod", "go.sum"):
-        digest.update((_MODULES / tool.name / file).read_bytes())
+    for file in sorted((_MODULES / tool.name).iterdir()):
+        digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
 
 
@@ -156,23 +184,40 @@ def _build(tool: Tool, folder: Path) -> None:
             "to a cluster of your own",
         )
     made = Path(tempfile.mkdtemp(prefix=f".{tool.name}-", dir=folder.parent))
-    with step(f"building {tool.name} {tool.version} (about {tool.minutes} min the first time)"):
-        command = [
-            "go",
-            "build",
-            "-trimpath",
-            "-ldflags",
-            tool.linker_flags,
-            "-o",
-            f"{made}/",
-            *tool.packages,
-        ]
-        environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", "GOWORK": "off"}
-        run = subprocess.run(
-            command, cwd=_MODULES / tool.name, env=environment, capture_output=True, text=True, check=False
-        )
-    if run.returncode:
+    try:
+        with step(f"building {tool.name} {tool.version} (about {tool.minutes} min the first time)"):
+            _compile(tool, made)
+    except BaseException:
         shutil.rmtree(made)
-        raise LabError(f"building {tool.name} failed:\n{run.stderr[-2000:]}", "is the Go module proxy in reach?")
+        raise
     made.chmod(0o755)
     made.rename(folder)
+
+
+def _compile(tool: Tool, target: Path) -> None:
+    """Build a tool's programs into a folder."""
+    with tempfile.TemporaryDirectory() as copy:
+        sources = _MODULES / tool.name
+        if tool.embeds:
+            sources = Path(shutil.copytree(sources, copy, dirs_exist_ok=True))
+        for module, file in tool.embeds:
+            _go(tool, sources, "mod", "download", module)
+            found = _go(tool, sources, "list", "-m", "-f", "{{.Dir}}", module).strip()
+            shutil.copyfile(Path(found, file), sources / Path(file).name)
+        outputs = [f"{target}/{tool.name}"] if tool.packages == (".",) else [f"{target}/"]
+        _go(tool, sources, "build", "-trimpath", "-ldflags", tool.linker_flags, "-o", *outputs, *tool.packages)
+
+
+def _go(tool: Tool, folder: Path, *arguments: str) -> str:
+    # A module that asks for a newer Go gets it from the module proxy.
+    environment = {
+        **os.environ,
+        "CGO_ENABLED": "0",
+        "GOFLAGS": "-buildvcs=false",
+        "GOWORK": "off",
+        "GOTOOLCHAIN": "auto",
+    }
+    run = subprocess.run(["go", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise LabError(f"building {tool.name} failed:\n{run.stderr[-2000:]}", "is the Go module proxy in reach?")
+    return run.stdout

@@ -19,9 +19,9 @@ ELSEWHERE = "e2e-every-way-pods"
 BY_REST = {"apiKey": {"autoManage": False}, "connection": {"transport": "rest"}}
 WAYS = {
     "grpc-28": {"version": "v0.28.0", "apiKey": {"secretName": "grpc-28-own"}},
-    "grpc-29": {"version": "v0.29.1", "apiKey": {"secretName": "grpc-29-own"}},
+    "grpc-29": {"version": "v0.29.3", "apiKey": {"secretName": "grpc-29-own"}},
     "rest-28": {"version": "v0.28.0", **BY_REST},
-    "rest-29": {"version": "v0.29.1", **BY_REST},
+    "rest-29": {"version": "v0.29.3", **BY_REST},
 }
 POLICY = {
     "groups": {"group:admin": ["alice@"]},

@@ -1,6 +1,6 @@
 module lab/tools/headscale-0.29
 
-go 1.26.4
+go 1.26.5
 
 tool github.com/juanfont/headscale/cmd/headscale
 
@@ -68,7 +68,7 @@ require (
 	github.com/jinzhu/inflection v1.0.0 // indirect
 	github.com/jinzhu/now v1.1.5 // indirect
 	github.com/jsimonetti/rtnetlink v1.4.2 // indirect
-	github.com/juanfont/headscale v0.29.1 // indirect
+	github.com/juanfont/headscale v0.29.3 // indirect
 	github.com/kamstrup/intmap v0.5.2 // indirect
 	github.com/klauspost/compress v1.18.6 // indirect
 	github.com/lithammer/fuzzysearch v1.1.8 // indirect

@@ -10,7 +10,7 @@ from headscale_component.spec import HeadscaleArgs
 from headscale_component.spec.policy import policy_text
 from tests.integration.conftest import running
 
-VERSIONS = {"0.28": "v0.28.0", "0.29": "v0.29.1"}
+VERSIONS = {"0.28": "v0.28.0", "0.29": "v0.29.3"}
 OLDER = {"0.26": "v0.26.1", "0.27": "v0.27.1"}
 OPEN = {"action": "accept", "src": ["*"], "dst": ["*:*"]}
 NAMES = {

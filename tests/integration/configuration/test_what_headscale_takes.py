@@ -18,7 +18,7 @@ from headscale_component.spec import HeadscaleArgs
 from headscale_component.versions import minor_version
 from tests.integration.conftest import REPOSITORY, RunningHeadscale, free_port
 
-EXAMPLES = {"0.26": "v0.26.1", "0.27": "v0.27.1", "0.28": "v0.28.0", "0.29": "v0.29.1"}
+EXAMPLES = {"0.26": "v0.26.1", "0.27": "v0.27.1", "0.28": "v0.28.0", "0.29": "v0.29.3"}
 AT_ONCE = 6
 """Headscales that start side by side; most of a start is waiting."""
 

@@ -134,10 +134,10 @@ def test_a_pipe_that_closes_is_no_traceback():
 
 
 def test_an_upgrade_shows_what_changes_in_the_configuration(project, capsys):
-    assert main(["diff-version", "v0.29.1", *project(GOOD)]) == 0
+    assert main(["diff-version", "v0.29.3", *project(GOOD)]) == 0
 
     out = capsys.readouterr().out
-    assert "vpn: v0.28.0 -> v0.29.1" in out
+    assert "vpn: v0.28.0 -> v0.29.3" in out
     assert "  - ephemeral_node_inactivity_timeout: 30m" in out
     assert "  + node.ephemeral.inactivity_timeout: 30m" in out
     assert "note: 0.29 refuses to go back" in out
@@ -147,7 +147,7 @@ def test_an_upgrade_shows_what_changes_in_the_configuration(project, capsys):
     ("version", "more", "says"),
     [
         (
-            "v0.29.1",
+            "v0.29.3",
             "        randomize_client_port: true\n",
             "! config.randomize_client_port: 0.29 does not start with it",
         ),

@@ -66,13 +66,21 @@ def test_an_unknown_tool_is_an_error_with_a_hint(capsys):
 
 def test_the_launchers_put_nothing_into_the_environment(tmp_path):
     """A person's program must not import this checkout by accident."""
-    engine = tmp_path / "engine"
+    engine, provider = tmp_path / "engine", tmp_path / "provider"
     engine.write_text("")
-    write_launchers(tmp_path / "bin", python=Path(sys.executable), repository=Path("/repo"), pulumi=engine)
+    provider.write_text("")
+    write_launchers(
+        tmp_path / "bin",
+        python=Path(sys.executable),
+        repository=Path("/repo"),
+        pulumi=engine,
+        kubernetes_provider=provider,
+    )
 
     for name in PLUGINS:
         assert "PYTHONPATH" not in (tmp_path / "bin" / name).read_text()
     assert (tmp_path / "bin" / "pulumi").samefile(engine)
+    assert (tmp_path / "bin" / "pulumi-resource-kubernetes").samefile(provider)
 
 
 def test_help_names_every_target():
@@ -183,8 +191,9 @@ def test_the_official_provider_is_found_where_pulumi_installs_it(path, tmp_path)
 
 
 @pytest.mark.parametrize("missing", ["pulumi", "pulumi-language-python", "pulumi-resource-kubernetes"])
-def test_the_stand_ins_are_used_and_named_where_a_part_is_missing(path, missing):
+def test_built_parts_are_used_and_named_where_one_is_missing(path, missing):
     _installed(path, *({"pulumi", "pulumi-language-python", "pulumi-resource-kubernetes"} - {missing}))
 
     assert not pulumi.is_official()
-    assert pulumi.describe().endswith("stand-ins for language host and Kubernetes provider")
+    assert pulumi.describe().endswith("built here; a language host of the lab's own")
+    assert tools.KUBERNETES_PROVIDER.version in pulumi.describe()

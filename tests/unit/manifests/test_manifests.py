@@ -216,7 +216,7 @@ def test_an_empty_value_stays_empty():
 
 
 def test_the_timeout_of_ephemeral_nodes_has_the_name_that_the_version_reads():
-    old, new = rendered(an_instance()), rendered(an_instance(version="v0.29.1"))
+    old, new = rendered(an_instance()), rendered(an_instance(version="v0.29.3"))
 
     assert (old["ephemeral_node_inactivity_timeout"], "node" in old) == ("30m", False)
     assert new["node"]["ephemeral"]["inactivity_timeout"] == "30m"

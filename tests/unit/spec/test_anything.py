@@ -31,7 +31,7 @@ def placed(path, value):
 def instances(draw):
     config = {"server_url": "http://a.b", **draw(st.builds(placed, st.sampled_from(OF_CONFIG), values))}
     return {
-        "version": "v0.29.1",
+        "version": "v0.29.3",
         "config": config,
         **draw(st.dictionaries(st.sampled_from(OF_INSTANCE), values, max_size=2)),
     }

@@ -178,28 +178,28 @@ BAD_IN_A_VERSION = {
         "0.28",
     ),
     "gone": (
-        "v0.29.1",
+        "v0.29.3",
         {"randomize_client_port": False},
         "randomize_client_port",
         "`randomizeClientPort` in the policy",
     ),
-    "moved": ("v0.29.1", {"oidc": {**OIDC, "expiry": "90d"}}, "oidc.expiry", "write `node.expiry`"),
-    "everybody is trusted": ("v0.29.1", {"trusted_proxies": ["0.0.0.0/0"]}, "trusted_proxies.0", "believe everybody"),
-    "a proxy without range": ("v0.29.1", {"trusted_proxies": ["10.0.0.1"]}, "trusted_proxies.0", "no range"),
+    "moved": ("v0.29.3", {"oidc": {**OIDC, "expiry": "90d"}}, "oidc.expiry", "write `node.expiry`"),
+    "everybody is trusted": ("v0.29.3", {"trusted_proxies": ["0.0.0.0/0"]}, "trusted_proxies.0", "believe everybody"),
+    "a proxy without range": ("v0.29.3", {"trusted_proxies": ["10.0.0.1"]}, "trusted_proxies.0", "no range"),
     "probes too often": (
-        "v0.29.1",
+        "v0.29.3",
         {"node": {"routes": {"ha": {"probe_interval": "1500ms", "probe_timeout": "1s"}}}},
         "node.routes.ha.probe_interval",
         "at least 2s",
     ),
     "probes too slow": (
-        "v0.29.1",
+        "v0.29.3",
         {"node": {"routes": {"ha": {"probe_timeout": "10s"}}}},
         "node.routes.ha.probe_timeout",
         "less",
     ),
     "two names of one": (
-        "v0.29.1",
+        "v0.29.3",
         {"ephemeral_node_inactivity_timeout": "5m", "node": {"ephemeral": {"inactivity_timeout": "5m"}}},
         "ephemeral_node_inactivity_timeout",
         "keep one",
@@ -222,7 +222,7 @@ def test_a_version_that_nobody_knows_yet_reads_what_the_newest_known_reads():
     assert "randomize_client_port" in problems({"randomize_client_port": True}, "v0.31.0")
 
 
-@pytest.mark.parametrize("version", ["v0.26.1", "v0.27.1", "v0.28.0", "v0.29.1", "v0.30.0"])
+@pytest.mark.parametrize("version", ["v0.26.1", "v0.27.1", "v0.28.0", "v0.29.3", "v0.30.0"])
 def test_a_version_gets_the_keys_that_it_reads_and_no_other(version):
     tree, minor = rendered(version=version), tuple(map(int, version.removeprefix("v").split(".")[:2]))
 

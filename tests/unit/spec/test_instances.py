@@ -202,7 +202,7 @@ BAD = {
         "policy.acls[0].dst[0]: `tag:web` is not under `tagOwners`; add it there",
     ),
     "a host that is nowhere": (
-        {"policy": {"grants": [{"src": ["*"], "dst": ["web"], "ip": ["443"]}]}, "version": "v0.29.1"},
+        {"policy": {"grants": [{"src": ["*"], "dst": ["web"], "ip": ["443"]}]}, "version": "v0.29.3"},
         "policy.grants[0].dst[0]: `web` is not under `hosts`; add it there, or write a user as `web@`",
     ),
     "a rule without ports": (
@@ -300,7 +300,7 @@ BAD = {
         "key under `config`",
     ),
     "what 0.29 removed": (
-        {"version": "v0.29.1", "config": {"server_url": "http://a", "randomize_client_port": False}},
+        {"version": "v0.29.3", "config": {"server_url": "http://a", "randomize_client_port": False}},
         "config.randomize_client_port: 0.29 does not start with it, even when it is false; "
         "write `randomizeClientPort` in the policy instead",
     ),

@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Resource, UpdateResult
+from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 
 from dynamic_providers import secret_of_key
 from dynamic_providers.channel import HeadscaleGone, repeat_safely, utc_now
 from dynamic_providers.provider import HeadscaleProvider, Props, carried, changed, checked
+from dynamic_providers.resource import HeadscaleResource
 from dynamic_providers.secret_of_key import DRESS, PLACE, dress_of
 from headscale_api import fields
 from headscale_api.stored_keys import api_key as rules
@@ -123,7 +124,7 @@ class ApiKeyProvider(HeadscaleProvider):
         return self.channel.secrets(_KIND)
 
 
-class ApiKey(Resource, module="headscale", name="ApiKey"):
+class ApiKey(HeadscaleResource, module="headscale", name="ApiKey"):
     """A key for Headscale's API, in a Secret, with `expiration` and `created-at`.
 
     Attributes:

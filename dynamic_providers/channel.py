@@ -48,6 +48,7 @@ class Settings:
     channel: str = "relay"
     kubeconfig: str | None = None
     context: str | None = None
+    cluster: str | None = None
     relay_port: int = 50480
     grpc_port: int = 50443
     address: str | None = None
@@ -78,7 +79,7 @@ class Channel:
     def __init__(self, settings: Settings, *, open_seconds: float = _OPEN_SECONDS) -> None:
         self.settings = settings
         self._open_seconds = self._patience_seconds = open_seconds
-        self.cluster = Cluster(settings.kubeconfig, settings.context)
+        self.cluster = Cluster(settings.kubeconfig, settings.context, settings.cluster)
         self._lock = threading.Lock()
         self._open: contextlib.ExitStack | None = None
         self._client: HeadscaleClient | None = None

@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 
 import yaml
 
+from dynamic_providers import kubeconfig
+
 Result = TypeVar("Result")
 
 _SECONDS = 30.0
@@ -27,7 +29,15 @@ _REFUSED = (401, 403, 404)
 
 
 class ClusterError(Exception):
-    """A request that Kubernetes did not carry out."""
+    """A request that Kubernetes did not carry out.
+
+    Attributes:
+        status: The HTTP status, None where there was no answer.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class ClusterUnreachable(ClusterError):
@@ -63,13 +73,18 @@ class Cluster:
     Args:
         kubeconfig: Its text or path; None for `KUBECONFIG`, `~/.kube/config`, or the pod's own account.
         context: The context in it; None for the current one.
+        cluster: The cluster in it, in place of the context's.
     """
 
-    def __init__(self, kubeconfig: str | None = None, context: str | None = None) -> None:
-        self._kubeconfig, self._context = kubeconfig, context
+    def __init__(self, kubeconfig: str | None = None, context: str | None = None, cluster: str | None = None) -> None:
+        self._kubeconfig, self._context, self._cluster = kubeconfig, context, cluster
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._api: Any = None
+
+    def server(self) -> str | None:
+        """Return the address of the API server, None where it cannot be told; nothing is asked for that."""
+        return kubeconfig.server(kubeconfig.load(self._kubeconfig), self._context, self._cluster)
 
     def request(
         self,
@@ -111,7 +126,7 @@ class Cluster:
             "GET", f"/api/v1/namespaces/{namespace}/pods/{pod}/portforward", params={"ports": f"{port}"}
         )
         if asked.status in _REFUSED:
-            raise ClusterError(f"no port of pod {namespace}/{pod} can be forwarded: {asked.message}")
+            raise ClusterError(f"no port of pod {namespace}/{pod} can be forwarded: {asked.message}", asked.status)
         forward, local_port = self._run(self._forward(pod, namespace, port))
         try:
             yield local_port
@@ -200,10 +215,13 @@ class Cluster:
             warnings.simplefilter("ignore")
             import kr8s.asyncio  # noqa: PLC0415 - 0.5 s, and most commands need none of it
 
-            config = self._kubeconfig
-            document = yaml.safe_load(config) if config and "\n" in config else config
+            config: Any = self._kubeconfig
+            if self._cluster:
+                config = kubeconfig.with_cluster(kubeconfig.load(config), self._context, self._cluster)
+            elif config and "\n" in config:
+                config = yaml.safe_load(config)
             async with asyncio.timeout(_ACCEPTED_IN_SECONDS):
-                return await kr8s.asyncio.api(kubeconfig=document, context=self._context)
+                return await kr8s.asyncio.api(kubeconfig=config, context=self._context)
 
 
 async def _closed(forward: Any) -> None:  # noqa: ANN401 - kr8s has no types

@@ -24,6 +24,7 @@ class ConnectionArgs:
             port-forward to the pod's own gRPC port, with a key that was given, or one that is made for the moment.
         kubeconfig: Text or path, for the port-forward and for Secrets; default `KUBECONFIG`.
         context: Context in it; default the current one.
+        cluster: Cluster in it, in place of the context's.
         relay_port: Where the sidecar relays in the pod.
         grpc_port: Where Headscale serves gRPC in the pod, for `pod`.
         address: `host:port` for gRPC or `https://host` for REST, for `direct`.
@@ -42,6 +43,7 @@ class ConnectionArgs:
     channel: pulumi.Input[str] = "relay"
     kubeconfig: pulumi.Input[str] | None = None
     context: pulumi.Input[str] | None = None
+    cluster: pulumi.Input[str] | None = None
     relay_port: pulumi.Input[int] = 50480
     grpc_port: pulumi.Input[int] = 50443
     address: pulumi.Input[str] | None = None

@@ -3,11 +3,12 @@
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, Resource, UpdateResult
+from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 from pulumi.output import Unknown
 
 from dynamic_providers.channel import Channel, ChannelError, HeadscaleGone, repeat_safely
 from dynamic_providers.provider import HeadscaleProvider, Props, changed
+from dynamic_providers.resource import HeadscaleResource
 from dynamic_providers.rules import policy as rules
 from headscale_api import HeadscaleError, InvalidArgument, hujson
 
@@ -101,7 +102,7 @@ def _is_another(olds: Props, news: Props) -> bool:
     )
 
 
-class Policy(Resource, module="headscale", name="Policy"):
+class Policy(HeadscaleResource, module="headscale", name="Policy"):
     """Who may reach whom in a tailnet.
 
     Attributes:

@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, Resource, UpdateResult
+from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 
 from dynamic_providers import secret_of_key
 from dynamic_providers.channel import HeadscaleGone, repeat_safely, utc_now
 from dynamic_providers.provider import HeadscaleProvider, Props, carried, changed, checked
+from dynamic_providers.resource import HeadscaleResource
 from dynamic_providers.rules import pre_auth_key as rules
 from dynamic_providers.secret_of_key import DRESS, PLACE, dress_of
 from headscale_api import fields
@@ -114,7 +115,7 @@ class PreAuthKeyProvider(HeadscaleProvider):
         return self.channel.secrets(_KIND)
 
 
-class PreAuthKey(Resource, module="headscale", name="PreAuthKey"):
+class PreAuthKey(HeadscaleResource, module="headscale", name="PreAuthKey"):
     """A key with which nodes join, and the Secret that holds it.
 
     Attributes:

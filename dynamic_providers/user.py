@@ -10,12 +10,12 @@ from pulumi.dynamic import (
     CreateResult,
     DiffResult,
     ReadResult,
-    Resource,
     UpdateResult,
 )
 
 from dynamic_providers.channel import HeadscaleGone, repeat_safely, utc_now
 from dynamic_providers.provider import HeadscaleProvider, Props, carried, changed, checked
+from dynamic_providers.resource import HeadscaleResource
 from dynamic_providers.rules import user as rules
 from dynamic_providers.rules.wiped_keys import WipedKeys
 from headscale_api import HeadscaleClient, fields
@@ -135,7 +135,7 @@ class UserProvider(HeadscaleProvider):
         return WipedKeys(client, secrets, secrets.everywhere, utc_now())
 
 
-class User(Resource, module="headscale", name="User"):
+class User(HeadscaleResource, module="headscale", name="User"):
     """A user of a Headscale.
 
     Attributes:

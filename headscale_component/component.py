@@ -1,5 +1,6 @@
 """A Headscale on Kubernetes, with its users and keys, as one Pulumi component."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from dynamic_providers.api_key import ApiKey
 from dynamic_providers.connection import ConnectionArgs, HeadscaleConnection
 from dynamic_providers.policy import Policy
 from dynamic_providers.pre_auth_key import PreAuthKey
+from dynamic_providers.rollout import Rollout
 from dynamic_providers.user import User
 from headscale_api import Node
 from headscale_api import User as HeadscaleUser
@@ -20,7 +22,6 @@ from headscale_component.manifests import (
     containers,
     names,
     namespace,
-    persistent_volume_claim,
     role,
     service,
     service_account,
@@ -99,8 +100,9 @@ class Headscale(pulumi.ComponentResource):
                 f"{name}: Headscale {spec.version} is newer than what is known here; it is configured as {newest} is",
                 self,
             )
-        self._stateful_set = self._deploy()
         self.connection = self._connect()
+        self._stateful_set, template = self._deploy()
+        self._rollout = self._follow(template)
         for username, user in spec.users.items():
             self.user(username, user)
         self.policy = self._declare_policy()
@@ -142,7 +144,7 @@ class Headscale(pulumi.ComponentResource):
             # Destroying the instance leaves users in the retained database; Headscale would refuse to delete
             # those with nodes, and 0.28 would delete everybody's keys with the first of them.
             opts=pulumi.ResourceOptions.merge(
-                self._admin_options(deleted_with=self._stateful_set),
+                self._admin_options(self._rollout, deleted_with=self._stateful_set),
                 pulumi.ResourceOptions(aliases=before, retain_on_delete=profile.retain or None),
             ),
         )
@@ -179,8 +181,8 @@ class Headscale(pulumi.ComponentResource):
             secret_key=key.secret_key,
             secret_labels=key.secret_labels,
             secret_annotations=key.secret_annotations,
-            # An id may be that of a user who is only made now.
-            opts=self._admin_options(depends_on=[*self._users.values()] if key.user_id else None),
+            # Before the policy is in force no node may join; an id may be that of a user who is only made now.
+            opts=self._admin_options(self.policy or self._rollout, *(self._users.values() if key.user_id else ())),
         )
 
     def api_key(self, name: str, spec: ApiKeySpec | Mapping[str, Any] | None = None) -> ApiKey:
@@ -201,7 +203,7 @@ class Headscale(pulumi.ComponentResource):
             secret_key=key.secret_key,
             secret_labels=key.secret_labels,
             secret_annotations=key.secret_annotations,
-            opts=self._admin_options(),
+            opts=self._admin_options(self._rollout),
         )
 
     def get_user(self, name: str) -> pulumi.Output[HeadscaleUser]:
@@ -229,11 +231,15 @@ class Headscale(pulumi.ComponentResource):
             policy=text,
             overwrite=bool(spec and spec.overwrite),
             # A policy names users, which are there first.
-            opts=self._admin_options(self._stateful_set, depends_on=[*self._users.values()] if text else None),
+            opts=self._admin_options(self._rollout, *(self._users.values() if text else ())),
         )
 
-    def _deploy(self) -> k8s.apps.v1.StatefulSet:
-        """Declare the objects in the cluster, in the order in which they need each other."""
+    def _deploy(self) -> tuple[k8s.apps.v1.StatefulSet, pulumi.Output[str]]:
+        """Declare the objects in the cluster, in the order in which they need each other.
+
+        Returns:
+            The StatefulSet, and a hash of all that is declared of it.
+        """
         name, spec = self._name, self._spec
         home = self._namespace()
         text = config_map.config_text(spec)
@@ -243,22 +249,44 @@ class Headscale(pulumi.ComponentResource):
         addresses = service.listen_addresses(spec, config_tree(spec))
         k8s.core.v1.Service(name, service.service(name, spec, addresses), opts=self._options(home))
         k8s.core.v1.Service(f"{name}-metrics", service.metrics_service(name, spec, addresses), opts=self._options(home))
+        declared = stateful_set.stateful_set(
+            name,
+            spec,
+            config_map=_name_of(configuration),
+            addresses=addresses,
+            environment=self._secret_environment(home),
+        )
         workload = k8s.apps.v1.StatefulSet(
             name,
-            stateful_set.stateful_set(
-                name,
-                spec,
-                config_map=_name_of(configuration),
-                addresses=addresses,
-                environment=self._secret_environment(home),
-            ),
+            declared,
             opts=pulumi.ResourceOptions.merge(
                 self._options([*home, configuration, *self._rights(home)]),
                 pulumi.ResourceOptions(ignore_changes=["spec.volumeClaimTemplates"]),
             ),
         )
-        self._claim(workload)
-        return workload
+        return workload, _hash_of(declared)
+
+    def _follow(self, template: pulumi.Output[str]) -> Rollout:
+        """Declare the rollout, for which everything waits that needs a running Headscale."""
+        spec = self._spec
+        return Rollout(
+            f"{self._name}-rollout",
+            instance=self._name,
+            namespace=spec.namespace,
+            template=template,
+            version=spec.version,
+            size=spec.persistent_volume_claim.size,
+            storage_class=spec.persistent_volume_claim.storage_class_name,
+            ready_timeout=spec.ready_timeout,
+            retain=spec.retain,
+            abandon_data=spec.abandon_data,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                provider=self.connection,
+                depends_on=[self._stateful_set],
+                deleted_with=self._stateful_set,
+            ),
+        )
 
     def _namespace(self) -> list[pulumi.Resource]:
         if not self._spec.create_namespace:
@@ -277,16 +305,6 @@ class Headscale(pulumi.ComponentResource):
             k8s.rbac.v1.Role(name, role.role(name, spec), opts=options),
             k8s.rbac.v1.RoleBinding(name, role.role_binding(name, spec), opts=options),
         ]
-
-    def _claim(self, workload: pulumi.Resource) -> None:
-        """Declare the claim's size; the claim itself is the StatefulSet's, and is there once that is ready."""
-        if self._spec.replicas == 0:
-            return
-        k8s.core.v1.PersistentVolumeClaimPatch(
-            f"{self._name}-data",
-            persistent_volume_claim.claim_patch(self._name, self._spec),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[workload], retain_on_delete=True),
-        )
 
     def _secret_environment(self, home: list[pulumi.Resource]) -> list[k8s.core.v1.EnvVarArgs]:
         """Declare a Secret for what the program gave as Outputs, and refer to it and to the user's own Secrets."""
@@ -309,14 +327,17 @@ class Headscale(pulumi.ComponentResource):
     def _connect(self) -> HeadscaleConnection:
         connection = self._spec.connection
         cluster = pulumi.Config("kubernetes")
+        # The Kubernetes provider that the component was given, if any: keys go where the objects go.
+        given = self.get_provider("kubernetes:core/v1:Secret")
         return HeadscaleConnection(
             f"{self._name}-connection",
             ConnectionArgs(
                 instance=self._name,
                 namespace=self._spec.namespace,
                 channel=self._spec.channel,
-                kubeconfig=connection.kubeconfig or cluster.get_secret("kubeconfig"),
-                context=connection.context or cluster.get("context"),
+                kubeconfig=connection.kubeconfig or _told(given, "kubeconfig") or cluster.get_secret("kubeconfig"),
+                context=connection.context or _told(given, "context") or cluster.get("context"),
+                cluster=_told(given, "cluster") or cluster.get("cluster"),
                 relay_port=names.RELAY_PORT,
                 address=connection.address,
                 api_key=connection.api_key,
@@ -329,19 +350,37 @@ class Headscale(pulumi.ComponentResource):
                 keys_on_user_deletion=self._spec.keys_on_user_deletion,
                 tls=self._spec.channel == "direct" or self._spec.config.serves_tls,
             ),
-            # Users and keys wait for the pod through this one resource, which keeps their own state small.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._stateful_set]),
+            # A provider that is a child of the component, or depends on one, keeps `pulumi state move` from moving it.
+            opts=pulumi.ResourceOptions(aliases=[pulumi.Alias(parent=self)]),
         )
 
     def _options(self, depends_on: list[pulumi.Resource]) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, depends_on=depends_on or None)
 
     def _admin_options(
-        self, deleted_with: pulumi.Resource | None = None, depends_on: list[pulumi.Resource] | None = None
+        self, *depends_on: pulumi.Resource, deleted_with: pulumi.Resource | None = None
     ) -> pulumi.ResourceOptions:
+        """Return the options of what lives in the database: another database makes all of it anew."""
         return pulumi.ResourceOptions(
-            parent=self, provider=self.connection, deleted_with=deleted_with, depends_on=depends_on
+            parent=self,
+            provider=self.connection,
+            depends_on=[*depends_on],
+            deleted_with=deleted_with,
+            replace_with=[self._rollout],
         )
+
+
+def _told(provider: pulumi.ProviderResource | None, name: str) -> pulumi.Input[str] | None:
+    """Return what a Kubernetes provider was given; one that is only known by reference tells nothing."""
+    told: pulumi.Input[str] | None = getattr(provider, name, None)
+    return told
+
+
+def _hash_of(declared: object) -> pulumi.Output[str]:
+    """Return a hash of arguments, which may hold Outputs; it is a secret where one of them is."""
+    return pulumi.Output.json_dumps(declared, sort_keys=True, default=str).apply(
+        lambda text: hashlib.sha256(text.encode()).hexdigest()[:16]
+    )
 
 
 def _name_of(autonamed: k8s.core.v1.ConfigMap | k8s.core.v1.Secret) -> pulumi.Output[str]:

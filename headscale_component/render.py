@@ -13,7 +13,6 @@ from headscale_component.manifests import (
     containers,
     names,
     namespace,
-    persistent_volume_claim,
     role,
     service,
     service_account,
@@ -58,8 +57,6 @@ def documents(name: str, spec: HeadscaleArgs) -> list[Document]:
         _document("v1", "Service", service.metrics_service(name, spec, addresses)),
         _document("apps/v1", "StatefulSet", workload),
     ]
-    if spec.replicas:
-        made.append(_document("v1", "PersistentVolumeClaim", persistent_volume_claim.claim_patch(name, spec)))
     return made
 
 

@@ -88,7 +88,7 @@ KUBERNETES_PROVIDER = Tool(
     ),
     minutes=4,
 )
-"""The official Kubernetes provider: the module's newest served code, of 2026-01-15, between the releases 4.24 and 4.25."""
+"""The official Kubernetes provider: the newest code that the module proxy has, of 2026-01-15, between 4.24 and 4.25."""
 
 TAILSCALE = Tool("tailscale", "", ("tailscale.com/cmd/tailscale", "tailscale.com/cmd/tailscaled"))
 KUBERNETES = Tool(

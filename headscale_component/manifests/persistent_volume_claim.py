@@ -1,4 +1,4 @@
-"""The claim that holds the data: made by the StatefulSet, grown by a patch."""
+"""The claim that holds the data: made by the StatefulSet from its template, grown by the rollout."""
 
 from __future__ import annotations
 
@@ -19,25 +19,5 @@ def claim_template(instance: str, spec: HeadscaleArgs) -> k8s.core.v1.Persistent
             access_modes=["ReadWriteOnce"],
             storage_class_name=claim.storage_class_name,
             resources=k8s.core.v1.VolumeResourceRequirementsArgs(requests={"storage": claim.size}),
-        ),
-    )
-
-
-def claim_patch(instance: str, spec: HeadscaleArgs) -> k8s.core.v1.PersistentVolumeClaimPatchInitArgs:
-    """Return the patch that grows the claim in place.
-
-    The storage class is in it so that a change of it is refused by the API server, with the reason, where a change
-    of the template would be passed over in silence.
-    """
-    claim = spec.persistent_volume_claim
-    return k8s.core.v1.PersistentVolumeClaimPatchInitArgs(
-        metadata=k8s.meta.v1.ObjectMetaPatchArgs(
-            name=names.data_claim(instance),
-            namespace=spec.namespace,
-            annotations={"pulumi.com/patchForce": "true"},
-        ),
-        spec=k8s.core.v1.PersistentVolumeClaimSpecPatchArgs(
-            storage_class_name=claim.storage_class_name,
-            resources=k8s.core.v1.VolumeResourceRequirementsPatchArgs(requests={"storage": claim.size}),
         ),
     )

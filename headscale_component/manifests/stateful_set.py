@@ -5,11 +5,14 @@ from __future__ import annotations
 import pulumi
 import pulumi_kubernetes as k8s
 
-from headscale_api.durations import parse_duration
 from headscale_component.manifests import containers, files, names
 from headscale_component.manifests.config_map import FILE
 from headscale_component.manifests.persistent_volume_claim import claim_template
 from headscale_component.spec import HeadscaleArgs
+
+_ONLY_THERE = {"pulumi.com/waitFor": "jsonpath={.metadata.uid}"}
+"""The provider waits for the object and not for its pod: older ones take the old pod for the new one, and none says
+what a container says about itself. The rollout follows it instead. Unlike `skipAwait` this waits for the deletion."""
 
 
 def stateful_set(
@@ -40,7 +43,7 @@ def stateful_set(
             name=instance,
             namespace=spec.namespace,
             labels=names.labels(instance, spec),
-            annotations={"pulumi.com/timeoutSeconds": f"{parse_duration(spec.ready_timeout).total_seconds():.0f}"},
+            annotations=dict(_ONLY_THERE),
         ),
         spec=k8s.apps.v1.StatefulSetSpecArgs(
             service_name=instance,

@@ -85,6 +85,10 @@ class HeadscaleArgs(SpecModel):
     retain: bool = True
     """Whether the data outlives `pulumi destroy`. A later `pulumi up` then finds it again."""
 
+    abandon_data: str | None = None
+    """`namespace/instance` of a database that may be left behind, where `namespace`, the instance's name or the cluster
+    changes: data does not move by itself, so such a change is refused without this."""
+
     api_key: ManagedApiKeySpec = ManagedApiKeySpec()
     """The instance's own API key, made and rotated by the sidecar."""
 

@@ -186,7 +186,7 @@ def test_fifty_instances_are_all_rendered():
 
     rendered = [documents(name, spec) for name, spec in load_instances(many).items()]
 
-    assert [len(made) for made in rendered] == [8] * 50
+    assert [len(made) for made in rendered] == [7] * 50
 
 
 def test_the_specification_loads_without_pulumi_kubernetes():

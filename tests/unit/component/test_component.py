@@ -59,7 +59,7 @@ def test_an_instance_is_these_resources_and_no_more(declared):
         ("vpn", "RoleBinding"),
         ("vpn-metrics", "Service"),
         ("vpn-config", "ConfigMap"),
-        ("vpn-data", "PersistentVolumeClaimPatch"),
+        ("vpn-rollout", "Rollout"),
         ("vpn-connection", "pulumi-python"),
         ("vpn-alice", "User"),
         ("vpn-ui-api-key", "ApiKey"),

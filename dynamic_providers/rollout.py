@@ -1,0 +1,182 @@
+"""The rollout of an instance as a Pulumi resource: an update ends when the new pod serves, and says why it does not."""
+
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
+from pulumi.output import Unknown
+
+from dynamic_providers.cluster import ClusterError
+from dynamic_providers.following import Follower, Target
+from dynamic_providers.provider import HeadscaleProvider, Props, changed
+from dynamic_providers.resource import HeadscaleResource
+from dynamic_providers.rules import rollout as rules
+from dynamic_providers.rules.rollout import Place, RolloutError
+from headscale_api.durations import parse_duration
+
+_FOLLOWED = ("template", "version", "size", "storage_class")
+
+
+class RolloutProvider(HeadscaleProvider):
+    """Adapter of the rollout's rules. Its dotted path is in people's state: moving it needs an alias here."""
+
+    def check(self, olds: Props, news: Props) -> CheckResult:
+        """Note which API server it is, as far as the kubeconfig tells."""
+        return CheckResult({**news, "server": self.channel.cluster.server() or olds.get("server")}, [])
+
+    def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
+        """Follow where the template, the version or the claim changed; replace where another database answers.
+
+        A call is made only where the cluster looks like another one, and it need not be answered.
+
+        Raises:
+            RolloutError: When the claim cannot become what is declared, or data would be left behind without consent.
+        """
+        if self._moves(olds, news):
+            old = _place(olds)
+            meaning = rules.what_moving_means(
+                old, _place(news), retain=bool(olds.get("retain")), elsewhere=old.namespace == news["namespace"]
+            )
+            if news.get("abandon_data") != str(old):
+                raise RolloutError(f"{meaning}; {rules.consent_to_move(old)}")
+            pulumi.log.warn(meaning)
+            return DiffResult(changes=True, replaces=["namespace"])
+        if problem := _shrinks(olds, news) or _changes_class(olds, news):
+            raise RolloutError(problem)
+        followed = bool(changed(_FOLLOWED, olds, news)) or olds.get("is_settled") is False
+        noted = changed(("ready_timeout", "retain", "server", "abandon_data"), olds, news)
+        return DiffResult(changes=followed or bool(noted))
+
+    def create(self, props: Props) -> CreateResult:
+        """Follow the first rollout."""
+        claim = self._follower.follow(_target(props))
+        return CreateResult(str(_place(props)), {**props, "claim": claim})
+
+    def read(self, id_: str, props: Props) -> ReadResult:
+        """Look whether the pod is as it was left; an instance or a claim that is gone is to be followed anew."""
+        if not self._follower.exists():
+            return ReadResult("", {})
+        claim = self._follower.claim_uid()
+        if props.get("claim") and claim != props["claim"]:
+            return ReadResult("", {})
+        inputs = {name: its for name, its in props.items() if name not in {"claim", "is_settled"}}
+        outs = {**inputs, "claim": claim}
+        if not self._follower.is_settled(_target(props)):
+            outs["is_settled"] = False
+        return ReadResult(id_, outs, inputs)
+
+    def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
+        """Follow the rollout, and notice a claim that is another one than before."""
+        if not changed(_FOLLOWED, olds, news) and olds.get("is_settled") is not False:
+            return UpdateResult({**news, "claim": olds.get("claim")})
+        claim = self._follower.follow(_target(news))
+        if olds.get("claim") and claim and claim != olds["claim"]:
+            place = _place(news)
+            raise RolloutError(
+                f"claim {place.namespace}/{place.claim} is another one than before: it was made anew, and its database "
+                "with it; `pulumi up --refresh` makes users, keys and policy in it"
+            )
+        return UpdateResult({**news, "claim": claim})
+
+    def delete(self, _id: str, _props: Props) -> None:
+        """Leave everything: the StatefulSet goes by itself, and the claim by its retention."""
+
+    @property
+    def _follower(self) -> Follower:
+        return Follower(self.channel.cluster, self.channel.settings, pulumi.log.info)
+
+    def _moves(self, olds: Props, news: Props) -> bool:
+        """Return whether another database will answer."""
+        if olds.get("namespace") != news.get("namespace"):
+            return True
+        if not changed(("server",), olds, news) or not olds.get("claim"):
+            return False
+        try:
+            claim = self._follower.claim_uid()
+        except ClusterError as error:
+            pulumi.log.warn(
+                f"the cluster's address changed from {olds.get('server')} to {news.get('server')}; whether it is "
+                f"another cluster, with another database, is found out by `pulumi up`: {error}"
+            )
+            return False
+        return bool(claim != olds["claim"])
+
+
+class Rollout(HeadscaleResource, module="headscale", name="Rollout"):
+    """The newest pod of an instance, ready, and its claim with the declared size.
+
+    Attributes:
+        instance: Name of the instance.
+        namespace: Its namespace.
+        template: A hash of the StatefulSet; a change is followed until its pod serves.
+        version: Headscale's version, which has to answer.
+        size: The claim's size, a Kubernetes quantity. It can grow, and never shrink.
+        storage_class: The claim's storage class; None for whatever it has. It cannot change.
+        ready_timeout: How long a rollout may take, a duration.
+        retain: Whether the claim outlives its StatefulSet.
+        abandon_data: `namespace/instance` of the data that may be left behind; None for none.
+        server: Address of the API server, by which another cluster is noticed.
+        claim: The claim's uid, by which another database is noticed.
+    """
+
+    claim: pulumi.Output[str | None]
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        instance: str,
+        namespace: pulumi.Input[str],
+        template: pulumi.Input[str],
+        version: str,
+        size: str,
+        storage_class: str | None,
+        ready_timeout: str,
+        retain: bool,
+        abandon_data: str | None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare the rollout; `opts.provider` is the instance's `HeadscaleConnection`."""
+        props: dict[str, Any] = {
+            "instance": instance,
+            "namespace": namespace,
+            "template": template,
+            "version": version,
+            "size": size,
+            "storage_class": storage_class,
+            "ready_timeout": ready_timeout,
+            "retain": retain,
+            "abandon_data": abandon_data,
+            "claim": None,
+        }
+        super().__init__(RolloutProvider(), resource_name, props, opts)
+
+
+def _place(props: Props) -> Place:
+    return Place(str(props["namespace"]), str(props["instance"]))
+
+
+def _target(props: Props) -> Target:
+    return Target(
+        version=str(props["version"]),
+        size=str(props["size"]),
+        storage_class=props.get("storage_class"),
+        timeout_seconds=parse_duration(props["ready_timeout"]).total_seconds(),
+    )
+
+
+def _shrinks(olds: Props, news: Props) -> str:
+    if isinstance(news["size"], Unknown) or rules.quantity(news["size"]) >= rules.quantity(olds["size"]):
+        return ""
+    return rules.shrinks(_claim(olds), olds["size"], news["size"])
+
+
+def _changes_class(olds: Props, news: Props) -> str:
+    old, new = olds.get("storage_class"), news.get("storage_class")
+    # A class that is only now written down may be the one that the claim has: the claim itself tells.
+    return rules.changes_class(_claim(olds), old, new) if old and new and old != new else ""
+
+
+def _claim(props: Props) -> str:
+    place = _place(props)
+    return f"claim {place.namespace}/{place.claim}"

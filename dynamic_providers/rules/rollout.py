@@ -1,0 +1,181 @@
+"""The rules of a rollout: when a StatefulSet's new pod counts, how its claim grows, and when the data is another."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from dynamic_providers.rules.pod_status import condition, last_warning, pod_problem
+
+Object = Mapping[str, Any]
+
+_SUFFIXES: dict[str, Decimal] = {
+    "": Decimal(1),
+    "m": Decimal("0.001"),
+    **{letter: Decimal(1000) ** power for power, letter in enumerate("kMGTPE", 1)},
+    **{f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGTPE", 1)},
+}
+
+
+class RolloutError(Exception):
+    """A rollout that did not come to its end, with what keeps it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an instance lives, as far as its stack says.
+
+    Attributes:
+        namespace: Its namespace.
+        instance: Its name, which its StatefulSet bears.
+    """
+
+    namespace: str
+    instance: str
+
+    @property
+    def pod(self) -> str:
+        """The instance's one pod."""
+        return f"{self.instance}-0"
+
+    @property
+    def claim(self) -> str:
+        """The claim of that pod, which holds the database."""
+        return f"data-{self.instance}-0"
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.instance}"
+
+
+def pod_state(place: Place, stateful_set: Object | None, pod: Object | None, events: Sequence[Object]) -> str:
+    """Return what the rollout waits for, empty where the pod of the newest template is ready.
+
+    Args:
+        place: The instance.
+        stateful_set: The StatefulSet, None where there is none.
+        pod: Its pod, None where there is none.
+        events: Events of the namespace, as far as they may be read.
+    """
+    if stateful_set is None:
+        return f"there is no StatefulSet {place}"
+    status, which = stateful_set.get("status", {}), f"pod {place.namespace}/{place.pod}"
+    if status.get("observedGeneration", 0) < stateful_set["metadata"]["generation"]:
+        return f"the controller has not seen the new StatefulSet {place} yet"
+    wanted = stateful_set["spec"].get("replicas", 1) > 0
+    if pod is None:
+        return _with_warning(f"{which} is not there", last_warning(events, place.instance)) if wanted else ""
+    if not wanted:
+        return f"{which} still runs"
+    problem = pod_problem(pod)
+    if pod["metadata"].get("labels", {}).get("controller-revision-hash") != status.get("updateRevision"):
+        return f"{which} of the old template still runs; {problem or 'it is ready'}"
+    return problem and _with_warning(problem, last_warning(events, place.pod) or last_warning(events, place.claim))
+
+
+def _with_warning(problem: str, warning: str) -> str:
+    # What a container says about itself is better than what the probe says about it.
+    return f"{problem} ({warning})" if warning and "crashes" not in problem and warning not in problem else problem
+
+
+def claim_problem(place: Place, claim: Object, size: str, storage_class: str | None) -> str:
+    """Return why a claim can never be as it is declared, empty where it can.
+
+    Args:
+        place: The instance.
+        claim: The claim.
+        size: The declared size, a quantity.
+        storage_class: The declared class, None for whatever it has.
+    """
+    # A growth that failed may be taken back, down to what the volume has.
+    least = (
+        claim.get("status", {}).get("capacity", {}).get("storage") or claim["spec"]["resources"]["requests"]["storage"]
+    )
+    if quantity(size) < min(quantity(least), quantity(claim["spec"]["resources"]["requests"]["storage"])):
+        return shrinks(f"claim {place.namespace}/{place.claim}", least, size)
+    found = claim["spec"].get("storageClassName")
+    if storage_class is not None and found != storage_class:
+        return changes_class(f"claim {place.namespace}/{place.claim}", found, storage_class)
+    return ""
+
+
+def shrinks(what: str, old: str, new: str) -> str:
+    """Return why a claim cannot become smaller."""
+    return (
+        f"{what} has {old} and cannot shrink to {new}: Kubernetes only lets claims grow; "
+        f"write `persistentVolumeClaim: {{size: {old}}}`"
+    )
+
+
+def changes_class(what: str, old: str | None, new: str | None) -> str:
+    """Return why a claim cannot have another storage class."""
+    return (
+        f"{what} is of storage class `{old or 'the default'}` and cannot become `{new or 'the default'}`: the class of "
+        f"a claim is fixed; take the change back, or restore a backup into an instance with a new claim"
+    )
+
+
+def growth_state(place: Place, claim: Object, size: str, events: Sequence[Object]) -> str:
+    """Return what the growth of a claim waits for, empty where it has its size.
+
+    Args:
+        place: The instance.
+        claim: The claim.
+        size: The declared size, a quantity.
+        events: Events of the namespace, as far as they may be read.
+    """
+    capacity = claim.get("status", {}).get("capacity", {}).get("storage")
+    if capacity and quantity(capacity) >= quantity(size):
+        return ""
+    waits = [
+        f"{kind}: {its.get('message') or its.get('reason') or 'in progress'}"
+        for kind in ("Resizing", "FileSystemResizePending", "ControllerResizeError", "NodeResizeError")
+        if (its := condition(claim, kind)).get("status") == "True"
+    ]
+    why = (
+        "; ".join(filter(None, (*waits, last_warning(events, place.claim))))
+        or "its storage driver has not grown it yet"
+    )
+    which = f"claim {place.namespace}/{place.claim}"
+    return f"{which} has {capacity or 'no capacity'} of {size}: {why or 'its driver has not grown it yet'}"
+
+
+def quantity(text: str) -> Decimal:
+    """Return a Kubernetes quantity as a number.
+
+    https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+
+    Raises:
+        ValueError: When it is none.
+    """
+    found = re.fullmatch(r"([0-9.]+(?:[eE][+-]?[0-9]+)?)([mkMGTPE]?|[KMGTPE]i)", text)
+    if found is None:
+        raise ValueError(f"`{text}` is no quantity")
+    return Decimal(found[1]) * _SUFFIXES[found[2]]
+
+
+def what_moving_means(old: Place, new: Place, *, retain: bool, elsewhere: bool) -> str:
+    """Return what it comes to that an instance answers from another database.
+
+    Args:
+        old: Where the database is that the state knows.
+        new: Where the instance is to be.
+        retain: Whether the old claim outlives its StatefulSet.
+        elsewhere: Whether the cluster is another one.
+    """
+    left = f"claim {old.namespace}/{old.claim}" + (" of the old cluster" if elsewhere else "")
+    fate = f"{left} stays behind with its database" if retain or elsewhere else f"{left} is deleted with its database"
+    return (
+        f"the data does not move: {fate}, and {new} begins with an empty one. Every node has to join anew; users, keys "
+        "and policy are made anew, with other ids and other keys in their Secrets"
+    )
+
+
+def consent_to_move(old: Place) -> str:
+    """Return how a stack consents to leave data behind."""
+    return (
+        f"to go on, write `abandonData: {old}` for the instance; to keep the data, take the change back or restore a "
+        "backup in the new place"
+    )

@@ -1,0 +1,199 @@
+"""When a rollout is over, how a claim grows, and what is said until then."""
+
+import pytest
+
+from dynamic_providers.rules import rollout as rules
+from dynamic_providers.rules.pod_status import last_warning, pod_problem, unready_containers
+
+PLACE = rules.Place("headscale", "vpn")
+
+
+def stateful_set(*, generation=2, observed=2, replicas=1, revision="vpn-new"):
+    return {
+        "metadata": {"generation": generation},
+        "spec": {"replicas": replicas},
+        "status": {"observedGeneration": observed, "updateRevision": revision},
+    }
+
+
+def container(name="headscale", *, ready=True, state=None, last=None):
+    return {"name": name, "ready": ready, "state": state or {"running": {}}, "lastState": last or {}}
+
+
+def pod(*containers, revision="vpn-new", ready=True, deleted=False, **status):
+    conditions = [{"type": "Ready", "status": str(ready)}, *status.pop("conditions", ())]
+    return {
+        "metadata": {
+            "namespace": "headscale",
+            "name": "vpn-0",
+            "labels": {"controller-revision-hash": revision},
+            **({"deletionTimestamp": "2026-11-25T00:00:00Z"} if deleted else {}),
+        },
+        "status": {"conditions": conditions, "containerStatuses": [*containers], "phase": "Running", **status},
+    }
+
+
+def event(name, message, *, reason="FailedCreate", kind="Warning", at="2026-11-25T00:00:00Z"):
+    return {
+        "involvedObject": {"name": name},
+        "type": kind,
+        "reason": reason,
+        "message": message,
+        "lastTimestamp": at,
+    }
+
+
+CRASHED = container(
+    ready=False,
+    state={"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}},
+    last={"terminated": {"exitCode": 1, "message": "FATAL: cannot fetch relay map\n"}},
+)
+NOT_DONE = {
+    "no StatefulSet": (None, pod(container()), "there is no StatefulSet headscale/vpn"),
+    "an old generation": (stateful_set(observed=1), pod(container()), "has not seen the new StatefulSet"),
+    "no pod": (stateful_set(), None, "pod headscale/vpn-0 is not there (FailedCreate: exceeded quota: memory)"),
+    "the old pod": (
+        stateful_set(),
+        pod(container(), revision="vpn-old"),
+        "of the old template still runs; it is ready",
+    ),
+    "a pod that goes": (stateful_set(), pod(container(), deleted=True), "is being deleted"),
+    "a pod of a stopped one": (stateful_set(replicas=0), pod(container()), "still runs"),
+    "a crash loop": (
+        stateful_set(),
+        pod(CRASHED, ready=False),
+        "exit code 1): FATAL: cannot fetch relay map; see `kubectl",
+    ),
+    "a crash loop that was ready for an instant": (
+        stateful_set(),
+        pod({**CRASHED, "state": {"terminated": {"exitCode": 1, "message": "FATAL"}}}, ready=False),
+        "crashes (exit code 1): FATAL",
+    ),
+    "an image that cannot be pulled": (
+        stateful_set(),
+        pod(
+            container(ready=False, state={"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling x"}}),
+            ready=False,
+        ),
+        "container `headscale` of pod headscale/vpn-0 waits: ImagePullBackOff: Back-off pulling x",
+    ),
+    "a container that is not ready": (
+        stateful_set(),
+        pod(container(), container("apikey-manager", ready=False), ready=False),
+        "container `apikey-manager` of pod headscale/vpn-0 runs and is not ready; see `kubectl logs vpn-0",
+    ),
+    "a claim that cannot be bound": (
+        stateful_set(),
+        pod(
+            ready=False,
+            phase="Pending",
+            conditions=[{"type": "PodScheduled", "status": "False", "message": "unbound PersistentVolumeClaims"}],
+        ),
+        "cannot be scheduled: unbound PersistentVolumeClaims (ProvisioningFailed: no class)",
+    ),
+}
+EVENTS = [
+    event("vpn", "exceeded quota: memory"),
+    event("data-vpn-0", "no class", reason="ProvisioningFailed"),
+    event("data-vpn-0", "all is well", reason="Fine", kind="Normal", at="2026-11-25T01:00:00Z"),
+    event("other", "of somebody else"),
+]
+
+
+@pytest.mark.parametrize("case", NOT_DONE)
+def test_rollout_that_is_not_over_says_why(case):
+    workload, its_pod, said = NOT_DONE[case]
+
+    assert said in rules.pod_state(PLACE, workload, its_pod, EVENTS)
+
+
+@pytest.mark.parametrize(
+    ("workload", "its_pod"),
+    [
+        (stateful_set(), pod(container())),
+        (stateful_set(), pod(container(last={"terminated": {"exitCode": 1}}))),
+        (stateful_set(replicas=0), None),
+    ],
+    ids=["ready", "ready after a crash", "stopped"],
+)
+def test_rollout_is_over_with_the_new_pod(workload, its_pod):
+    assert rules.pod_state(PLACE, workload, its_pod, EVENTS) == ""
+
+
+def test_newest_warning_about_an_object_is_told():
+    events = [
+        event("a", "old", at="2026-01-01"),
+        event("a", "new", at="2026-01-02"),
+        event("b", "other", at="2026-02-01"),
+    ]
+
+    assert last_warning(events, "a") == "FailedCreate: new"
+    assert last_warning(events, "c") == ""
+
+
+def test_containers_that_run_unready_are_named():
+    assert unready_containers(pod(container(), container("x", ready=False), CRASHED)) == ["x"]
+    assert pod_problem(pod(container())) == ""
+
+
+def claim(asked="1Gi", capacity="1Gi", storage_class="fast", conditions=()):
+    return {
+        "metadata": {"name": "data-vpn-0", "namespace": "headscale", "uid": "u"},
+        "spec": {"resources": {"requests": {"storage": asked}}, "storageClassName": storage_class},
+        "status": {"capacity": {"storage": capacity} if capacity else {}, "conditions": list(conditions)},
+    }
+
+
+@pytest.mark.parametrize(
+    ("found", "size", "storage_class", "said"),
+    [
+        (claim(), "2Gi", None, ""),
+        (claim(), "1024Mi", "fast", ""),
+        (claim("5Gi", "5Gi"), "1Gi", None, "has 5Gi and cannot shrink to 1Gi"),
+        (claim("5Gi", "1Gi"), "2Gi", None, ""),
+        (claim("5Gi", None), "1Gi", None, "cannot shrink"),
+        (claim(), "1Gi", "slow", "of storage class `fast` and cannot become `slow`"),
+    ],
+    ids=["grows", "same", "shrinks", "takes back a failed growth", "shrinks unbound", "another class"],
+)
+def test_claim_can_be_declared_so_or_not(found, size, storage_class, said):
+    problem = rules.claim_problem(PLACE, found, size, storage_class)
+
+    assert said in problem
+    assert bool(problem) == bool(said)
+
+
+def test_growth_says_what_it_waits_for():
+    waits = claim(
+        "2Gi", "1Gi", conditions=[{"type": "FileSystemResizePending", "status": "True", "message": "restart"}]
+    )
+
+    said = rules.growth_state(PLACE, waits, "2Gi", [])
+
+    assert said == "claim headscale/data-vpn-0 has 1Gi of 2Gi: FileSystemResizePending: restart"
+    assert rules.growth_state(PLACE, claim("2Gi", "2Gi"), "2Gi", []) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("1Gi", 2**30), ("500M", 5 * 10**8), ("1.5Ki", 1536), ("1e3", 1000), ("128974848", 128974848), ("100m", 0.1)],
+)
+def test_quantity_is_read_as_kubernetes_does(text, number):
+    assert float(rules.quantity(text)) == pytest.approx(number)
+
+
+@pytest.mark.parametrize("text", ["", "1GB", "lots", "1 Gi", "-1Gi"])
+def test_text_that_is_no_quantity_is_refused(text):
+    with pytest.raises(ValueError, match="no quantity"):
+        rules.quantity(text)
+
+
+def test_moved_data_is_told_with_what_becomes_of_the_claim():
+    new = rules.Place("vpn2", "vpn")
+
+    kept = rules.what_moving_means(PLACE, new, retain=True, elsewhere=False)
+    lost = rules.what_moving_means(PLACE, new, retain=False, elsewhere=False)
+
+    assert "claim headscale/data-vpn-0 stays behind" in kept
+    assert "claim headscale/data-vpn-0 is deleted" in lost
+    assert "`abandonData: headscale/vpn`" in rules.consent_to_move(PLACE)

@@ -26,6 +26,7 @@ from headscale_component.manifests import (
     service,
     service_account,
     stateful_set,
+    wire,
 )
 from headscale_component.manifests.config_yaml import config_tree, secret_leaves
 from headscale_component.spec import ApiKeySpec, HeadscaleArgs, PreAuthKeySpec, SpecError, UserSpec
@@ -378,7 +379,7 @@ def _told(provider: pulumi.ProviderResource | None, name: str) -> pulumi.Input[s
 
 def _hash_of(declared: object) -> pulumi.Output[str]:
     """Return a hash of arguments, which may hold Outputs; it is a secret where one of them is."""
-    return pulumi.Output.json_dumps(declared, sort_keys=True, default=str).apply(
+    return pulumi.Output.json_dumps(wire.plain(declared), sort_keys=True).apply(
         lambda text: hashlib.sha256(text.encode()).hexdigest()[:16]
     )
 

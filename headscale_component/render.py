@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from functools import cache
-from typing import Any, cast
-
-from pulumi._types import input_type_py_to_pulumi_names, is_input_type
+from typing import Any
 
 from headscale_component.manifests import (
     config_map,
@@ -17,6 +13,7 @@ from headscale_component.manifests import (
     service,
     service_account,
     stateful_set,
+    wire,
 )
 from headscale_component.manifests.config_yaml import config_tree, secret_leaves
 from headscale_component.spec import HeadscaleArgs
@@ -61,20 +58,4 @@ def documents(name: str, spec: HeadscaleArgs) -> list[Document]:
 
 
 def _document(api_version: str, kind: str, arguments: object) -> Document:
-    return {"apiVersion": api_version, "kind": kind, **_plain(arguments)}
-
-
-@cache
-def _wire_names(arguments: Hashable) -> dict[str, str]:
-    """Return Kubernetes' names of the arguments of a class, by Python's."""
-    return dict(input_type_py_to_pulumi_names(cast(type, arguments)))
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - any argument
-    """Return Pulumi's arguments under the names that Kubernetes knows."""
-    if is_input_type(type(value)):
-        known = _wire_names(cast(Hashable, type(value)))
-        return {known[name]: _plain(its) for name, its in vars(value).items() if its is not None}
-    if isinstance(value, Mapping):
-        return {key: _plain(its) for key, its in value.items() if its is not None}
-    return [_plain(its) for its in value] if isinstance(value, list | tuple) else value
+    return {"apiVersion": api_version, "kind": kind, **wire.plain(arguments)}

@@ -19,6 +19,8 @@ from lab import tools
 from lab.state import kubeconfig
 
 REPOSITORY = Path(__file__).parents[2]
+LONGEST_SECONDS = 300
+"""No command of Pulumi's may take longer: what waits for a time-out of the provider's is a fault."""
 
 
 def pytest_collection_modifyitems(items):
@@ -124,6 +126,8 @@ class Stack:
             capture_output=True,
             text=True,
             check=False,
+            stdin=subprocess.DEVNULL,
+            timeout=LONGEST_SECONDS,
         )
         self.said.append(run.stdout + run.stderr)
         assert not check or run.returncode == 0, f"pulumi {' '.join(arguments)}:\n{run.stdout}\n{run.stderr}"
@@ -196,7 +200,7 @@ def nowhere(tmp_path):
     path.write_text(
         "apiVersion: v1\nkind: Config\ncurrent-context: a\n"
         "clusters: [{name: a, cluster: {server: 'https://127.0.0.1:9'}}]\n"
-        "contexts: [{name: a, context: {cluster: a, user: a}}]\nusers: [{name: a, user: {}}]\n"
+        "contexts: [{name: a, context: {cluster: a, user: a}}]\nusers: [{name: a, user: {token: none}}]\n"
     )
     return path
 

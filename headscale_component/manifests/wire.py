@@ -1,0 +1,29 @@
+"""Kubernetes objects as the API server knows them, made of Pulumi's arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from functools import cache
+from typing import Any, cast
+
+from pulumi._types import input_type_py_to_pulumi_names, is_input_type
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401 - any argument
+    """Return arguments under the names that Kubernetes knows; Outputs in them stay as they are.
+
+    Args:
+        value: An instance of an arguments class of `pulumi_kubernetes`, or a mapping, list or value in one.
+    """
+    if is_input_type(type(value)):
+        known = _wire_names(cast(Hashable, type(value)))
+        return {known[name]: plain(its) for name, its in vars(value).items() if its is not None}
+    if isinstance(value, Mapping):
+        return {key: plain(its) for key, its in value.items() if its is not None}
+    return [plain(its) for its in value] if isinstance(value, list | tuple) else value
+
+
+@cache
+def _wire_names(arguments: Hashable) -> dict[str, str]:
+    """Return Kubernetes' names of the arguments of a class, by Python's."""
+    return dict(input_type_py_to_pulumi_names(cast(type, arguments)))

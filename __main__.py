@@ -2,10 +2,11 @@
 
 import pulumi
 
-from headscale_component import Headscale, stack_instances
+from headscale_component import Headscale, declare_instances, stack_instances
 
-for name, args in stack_instances().items():
-    headscale = Headscale(name, args)
+instances = {name: Headscale(name, args) for name, args in stack_instances().items()}
+declare_instances(instances)
+for name, headscale in instances.items():
     pulumi.export(
         name,
         {

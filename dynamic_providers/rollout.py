@@ -12,6 +12,7 @@ from dynamic_providers.provider import HeadscaleProvider, Props, changed
 from dynamic_providers.resource import HeadscaleResource
 from dynamic_providers.rules import rollout as rules
 from dynamic_providers.rules.rollout import Place, RolloutError
+from dynamic_providers.rules.upgrade import step_problem
 from headscale_api.durations import parse_duration
 
 _FOLLOWED = ("template", "version", "size", "storage_class")
@@ -41,7 +42,7 @@ class RolloutProvider(HeadscaleProvider):
                 raise RolloutError(f"{meaning}; {rules.consent_to_move(old)}")
             pulumi.log.warn(meaning)
             return DiffResult(changes=True, replaces=["namespace"])
-        if problem := _shrinks(olds, news) or _changes_class(olds, news):
+        if problem := _shrinks(olds, news) or _changes_class(olds, news) or _wrong_step(olds, news):
             raise RolloutError(problem)
         followed = bool(changed(_FOLLOWED, olds, news)) or olds.get("is_settled") is False
         noted = changed(("ready_timeout", "retain", "server", "abandon_data"), olds, news)
@@ -175,6 +176,12 @@ def _changes_class(olds: Props, news: Props) -> str:
     old, new = olds.get("storage_class"), news.get("storage_class")
     # A class that is only now written down may be the one that the claim has: the claim itself tells.
     return rules.changes_class(_claim(olds), old, new) if old and new and old != new else ""
+
+
+def _wrong_step(olds: Props, news: Props) -> str:
+    # The state holds the version that ran: one whose rollout failed may be taken back.
+    problem = step_problem(olds.get("version"), news.get("version"))
+    return f"version {news['version']} after {olds['version']} {problem}" if problem else ""
 
 
 def _claim(props: Props) -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         UserSpec,
         load_instances,
     )
-    from headscale_component.stack_config import stack_instances
+    from headscale_component.stack_config import declare_instances, stack_instances
 
 __all__ = [
     "ApiKey",
@@ -44,6 +44,7 @@ __all__ = [
     "SpecError",
     "User",
     "UserSpec",
+    "declare_instances",
     "get_policy",
     "get_user",
     "list_nodes",
@@ -59,6 +60,7 @@ _HOMES = {
     "Policy": "dynamic_providers.policy",
     "PreAuthKey": "dynamic_providers.pre_auth_key",
     "User": "dynamic_providers.user",
+    "declare_instances": "headscale_component.stack_config",
     "get_policy": "dynamic_providers.lookup",
     "get_user": "dynamic_providers.lookup",
     "list_nodes": "dynamic_providers.lookup",

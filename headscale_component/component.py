@@ -14,6 +14,7 @@ from dynamic_providers.connection import ConnectionArgs, HeadscaleConnection
 from dynamic_providers.policy import Policy
 from dynamic_providers.pre_auth_key import PreAuthKey
 from dynamic_providers.rollout import Rollout
+from dynamic_providers.upgrade import Upgrade
 from dynamic_providers.user import User
 from headscale_api import Node
 from headscale_api import User as HeadscaleUser
@@ -43,6 +44,9 @@ class Headscale(pulumi.ComponentResource):
 
     Child resources are named `<instance>-…`, objects in the cluster as the README lists them.
     """
+
+    args: HeadscaleArgs
+    """What was declared, checked."""
 
     namespace: str
     """The namespace of everything."""
@@ -86,7 +90,7 @@ class Headscale(pulumi.ComponentResource):
         """
         spec = HeadscaleArgs.model_validate(args)
         super().__init__("headscale:index:Headscale", name, {}, opts)
-        self._name, self._spec = name, spec
+        self._name, self.args = name, spec
         self._users: dict[str, User] = {}
 
         self.namespace = spec.namespace
@@ -132,7 +136,7 @@ class Headscale(pulumi.ComponentResource):
             spec: Its profile.
         """
         profile = UserSpec.model_validate(spec or {})
-        adopt = self._spec.adopt_users if profile.adopt is None else profile.adopt
+        adopt = self.args.adopt_users if profile.adopt is None else profile.adopt
         before = [pulumi.Alias(name=f"{self._name}-{profile.renamed_from}")] if profile.renamed_from else None
         user = User(
             f"{self._name}-{username}",
@@ -169,7 +173,7 @@ class Headscale(pulumi.ComponentResource):
             raise SpecError([Problem(("preAuthKeys", name, "user"), text)])
         return PreAuthKey(
             f"{self._name}-{name}",
-            namespace=key.secret_namespace or self._spec.namespace,
+            namespace=key.secret_namespace or self.args.namespace,
             secret_name=key.secret_name or name,
             # Its id in Pulumi is the same, and stays known in the preview where the user is only updated.
             user_id=self._users[key.user].id if key.user else key.user_id,
@@ -196,7 +200,7 @@ class Headscale(pulumi.ComponentResource):
         key = ApiKeySpec.model_validate(spec or {})
         return ApiKey(
             f"{self._name}-{name}-api-key",
-            namespace=key.secret_namespace or self._spec.namespace,
+            namespace=key.secret_namespace or self.args.namespace,
             secret_name=key.secret_name or name,
             expiration=key.expiration,
             rotation_buffer=key.rotation_buffer,
@@ -221,8 +225,8 @@ class Headscale(pulumi.ComponentResource):
 
     def _declare_policy(self) -> Policy | None:
         """Declare the policy, and also that there is none: its removal is then a change that the preview shows."""
-        spec = self._spec.policy
-        if self._spec.config.policy.mode != "database":
+        spec = self.args.policy
+        if self.args.config.policy.mode != "database":
             return None
         text = policy_text(spec) if spec else None
         for warning in policy_warnings(policy_document(spec)) if spec else ():
@@ -241,7 +245,7 @@ class Headscale(pulumi.ComponentResource):
         Returns:
             The StatefulSet, and a hash of all that is declared of it.
         """
-        name, spec = self._name, self._spec
+        name, spec = self._name, self.args
         home = self._namespace()
         text = config_map.config_text(spec)
         configuration = k8s.core.v1.ConfigMap(
@@ -261,15 +265,26 @@ class Headscale(pulumi.ComponentResource):
             name,
             declared,
             opts=pulumi.ResourceOptions.merge(
-                self._options([*home, configuration, *self._rights(home)]),
+                self._options([*home, configuration, *self._rights(home), self._prepare_upgrade()]),
                 pulumi.ResourceOptions(ignore_changes=["spec.volumeClaimTemplates"]),
             ),
         )
         return workload, _hash_of(declared)
 
+    def _prepare_upgrade(self) -> Upgrade:
+        """Declare what goes before a pod of another version."""
+        spec = self.args
+        in_database = spec.policy is not None and spec.config.policy.mode == "database"
+        return Upgrade(
+            f"{self._name}-upgrade",
+            version=spec.version,
+            policy=policy_text(spec.policy) if spec.policy and in_database else None,
+            opts=pulumi.ResourceOptions(parent=self, provider=self.connection),
+        )
+
     def _follow(self, template: pulumi.Output[str]) -> Rollout:
         """Declare the rollout, for which everything waits that needs a running Headscale."""
-        spec = self._spec
+        spec = self.args
         return Rollout(
             f"{self._name}-rollout",
             instance=self._name,
@@ -290,14 +305,14 @@ class Headscale(pulumi.ComponentResource):
         )
 
     def _namespace(self) -> list[pulumi.Resource]:
-        if not self._spec.create_namespace:
+        if not self.args.create_namespace:
             return []
         options = pulumi.ResourceOptions(parent=self, retain_on_delete=True)
-        return [k8s.core.v1.NamespacePatch(f"{self._name}-namespace", namespace.namespace_patch(self._spec), options)]
+        return [k8s.core.v1.NamespacePatch(f"{self._name}-namespace", namespace.namespace_patch(self.args), options)]
 
     def _rights(self, home: list[pulumi.Resource]) -> list[pulumi.Resource]:
         """Declare who the sidecar is and what it may do."""
-        name, spec = self._name, self._spec
+        name, spec = self._name, self.args
         if not spec.api_key.auto_manage:
             return []
         options = self._options(home)
@@ -309,7 +324,7 @@ class Headscale(pulumi.ComponentResource):
 
     def _secret_environment(self, home: list[pulumi.Resource]) -> list[k8s.core.v1.EnvVarArgs]:
         """Declare a Secret for what the program gave as Outputs, and refer to it and to the user's own Secrets."""
-        leaves = secret_leaves(self._spec.config)
+        leaves = secret_leaves(self.args.config)
         given = {path: value for path, value in leaves.items() if is_output(value)}
         if not given:
             return containers.secret_environment(leaves)
@@ -317,7 +332,7 @@ class Headscale(pulumi.ComponentResource):
         secret = k8s.core.v1.Secret(
             names.config_secrets(self._name),
             metadata=k8s.meta.v1.ObjectMetaArgs(
-                namespace=self._spec.namespace, labels=names.labels(self._name, self._spec)
+                namespace=self.args.namespace, labels=names.labels(self._name, self.args)
             ),
             immutable=True,
             string_data={".".join(path): pulumi.Output.secret(value) for path, value in given.items()},
@@ -326,7 +341,7 @@ class Headscale(pulumi.ComponentResource):
         return containers.secret_environment(leaves, _name_of(secret))
 
     def _connect(self) -> HeadscaleConnection:
-        connection = self._spec.connection
+        connection = self.args.connection
         cluster = pulumi.Config("kubernetes")
         # The Kubernetes provider that the component was given, if any: keys go where the objects go.
         given = self.get_provider("kubernetes:core/v1:Secret")
@@ -334,8 +349,8 @@ class Headscale(pulumi.ComponentResource):
             f"{self._name}-connection",
             ConnectionArgs(
                 instance=self._name,
-                namespace=self._spec.namespace,
-                channel=self._spec.channel,
+                namespace=self.args.namespace,
+                channel=self.args.channel,
                 kubeconfig=connection.kubeconfig or _told(given, "kubeconfig") or cluster.get_secret("kubeconfig"),
                 context=connection.context or _told(given, "context") or cluster.get("context"),
                 cluster=_told(given, "cluster") or cluster.get("cluster"),
@@ -343,13 +358,13 @@ class Headscale(pulumi.ComponentResource):
                 address=connection.address,
                 api_key=connection.api_key,
                 api_key_secret=connection.api_key_secret,
-                transport=self._spec.transport,
-                http_port=port_of(self._spec.config.listen_addr),
+                transport=self.args.transport,
+                http_port=port_of(self.args.config.listen_addr),
                 server_name=self.server_url.apply(lambda url: urlsplit(url).hostname or "")
-                if self._spec.channel == "pod" and self._spec.config.serves_tls
+                if self.args.channel == "pod" and self.args.config.serves_tls
                 else None,
-                keys_on_user_deletion=self._spec.keys_on_user_deletion,
-                tls=self._spec.channel == "direct" or self._spec.config.serves_tls,
+                keys_on_user_deletion=self.args.keys_on_user_deletion,
+                tls=self.args.channel == "direct" or self.args.config.serves_tls,
             ),
             # A provider that is a child of the component, or depends on one, keeps `pulumi state move` from moving it.
             opts=pulumi.ResourceOptions(aliases=[pulumi.Alias(parent=self)]),

@@ -8,6 +8,8 @@ from typing import Any
 
 import pulumi
 
+from dynamic_providers.instances import Instances
+from headscale_component.component import Headscale
 from headscale_component.spec import HeadscaleArgs, SpecError, load_instances
 from headscale_component.spec.config.rules import SECRETS
 from headscale_component.spec.errors import Problem
@@ -33,6 +35,25 @@ def stack_instances() -> dict[str, HeadscaleArgs]:
     except SpecError as error:
         told = "\n".join(_with_lines(error.problems))
         raise pulumi.RunError(f"the stack has {len(error.problems)} problem(s):\n{told}") from None
+
+
+def declare_instances(instances: Mapping[str, Headscale]) -> None:
+    """Declare which instances the stack has, so that a preview tells what becomes of one that goes or is renamed.
+
+    Args:
+        instances: All of them, by name; without any, nothing is declared.
+    """
+    noted = {
+        name: {
+            "namespace": headscale.args.namespace,
+            "retain": headscale.args.retain,
+            "abandon_data": headscale.args.abandon_data,
+        }
+        for name, headscale in instances.items()
+    }
+    connection = next((headscale.connection for headscale in instances.values()), None)
+    if connection is not None:
+        Instances("instances", noted, pulumi.ResourceOptions(provider=connection))
 
 
 def _with_lines(problems: Sequence[Problem]) -> list[str]:

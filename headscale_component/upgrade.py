@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dynamic_providers.rules.upgrade import step_problem
 from headscale_component.manifests.config_yaml import config_tree
 from headscale_component.spec import HeadscaleArgs
 from headscale_component.spec.errors import Problem, SpecError, dotted
 from headscale_component.versions import NEWEST_HEADSCALE, minor_version
-
-_STRICT_SINCE = (0, 29)
 
 
 def obstacles(raw: Mapping[str, Any], version: str) -> list[Problem]:
@@ -20,21 +19,8 @@ def obstacles(raw: Mapping[str, Any], version: str) -> list[Problem]:
         raw: The instance as it was written, and valid as it is.
         version: The version to go to.
     """
-    before, after = minor_version(raw.get("version")), minor_version(version)
-    found = []
-    if before and after:
-        if after < before:
-            found.append(
-                Problem(("version",), "goes back: newer versions change the database, so only a backup leads back")
-            )
-        elif after[0] == before[0] and after[1] - before[1] > 1 and after >= _STRICT_SINCE:
-            found.append(
-                Problem(
-                    ("version",),
-                    f"skips {before[0]}.{before[1] + 1}: Headscale takes one minor version at a time, and each has "
-                    "to have run",
-                )
-            )
+    problem = step_problem(str(raw.get("version")), version)
+    found = [Problem(("version",), problem)] if problem else []
     try:
         HeadscaleArgs.model_validate({**raw, "version": version})
     except SpecError as error:

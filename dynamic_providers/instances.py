@@ -1,0 +1,84 @@
+"""Which instances a stack has, as a Pulumi resource: one that goes, or that is renamed, is told in the preview."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
+
+from dynamic_providers.provider import HeadscaleProvider, Props, changed
+from dynamic_providers.resource import HeadscaleResource
+from dynamic_providers.rules.rollout import Place, consent_to_move, what_moving_means
+
+
+class InstancesProvider(HeadscaleProvider):
+    """Adapter that compares names alone. Its dotted path is in people's state: moving it needs an alias here."""
+
+    def check(self, olds: Props, news: Props) -> CheckResult:
+        """Refuse a rename without consent, for the data keeps its old name; tell of an instance that goes."""
+        before, after = olds.get("instances") or {}, news.get("instances") or {}
+        added = {name: its for name, its in after.items() if name not in before}
+        failures = []
+        for name, its in before.items():
+            if name in after:
+                continue
+            old, retain = Place(its["namespace"], name), bool(its["retain"])
+            if not added:
+                fate = "stays" if retain else "is deleted"
+                pulumi.log.warn(
+                    f"instance {old} goes: its nodes lose their control server, its keys end, and claim "
+                    f"{old.namespace}/{old.claim} with the database {fate}"
+                )
+            elif str(old) in {its["abandon_data"] for its in added.values()}:
+                pulumi.log.warn(f"instance {old} goes; {_meaning(old, added, retain=retain)}")
+            else:
+                failures.append(
+                    CheckFailure(
+                        f"instances.{name}",
+                        f"goes in the same change in which {', '.join(sorted(added))} comes. If it is renamed: "
+                        f"{_meaning(old, added, retain=retain)}; {consent_to_move(old)}. If not, remove it in a "
+                        "change of its own",
+                    )
+                )
+        return CheckResult(news, failures)
+
+    def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
+        """Compare what is noted."""
+        return DiffResult(changes=bool(changed(("instances",), olds, news)))
+
+    def create(self, props: Props) -> CreateResult:
+        """Note them."""
+        return CreateResult("instances", props)
+
+    def read(self, id_: str, props: Props) -> ReadResult:
+        """Return what is noted; nothing of it is in the cluster."""
+        return ReadResult(id_, props, props)
+
+    def update(self, _id: str, _olds: Props, news: Props) -> UpdateResult:
+        """Note them."""
+        return UpdateResult(news)
+
+    def delete(self, _id: str, _props: Props) -> None:
+        """Leave everything."""
+
+
+def _meaning(old: Place, added: Mapping[str, Any], *, retain: bool) -> str:
+    name, its = next(iter(added.items()))
+    return what_moving_means(old, Place(its["namespace"], name), retain=retain, elsewhere=False)
+
+
+class Instances(HeadscaleResource, module="headscale", name="Instances"):
+    """The instances of a stack.
+
+    Attributes:
+        instances: For each name its `namespace`, whether it is to `retain` its data, and which data it abandons.
+    """
+
+    def __init__(
+        self,
+        resource_name: str,
+        instances: Mapping[str, Mapping[str, Any]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare them; `opts.provider` is the `HeadscaleConnection` of any of them."""
+        super().__init__(InstancesProvider(), resource_name, {"instances": dict(instances)}, opts)

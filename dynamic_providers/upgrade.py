@@ -1,0 +1,79 @@
+"""What is done before a pod of another version starts, as a Pulumi resource."""
+
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import CreateResult, DiffResult, ReadResult, UpdateResult
+
+from dynamic_providers.channel import Channel, ChannelError
+from dynamic_providers.provider import HeadscaleProvider, Props, changed
+from dynamic_providers.resource import HeadscaleResource
+from dynamic_providers.rules import policy as policy_rules
+from dynamic_providers.rules.upgrade import is_another_minor
+from headscale_api import HeadscaleError
+
+_PATIENCE_SECONDS = 5.0
+
+
+class UpgradeProvider(HeadscaleProvider):
+    """Adapter of the upgrade's rules. Its dotted path is in people's state: moving it needs an alias here."""
+
+    def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
+        """Compare version and policy."""
+        return DiffResult(changes=bool(changed(("version", "policy"), olds, news)))
+
+    def create(self, props: Props) -> CreateResult:
+        """Do nothing: there is no version before the first one."""
+        return CreateResult("upgrade", props)
+
+    def read(self, id_: str, props: Props) -> ReadResult:
+        """Return what is known; nothing of it is in the cluster."""
+        return ReadResult(id_, props, props)
+
+    def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
+        """Store a changed policy while the old version still runs.
+
+        Headscale reads the stored policy at start, and does not start with one that it refuses: a policy that is mended
+        for the new version has to be there before that starts.
+        """
+        if is_another_minor(olds.get("version"), news.get("version")) and news.get("policy"):
+            self._store_policy(olds, news)
+        return UpdateResult(news)
+
+    def delete(self, _id: str, _props: Props) -> None:
+        """Leave everything."""
+
+    def _store_policy(self, olds: Props, news: Props) -> None:
+        """Store the policy where ours is stored and the old version takes the new one; else it follows the rollout."""
+        channel = Channel(self.channel.settings, open_seconds=_PATIENCE_SECONDS)
+        try:
+            with channel.session() as client:
+                if policy_rules.means_the_same(policy_rules.stored(client), olds.get("policy") or ""):
+                    policy_rules.store(client, news["policy"])
+        except (ChannelError, HeadscaleError) as error:
+            pulumi.log.warn(
+                f"the policy could not be stored before the upgrade ({error}); it is stored when {news['version']} runs"
+            )
+        finally:
+            channel.close()
+
+
+class Upgrade(HeadscaleResource, module="headscale", name="Upgrade"):
+    """What goes before another version of Headscale.
+
+    Attributes:
+        version: Headscale's version.
+        policy: The declared policy; None where there is none.
+    """
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        version: str,
+        policy: str | None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare it; `opts.provider` is the instance's `HeadscaleConnection`."""
+        props: dict[str, Any] = {"version": version, "policy": policy}
+        super().__init__(UpgradeProvider(), resource_name, props, opts)

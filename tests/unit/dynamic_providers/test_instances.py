@@ -1,0 +1,70 @@
+"""What a stack says of an instance that goes, or that is renamed."""
+
+import pytest
+
+from dynamic_providers.instances import InstancesProvider
+from dynamic_providers.rules.upgrade import is_another_minor, step_problem
+
+
+def noted(namespace="headscale", *, retain=True, abandon_data=None):
+    return {"namespace": namespace, "retain": retain, "abandon_data": abandon_data}
+
+
+def failures(before, after):
+    checked = InstancesProvider().check({"instances": before}, {"instances": after})
+    return {failure.property: failure.reason for failure in checked.failures}
+
+
+@pytest.fixture
+def warnings(monkeypatch):
+    told = []
+    monkeypatch.setattr("pulumi.log.warn", told.append)
+    return told
+
+
+def test_rename_without_consent_is_refused(warnings):
+    refused = failures({"vpn": noted()}, {"tailnet": noted()})
+
+    assert set(refused) == {"instances.vpn"}
+    assert "claim headscale/data-vpn-0 stays behind" in refused["instances.vpn"]
+    assert "`abandonData: headscale/vpn`" in refused["instances.vpn"]
+
+
+def test_rename_with_consent_is_told(warnings):
+    assert failures({"vpn": noted()}, {"tailnet": noted(abandon_data="headscale/vpn")}) == {}
+    assert "every node has to join anew" in warnings[0].lower()
+
+
+@pytest.mark.parametrize(("retain", "fate"), [(True, "stays"), (False, "is deleted")])
+def test_instance_that_goes_is_told(warnings, retain, fate):
+    assert failures({"vpn": noted(retain=retain), "b": noted()}, {"b": noted()}) == {}
+    assert warnings[0].endswith(f"claim headscale/data-vpn-0 with the database {fate}")
+
+
+def test_added_and_unchanged_instances_are_no_news(warnings):
+    assert failures({"vpn": noted()}, {"vpn": noted(), "b": noted()}) == {}
+    assert failures({}, {"vpn": noted()}) == {}
+    assert warnings == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("v0.28.0", "v0.29.3", None),
+        ("v0.29.1", "v0.29.3", None),
+        ("v0.29.3", "v0.29.1", None),
+        ("v0.26.1", "v0.28.0", None),
+        (None, "v0.28.0", None),
+        ("v0.29.3", "v0.28.0", "goes back"),
+        ("v0.27.1", "v0.29.3", "skips 0.28"),
+    ],
+)
+def test_step_to_another_version_is_taken_or_not(before, after, said):
+    problem = step_problem(before, after)
+
+    assert (said in problem) if said else problem is None
+
+
+def test_patch_release_is_the_same_minor():
+    assert not is_another_minor("v0.29.1", "v0.29.3")
+    assert is_another_minor("v0.28.0", "v0.29.3")

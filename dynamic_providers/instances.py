@@ -29,17 +29,10 @@ class InstancesProvider(HeadscaleProvider):
                     f"instance {old} goes: its nodes lose their control server, its keys end, and claim "
                     f"{old.namespace}/{old.claim} with the database {fate}"
                 )
-            elif str(old) in {its["abandon_data"] for its in added.values()}:
+            elif any(its["abandon_data"] == str(old) and its["namespace"] != old.namespace for its in added.values()):
                 pulumi.log.warn(f"instance {old} goes; {_meaning(old, added, retain=retain)}")
             else:
-                failures.append(
-                    CheckFailure(
-                        f"instances.{name}",
-                        f"goes in the same change in which {', '.join(sorted(added))} comes. If it is renamed: "
-                        f"{_meaning(old, added, retain=retain)}; {consent_to_move(old)}. If not, remove it in a "
-                        "change of its own",
-                    )
-                )
+                failures.append(CheckFailure(f"instances.{name}", _refusal(old, added, retain=retain)))
         return CheckResult(news, failures)
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
@@ -60,6 +53,17 @@ class InstancesProvider(HeadscaleProvider):
 
     def delete(self, _id: str, _props: Props) -> None:
         """Leave everything."""
+
+
+def _refusal(old: Place, added: Mapping[str, Any], *, retain: bool) -> str:
+    """Return why an instance may not go in the same change in which others come."""
+    together = f"goes in the same change in which {', '.join(sorted(added))} comes"
+    if any(its["namespace"] == old.namespace for its in added.values()):
+        # Its Secrets have their names until it is gone.
+        way_out = "remove it in a change of its own, and add the other in the next"
+    else:
+        way_out = f"{consent_to_move(old)}; if it is none, remove it in a change of its own"
+    return f"{together}. If it is renamed: {_meaning(old, added, retain=retain)}; {way_out}"
 
 
 def _meaning(old: Place, added: Mapping[str, Any], *, retain: bool) -> str:

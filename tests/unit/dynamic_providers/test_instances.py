@@ -22,16 +22,19 @@ def warnings(monkeypatch):
     return told
 
 
-def test_rename_without_consent_is_refused(warnings):
-    refused = failures({"vpn": noted()}, {"tailnet": noted()})
+def test_rename_in_a_namespace_takes_two_changes(warnings):
+    refused = failures({"vpn": noted()}, {"tailnet": noted(abandon_data="headscale/vpn")})
 
     assert set(refused) == {"instances.vpn"}
     assert "claim headscale/data-vpn-0 stays behind" in refused["instances.vpn"]
+    assert "remove it in a change of its own" in refused["instances.vpn"]
+
+
+def test_rename_to_another_namespace_needs_consent(warnings):
+    refused = failures({"vpn": noted()}, {"tailnet": noted("other")})
+
     assert "`abandonData: headscale/vpn`" in refused["instances.vpn"]
-
-
-def test_rename_with_consent_is_told(warnings):
-    assert failures({"vpn": noted()}, {"tailnet": noted(abandon_data="headscale/vpn")}) == {}
+    assert failures({"vpn": noted()}, {"tailnet": noted("other", abandon_data="headscale/vpn")}) == {}
     assert "every node has to join anew" in warnings[0].lower()
 
 

@@ -1,0 +1,174 @@
+"""Following a rollout against a cluster that is scripted: what is asked, what is waited for, how it ends."""
+
+import contextlib
+import http.server
+import threading
+
+import pytest
+
+from dynamic_providers import following
+from dynamic_providers.channel import Settings
+from dynamic_providers.cluster import Answer, ClusterError
+from dynamic_providers.following import Follower, Target
+from dynamic_providers.rules.rollout import RolloutError
+
+from .test_rollout_rules import claim, container, event, pod, stateful_set
+
+READY = pod(container(), container("apikey-manager"))
+TARGET = Target(version="v0.29.3", size="1Gi", storage_class=None, timeout_seconds=0.2)
+NO = Answer(404, {"message": "not found"})
+
+
+class ScriptedCluster:
+    """Answers with the objects it was given; the last of several stays. Ports lead to real local servers."""
+
+    def __init__(self, ports=(), **objects):
+        self.objects = {name: list(its) if isinstance(its, list) else [its] for name, its in objects.items()}
+        self.ports = dict(ports)
+        self.patched = []
+
+    def request(self, method, path, *, body=None, **_):
+        kind = path.split("/")[6 if path.startswith("/apis") else 5]
+        if method == "PATCH":
+            self.patched.append(body)
+            return self.objects["patch"][0]
+        if kind == "events":
+            return Answer(200, {"items": [its for its in self.objects.get("events", []) if its]})
+        answers = self.objects.get(kind, [None])
+        found = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(found, Exception):
+            raise found
+        if isinstance(found, Answer):
+            return found
+        return Answer(200, found) if found else NO
+
+    @contextlib.contextmanager
+    def port_forward(self, _pod, _namespace, port):
+        if isinstance(self.ports.get(port), Exception):
+            raise self.ports[port]
+        yield self.ports[port]
+
+
+@pytest.fixture
+def serve():
+    """Serve a text under every path, and return the port."""
+    servers = []
+
+    def start(text, status=200):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(text.encode())
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return server.server_port
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch):
+    monkeypatch.setattr(following, "_PAUSE_SECONDS", 0.01)
+
+
+def a_follower(cluster):
+    return Follower(cluster, Settings("vpn", "headscale"), lambda _: None)
+
+
+def healthy(serve, version="v0.29.3", **objects):
+    ports = {8080: serve(f'{{"version": "{version}"}}')}
+    return ScriptedCluster(
+        ports, **{"statefulsets": stateful_set(), "pods": READY, "persistentvolumeclaims": claim(), **objects}
+    )
+
+
+def test_rollout_ends_with_the_new_pod_and_names_its_claim(serve):
+    old = pod(container(), revision="vpn-old")
+    cluster = healthy(serve, statefulsets=[stateful_set(observed=1), stateful_set()], pods=[old, old, None, READY])
+
+    assert a_follower(cluster).follow(TARGET) == "u"
+
+
+def test_another_version_that_answers_is_an_error(serve):
+    with pytest.raises(RolloutError, match=r"answers as v0.28.0 and not as v0.29.3"):
+        a_follower(healthy(serve, version="v0.28.0")).follow(TARGET)
+
+
+@pytest.mark.parametrize("told", ["dev", "", "vpn"])
+def test_version_that_tells_nothing_is_taken(serve, told):
+    cluster = healthy(serve)
+    cluster.ports[8080] = serve(told)
+
+    assert a_follower(cluster).follow(TARGET) == "u"
+
+
+def test_pod_that_may_not_be_asked_is_taken_as_ready(serve):
+    cluster = healthy(serve)
+    cluster.ports[8080] = ClusterError("no port may be forwarded", 403)
+
+    assert a_follower(cluster).follow(TARGET) == "u"
+
+
+def test_sidecar_says_itself_why_it_is_not_ready(serve):
+    unready = pod(container(), container("apikey-manager", ready=False), ready=False)
+    cluster = healthy(serve, pods=unready)
+    cluster.ports[8081] = serve("not ready: Secret headscale/headscale-api-key is not ours\n", 503)
+
+    with pytest.raises(RolloutError, match=r"is not ready after .*Secret headscale/headscale-api-key is not ours"):
+        a_follower(cluster).follow(TARGET)
+
+
+def test_events_tell_why_there_is_no_pod(serve):
+    cluster = healthy(serve, pods=None, events=[event("vpn", "exceeded quota: pods")])
+
+    with pytest.raises(RolloutError, match="exceeded quota: pods"):
+        a_follower(cluster).follow(TARGET)
+
+
+def test_what_may_not_be_read_ends_at_once(serve):
+    cluster = healthy(serve, pods=Answer(403, {"message": "pods is forbidden"}))
+
+    with pytest.raises(ClusterError, match="cannot be read: pods is forbidden"):
+        a_follower(cluster).follow(Target("v0.29.3", "1Gi", None, timeout_seconds=60))
+
+
+def test_larger_claim_is_asked_for_and_waited_for(serve):
+    growing = claim("2Gi", "1Gi")
+    cluster = healthy(serve, persistentvolumeclaims=[claim(), growing, claim("2Gi", "2Gi")], patch=Answer(200, growing))
+
+    a_follower(cluster).follow(Target("v0.29.3", "2Gi", None, timeout_seconds=5))
+
+    assert cluster.patched == [{"spec": {"resources": {"requests": {"storage": "2Gi"}}}}]
+
+
+def test_claim_that_cannot_grow_says_why(serve):
+    refused = Answer(403, {"message": "only dynamically provisioned pvc can be resized"})
+
+    with pytest.raises(RolloutError, match="cannot grow from 1Gi to 2Gi: only dynamically provisioned"):
+        a_follower(healthy(serve, patch=refused)).follow(Target("v0.29.3", "2Gi", None, timeout_seconds=5))
+
+
+def test_growth_that_does_not_end_says_what_it_waits_for(serve):
+    waits = claim(
+        "2Gi", "1Gi", conditions=[{"type": "FileSystemResizePending", "status": "True", "message": "restart"}]
+    )
+
+    with pytest.raises(RolloutError, match="has 1Gi of 2Gi: FileSystemResizePending: restart"):
+        a_follower(healthy(serve, persistentvolumeclaims=waits)).follow(Target("v0.29.3", "2Gi", None, 0.1))
+
+
+def test_look_changes_nothing(serve):
+    cluster = healthy(serve)
+
+    assert not a_follower(cluster).is_settled(Target("v0.29.3", "2Gi", None, 1))
+    assert a_follower(cluster).is_settled(TARGET)
+    assert cluster.patched == []

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab import cluster, images, processes, pulumi, tools
+from lab import cluster, images, packages, processes, pulumi, tools
 from lab.progress import LabError, say, step
-from lab.state import REPOSITORY, STATE, kubeconfig, own_cluster
+from lab.state import CACHE, REPOSITORY, STATE, kubeconfig, own_cluster
 from lab.tailnode import TailNode
 
 STACK = "lab"
@@ -94,7 +94,9 @@ def down() -> None:
         run_pulumi("destroy", "--yes", "--skip-preview", "--stack", STACK, shown=True)
         return
     cluster.down()
-    say("nothing of the lab is left but its cache")
+    say(f"of the lab there stays its cache, {CACHE}, which may be deleted")
+    if installed := " ".join(packages.installed_by_lab()):
+        say(f"and the Debian packages that it installed: {installed} (`apt-get remove {installed}` removes them)")
 
 
 def status() -> None:

@@ -43,7 +43,8 @@ def newest_plugin(names: list[str]) -> str:
 def _engine() -> str:
     """Ask the engine that runs: it may be another one than what the lab builds."""
     try:
-        return _said(["pulumi", "version"], {**os.environ, **pulumi.environment()})
+        program = "pulumi" if pulumi.is_official() else str(tools.path("pulumi"))
+        return _said([program, "version"], {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"})
     except (LabError, OSError):
         return _UNKNOWN
 

@@ -98,7 +98,7 @@ def _before() -> dict[str, Any]:
     if not _BEFORE.exists():
         return {}
     before: dict[str, Any] = json.loads(_BEFORE.read_text())
-    return before if before["boot"] == _BOOT.read_text() else {}
+    return before if before.get("boot") == _BOOT.read_text() else {}
 
 
 def _snapshot() -> dict[str, Any]:

@@ -101,12 +101,23 @@ def test_context_without_access_is_one_line(write, fake_path, monkeypatch):
     )
 
 
+@pytest.fixture
+def _person_who_does_not_type():
+    """A stdin that stays open and says nothing."""
+    kept, (read, write_) = os.dup(0), os.pipe()
+    os.dup2(read, 0)
+    yield
+    os.dup2(kept, 0)
+    for descriptor in (kept, read, write_):
+        os.close(descriptor)
+
+
+@pytest.mark.usefixtures("_person_who_does_not_type")
 def test_user_without_credentials_is_not_waited_for(write, fake_path, monkeypatch):
     """kubectl asks for a name on stdin, where a person or nobody would answer."""
     monkeypatch.setenv("KUBECONFIG", os.fspath(write("a", "one", current="one")))
-    program(
-        fake_path, "kubectl", 'printf "Please enter Username: "; read -r name || { echo "error: EOF" >&2; exit 1; }'
-    )
+    asks = "/usr/bin/timeout 2 /usr/bin/head -c1 || { echo 'waited for an answer' >&2; exit 1; }"
+    program(fake_path, "kubectl", f"{asks}\necho 'Please enter Username: '; echo 'error: EOF' >&2; exit 1")
 
     with pytest.raises(LabError, match="its user has no credentials"):
         kubeconfig.check_access()

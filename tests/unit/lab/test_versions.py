@@ -13,7 +13,7 @@ from .conftest import calls, program
 def built(fake_path, monkeypatch):
     """Parts that are built here, with an engine and a cluster that answer."""
     monkeypatch.setattr(pulumi, "is_official", lambda: False)
-    monkeypatch.setattr(pulumi, "environment", lambda: {"PATH": str(fake_path)})
+    monkeypatch.setattr(tools, "path", lambda name: fake_path / name)
     program(fake_path, "pulumi", "echo v3.274.1")
     program(fake_path, "kubectl", """echo '{"major": "1", "gitVersion": "v1.36.3"}'""")
     return fake_path

@@ -7,34 +7,53 @@ import io
 import json
 import shutil
 import subprocess
-import sys
 import tarfile
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from lab import tools
+from lab import sidecar_image, tools
 from lab.cluster.parts import CONTAINERD_SOCKET, PAUSE_IMAGE
 from lab.progress import LabError, step
-from lab.state import CACHE, REPOSITORY
+from lab.sidecar_image import SIDECAR
+from lab.state import CACHE
 
-HEADSCALES = {"docker.io/headscale/headscale:v0.28.0": "0.28", "docker.io/headscale/headscale:v0.29.3": "0.29"}
-SIDECAR = "docker.io/headscale-component/sidecar:0.1.0"
+MINORS = ("0.28", "0.29")
+"""The minor versions of Headscale whose images the lab's cluster has from the start."""
+
 _CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
-_SUITE = "bookworm"
 
 
 def make() -> None:
     """Make what is not in the cache, and import what the cluster does not have as it is."""
     _import(PAUSE_IMAGE, _pause())
-    for name, minor in HEADSCALES.items():
-        _import(name, _headscale(name, minor))
-    _import(SIDECAR, _sidecar())
+    for minor in MINORS:
+        load(minor)
+    _import(SIDECAR, sidecar_image.archive())
 
 
 def build() -> list[Path]:
     """Make what is not in the cache, and return the archives, for `docker load` or `kind load`."""
-    return [_pause(), *(_headscale(name, minor) for name, minor in HEADSCALES.items()), _sidecar()]
+    return [_pause(), *(_headscale(headscale(minor), minor) for minor in MINORS), sidecar_image.archive()]
+
+
+def headscale(minor: str) -> str:
+    """Return the name of the image of a minor version of Headscale, such as `0.27`, in the patch version built here."""
+    versions = {tool.name: tool.version for tool in tools.HEADSCALES}
+    return f"docker.io/headscale/headscale:{versions[f'headscale-{minor}']}"
+
+
+def load(minor: str) -> str:
+    """Import the image of a minor version of Headscale into the lab's cluster, unless it is there.
+
+    Args:
+        minor: Such as `0.27`.
+
+    Returns:
+        Its name, whose tag is what a stack's `version` says.
+    """
+    name = headscale(minor)
+    _import(name, _headscale(name, minor))
+    return name
 
 
 def _pause() -> Path:
@@ -99,111 +118,6 @@ def _write_archive(target: Path, name: str, layer: bytes, config: Mapping[str, o
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
     unfinished.rename(target)
-
-
-def _sidecar() -> Path:
-    """The sidecar's image, by the same Dockerfile that builds it on `python:3.x-slim` elsewhere."""
-    sources = [
-        REPOSITORY / "images" / "sidecar" / "Dockerfile",
-        REPOSITORY / "images" / "sidecar" / "requirements.lock",
-        *sorted((REPOSITORY / "headscale_sidecar").rglob("*.py")),
-        *sorted((REPOSITORY / "headscale_api").rglob("*.py")),
-    ]
-    fingerprint = _hash(*(f"{path.relative_to(REPOSITORY)}:{_file_hash(path)}" for path in sources))
-    target = CACHE / "images" / f"sidecar-{fingerprint}.tar"
-    if target.exists():
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    base = _base_image()
-    with step("building the sidecar's image"), tempfile.TemporaryDirectory() as context:
-        folder = Path(context)
-        for package in ("headscale_api", "headscale_sidecar"):
-            shutil.copytree(REPOSITORY / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copytree(REPOSITORY / "images", folder / "images")
-        _download_wheels(folder / "wheels")
-        unfinished = target.with_suffix(".part")
-        unfinished.unlink(missing_ok=True)
-        _buildah(
-            "bud",
-            "--isolation",
-            "chroot",
-            "--build-arg",
-            f"BASE={base}",
-            "-f",
-            str(folder / "images/sidecar/Dockerfile"),
-            "-t",
-            SIDECAR,
-            str(folder),
-        )
-        _buildah("push", SIDECAR, f"docker-archive:{unfinished}:{SIDECAR}")
-        unfinished.rename(target)
-    return target
-
-
-def _download_wheels(folder: Path) -> None:
-    """Fetch the sidecar's wheels for the base image's Python, which is this machine's or near it."""
-    lock = REPOSITORY / "images" / "sidecar" / "requirements.lock"
-    command = [
-        sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:",
-        "--python-version", "3.11", "--implementation", "cp", "-d", str(folder), "-r", str(lock),
-    ]  # fmt: skip
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    if run.returncode:
-        raise LabError(f"fetching the sidecar's packages failed:\n{run.stderr[-1000:]}", "is PyPI in reach?")
-
-
-def _base_image() -> str:
-    """Return the name of a local image with Debian and its Python, in place of `python:3.x-slim`."""
-    name = f"localhost/headscale-lab-base:{_SUITE}"
-    if subprocess.run([*_BUILDAH, "inspect", name], capture_output=True, check=False).returncode == 0:
-        return name
-    archive = CACHE / "images" / f"base-{_SUITE}.tar"
-    if not archive.exists():
-        _bootstrap(archive)
-    container = _buildah("from", "scratch").strip()
-    _buildah("add", container, str(archive), "/")
-    _buildah("commit", "--rm", container, name)
-    return name
-
-
-def _bootstrap(archive: Path) -> None:
-    archive.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        step("making a base image with debootstrap (about 40 s the first time)"),
-        tempfile.TemporaryDirectory() as folder,
-    ):
-        root = Path(folder) / "root"
-        command = [
-            "debootstrap",
-            "--variant=minbase",
-            "--include=python3,python3-pip,ca-certificates",
-            _SUITE,
-            str(root),
-        ]
-        run = subprocess.run(command, capture_output=True, text=True, check=False)
-        if run.returncode:
-            raise LabError(f"debootstrap failed:\n{run.stdout[-1000:]}", "are Debian's packages in reach?")
-        unfinished = archive.with_suffix(".part")
-        subprocess.run(["tar", "-C", str(root), "--exclude=./var/cache/*", "-cf", str(unfinished), "."], check=True)
-        unfinished.rename(archive)
-
-
-_BUILDAH = [
-    "buildah",
-    "--root",
-    str(CACHE / "buildah"),
-    "--runroot",
-    str(CACHE / "buildah-run"),
-    "--storage-driver",
-    "vfs",
-]
-
-
-def _buildah(*arguments: str) -> str:
-    run = subprocess.run([*_BUILDAH, *arguments], capture_output=True, text=True, check=False)
-    if run.returncode:
-        raise LabError(f"buildah {arguments[0]} failed:\n{(run.stderr or run.stdout)[-1500:]}")
-    return run.stdout
 
 
 def _import(name: str, archive: Path) -> None:

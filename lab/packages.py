@@ -6,9 +6,11 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from lab.progress import LabError, step
+from lab.progress import LabError, say, step
+from lab.state import CACHE
 
 _PROGRAMS = {
     "containerd": "containerd",
@@ -23,6 +25,8 @@ _PROGRAMS = {
     "busybox": "busybox-static",
 }
 _CNI = Path("/usr/lib/cni/bridge")
+_RECORD = CACHE / "debian-packages"
+"""Which packages the lab installed, one a line: it outlives `make down`, as they do."""
 
 
 def missing() -> list[str]:
@@ -47,9 +51,32 @@ def install() -> None:
         return
     if not shutil.which("apt-get"):
         raise LabError(f"these are not installed: {', '.join(packages)}", f"install them, {own}")
-    with step(f"installing Debian packages: {' '.join(packages)}"):
+    names = " ".join(packages)
+    say(f"  installing Debian packages: {names} (make down leaves them; `apt-get remove {names}` removes them)")
+    _record(packages)
+    with step("apt-get update and install"):
         _apt("update")
         _apt("install", "-y", "--no-install-recommends", *packages)
+
+
+def installed_by_lab() -> list[str]:
+    """Return the packages that the lab installed and that are there still."""
+    return [package for package in _recorded() if _is_installed(package)]
+
+
+def _recorded() -> list[str]:
+    return _RECORD.read_text().split() if _RECORD.exists() else []
+
+
+def _record(packages: Sequence[str]) -> None:
+    """Add packages to the record, before they are installed: an installation may end half-way."""
+    _RECORD.parent.mkdir(parents=True, exist_ok=True)
+    _RECORD.write_text("".join(f"{package}\n" for package in sorted({*_recorded(), *packages})))
+
+
+def _is_installed(package: str) -> bool:
+    command = ["dpkg-query", "--show", "--showformat=${db:Status-Status}", package]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout == "installed"
 
 
 def _apt(*arguments: str) -> None:

@@ -89,9 +89,10 @@ def down() -> None:
     with step("undoing mounts, network and files"):
         _unmount()
         network.restore()
+        rules = network.leftovers()
         _remove_control_groups()
         shutil.rmtree(STATE, ignore_errors=True)
-    left = leftovers()
+    left = list(dict.fromkeys([*rules, *leftovers()]))
     if left:
         raise LabError("these could not be removed:\n" + "\n".join(left), "end what uses them and run it again")
 

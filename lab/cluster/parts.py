@@ -171,7 +171,8 @@ def proxy_configuration() -> dict[str, Any]:
         "bindAddress": "127.0.0.1",
         "healthzBindAddress": "127.0.0.1:16256",
         "metricsBindAddress": "127.0.0.1:16249",
-        "conntrack": {"maxPerCore": 0},
+        # 0 leaves the machine's own settings as they are.
+        "conntrack": {"maxPerCore": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
     }
 
 

@@ -1,6 +1,6 @@
-"""A volume provisioner for one node: a folder for each claim of the class `lab`.
+"""A volume provisioner and resizer for one node: a folder for each claim of the lab's storage classes.
 
-It is what `rancher.io/local-path` is elsewhere: the lab reaches no registry to run that from.
+It is what `rancher.io/local-path` and an external resizer are elsewhere: the lab reaches no registry to run them from.
 """
 
 from __future__ import annotations
@@ -9,102 +9,100 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from lab.cluster import volumes
 from lab.cluster.control import kubectl
+from lab.cluster.volumes import Document, Growth
 from lab.state import STATE
 
-CLASS = "lab"
 _VOLUMES = STATE / "volumes"
 _SECONDS = 0.5
 _NON_ROOT = 65532
+_Subject = TypeVar("_Subject")
 
 
 def main() -> None:
-    """Look for claims without a volume and volumes without a claim, for ever."""
+    """Look for claims that wait for a volume or for more, and for volumes without a claim, for ever."""
     while True:
         try:
-            _apply(_storage_class())
+            for storage_class in volumes.CLASSES.values():
+                _apply(storage_class.manifest())
             while True:
-                _provide()
-                _reclaim()
+                reconcile()
                 time.sleep(_SECONDS)
         except (json.JSONDecodeError, RuntimeError) as error:
             print(f"the API server did not answer: {error}", flush=True)
             time.sleep(2)
 
 
-def _storage_class() -> dict[str, Any]:
-    return {
-        "apiVersion": "storage.k8s.io/v1",
-        "kind": "StorageClass",
-        "metadata": {
-            "name": CLASS,
-            "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
-        },
-        "provisioner": "headscale-lab/folder",
-        "reclaimPolicy": "Delete",
-        "volumeBindingMode": "WaitForFirstConsumer",
-        "allowVolumeExpansion": True,
-    }
+def reconcile() -> None:
+    """Do what is to be done now; one claim that cannot be served keeps nobody else waiting."""
+    claims, existing = _list("persistentvolumeclaims"), _list("persistentvolumes")
+    for claim in volumes.unprovisioned(claims):
+        _attempt(_provide, claim)
+    for growth in volumes.growths(claims, existing):
+        _attempt(_grow, growth)
+    for name in volumes.released(existing):
+        _attempt(_reclaim, name)
 
 
-def _provide() -> None:
-    for claim in _list("persistentvolumeclaims"):
-        asked = "volume.kubernetes.io/selected-node" in claim["metadata"].get("annotations", {})
-        if claim["spec"].get("storageClassName") == CLASS and not claim["spec"].get("volumeName") and asked:
-            _apply(_volume(claim))
+def _attempt(action: Callable[[_Subject], None], subject: _Subject) -> None:
+    try:
+        action(subject)
+    except (OSError, RuntimeError) as error:
+        print(f"{action.__name__.lstrip('_')}: {error}", flush=True)
 
 
-def _volume(claim: dict[str, Any]) -> dict[str, Any]:
-    name = f"pvc-{claim['metadata']['uid']}"
-    folder = _VOLUMES / name
+def _provide(claim: Document) -> None:
+    folder = _VOLUMES / volumes.volume_name(claim)
     folder.mkdir(parents=True, exist_ok=True)
     # kubelet does not apply fsGroup to a hostPath, so the folder belongs to the pod's user from the start.
     os.chown(folder, _NON_ROOT, _NON_ROOT)
-    return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolume",
-        "metadata": {"name": name, "annotations": {"pv.kubernetes.io/provisioned-by": "headscale-lab/folder"}},
-        "spec": {
-            "capacity": claim["spec"]["resources"]["requests"],
-            "accessModes": claim["spec"]["accessModes"],
-            "storageClassName": CLASS,
-            "persistentVolumeReclaimPolicy": "Delete",
-            "hostPath": {"path": str(folder), "type": "Directory"},
-            "claimRef": {
-                "apiVersion": "v1",
-                "kind": "PersistentVolumeClaim",
-                "name": claim["metadata"]["name"],
-                "namespace": claim["metadata"]["namespace"],
-                "uid": claim["metadata"]["uid"],
-            },
-        },
-    }
+    _apply(volumes.volume(claim, folder))
 
 
-def _reclaim() -> None:
-    for volume in _list("persistentvolumes"):
-        if volume["spec"].get("storageClassName") == CLASS and volume.get("status", {}).get("phase") == "Released":
-            kubectl("delete", "persistentvolume", volume["metadata"]["name"], "--wait=false")
-            shutil.rmtree(_VOLUMES / volume["metadata"]["name"], ignore_errors=True)
+def _grow(growth: Growth) -> None:
+    """Grow a claim in the order of an external resizer: the volume first, then the claim's status."""
+    metadata = growth.claim["metadata"]
+    claim = ["persistentvolumeclaim", metadata["name"], "--namespace", metadata["namespace"]]
+    _patch(["persistentvolume", growth.volume], volumes.grown_volume(growth))
+    _patch([*claim, "--subresource=status"], volumes.grown_claim(growth))
+    _run(["create", "-f", _file(volumes.growth_event(growth, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")))])
+
+
+def _reclaim(name: str) -> None:
+    _run(["delete", "persistentvolume", name, "--wait=false"])
+    shutil.rmtree(_VOLUMES / name, ignore_errors=True)
 
 
 def _list(kind: str) -> list[dict[str, Any]]:
-    answer = kubectl("get", kind, "--all-namespaces", "-o", "json")
-    if answer.returncode:
-        raise RuntimeError(answer.stderr.strip())
-    items: list[dict[str, Any]] = json.loads(answer.stdout)["items"]
+    items: list[dict[str, Any]] = json.loads(_run(["get", kind, "--all-namespaces", "-o", "json"]))["items"]
     return items
 
 
-def _apply(document: dict[str, Any]) -> None:
+def _apply(document: Document) -> None:
+    _run(["apply", "--server-side", "--force-conflicts", "-f", _file(document)])
+
+
+def _patch(target: list[str], patch: Document) -> None:
+    _run(["patch", *target, "--type=merge", f"--field-manager={volumes.PROVISIONER}", f"--patch={json.dumps(patch)}"])
+
+
+def _file(document: Document) -> str:
     path = Path(STATE, "provisioner.json")
     path.write_text(json.dumps(document))
-    answer = kubectl("apply", "--server-side", "--force-conflicts", "-f", str(path))
+    return str(path)
+
+
+def _run(arguments: list[str]) -> str:
+    answer = kubectl(*arguments)
     if answer.returncode:
         raise RuntimeError(answer.stderr.strip())
+    return answer.stdout
 
 
 if __name__ == "__main__":

@@ -15,12 +15,17 @@ import pytest
 import yaml
 
 from lab import pulumi as lab_pulumi
-from lab import tools
-from lab.state import kubeconfig
+from lab import tools, versions
+from lab.state import kubeconfig, kubeconfig_files
 
 REPOSITORY = Path(__file__).parents[2]
 LONGEST_SECONDS = 300
 """No command of Pulumi's may take longer: what waits for a time-out of the provider's is a fault."""
+
+
+def pytest_report_header():
+    """Say at the top of a run what it ran on."""
+    return versions.lines()
 
 
 def pytest_collection_modifyitems(items):
@@ -33,7 +38,9 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory):
     """What pulumi and kubectl run with: the lab's tools, and a backend of this test run alone."""
-    assert kubeconfig().exists(), "there is no cluster: run `make up`, or `python -m lab prepare`"
+    assert any(path.exists() for path in kubeconfig_files()), (
+        "there is no cluster: run `make up`, or `python -m lab prepare`"
+    )
     backend = tmp_path_factory.mktemp("backend")
     return {
         **os.environ,

@@ -5,6 +5,7 @@ the cluster, for it is not the same cluster afterwards.
 """
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -14,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from lab import processes, stack
+from lab import packages, processes, stack, tools
 from lab.cluster import control, network
 from lab.progress import LabError
-from lab.state import PIDS, REPOSITORY, STATE, own_cluster
+from lab.state import CACHE, KUBECONFIG, PIDS, REPOSITORY, STATE, own_cluster
 
 pytestmark = [
     pytest.mark.e2e,
@@ -89,11 +90,26 @@ def test_a_lab_that_was_killed_with_all_its_pods_is_made_anew():
     kubectl("delete", "pod", a_pod_runs("fresh"), "--timeout=60s", "-n", "default")
 
 
-def test_down_leaves_nothing_and_the_next_up_works():
+@pytest.fixture
+def others_rule():
+    """A chain and a rule that somebody adds while the lab runs, as Docker or fail2ban do."""
+    chain = "F2B-LAB-TEST"
+    iptables("-N", chain)
+    iptables("-A", "INPUT", "-s", "192.0.2.7", "-j", chain)
+    yield chain
+    iptables("-D", "INPUT", "-s", "192.0.2.7", "-j", chain)
+    iptables("-X", chain)
+
+
+def iptables(*arguments):
+    return subprocess.run(["iptables", *arguments], capture_output=True, text=True, check=True).stdout
+
+
+def test_down_leaves_nothing_and_the_next_up_works(others_rule):
     a_pod_runs("last")
     assert control.leftovers()
 
-    lab("down")
+    said = lab("down")
 
     assert control.leftovers() == []
     assert not STATE.exists()
@@ -101,6 +117,75 @@ def test_down_leaves_nothing_and_the_next_up_works():
     rules = subprocess.run(["iptables-save"], capture_output=True, text=True, check=True).stdout
     assert "KUBE" not in rules
     assert "CNI" not in rules
+    assert f"-A INPUT -s 192.0.2.7/32 -j {others_rule}" in rules
+    assert str(CACHE) in said
+    assert all(package in said for package in packages.installed_by_lab())
     assert str(STATE) not in Path("/proc/mounts").read_text()
     lab("prepare")
     kubectl("delete", "pod", a_pod_runs("again"), "--timeout=60s", "-n", "default")
+
+
+@pytest.mark.parametrize("storage_class", ["lab", "lab-immediate"])
+def test_claim_grows_on_expandable_classes(storage_class):
+    claim = a_claim_is_bound(storage_class)
+
+    kubectl("patch", "pvc", claim, "-n", "default", "--patch", patch_to("2Gi"))
+
+    size = "jsonpath={.status.capacity.storage}"
+    kubectl("wait", f"pvc/{claim}", "--for", f"{size}=2Gi", "--timeout=30s", "-n", "default")
+    volume = kubectl("get", "pvc", claim, "-n", "default", "-o", "jsonpath={.spec.volumeName}")
+    assert kubectl("get", "pv", volume, "-o", "jsonpath={.spec.capacity.storage}") == "2Gi"
+    assert "conditions" not in kubectl("get", "pvc", claim, "-n", "default", "-o", "jsonpath={.status}")
+    about = f"--field-selector=involvedObject.name={claim},reason=VolumeResizeSuccessful"
+    assert "resized to 2Gi" in kubectl("get", "events", about, "-n", "default", "-o", "jsonpath={.items[*].message}")
+    kubectl("delete", "pod,pvc", claim, "--ignore-not-found", "--timeout=60s", "-n", "default")
+    kubectl("wait", f"pv/{volume}", "--for=delete", "--timeout=30s")
+
+
+def test_claim_of_fixed_class_is_refused_growth():
+    claim = a_claim_is_bound("lab-fixed")
+
+    run = control.kubectl("patch", "pvc", claim, "-n", "default", "--patch", patch_to("2Gi"))
+
+    assert run.returncode
+    assert "only dynamically provisioned pvc can be resized" in run.stderr
+    kubectl("delete", "pod,pvc", claim, "--ignore-not-found", "--timeout=60s", "-n", "default")
+
+
+def patch_to(size):
+    return json.dumps({"spec": {"resources": {"requests": {"storage": size}}}})
+
+
+def a_claim_is_bound(storage_class):
+    """Make a claim, with a pod that uses it unless its class binds at once; both have the same name."""
+    name = f"grows-{storage_class}"
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "storageClassName": storage_class,
+            "resources": {"requests": {"storage": "1Gi"}},
+        },
+    }
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name},
+        "spec": {
+            "containers": [{"name": "pause", "image": IMAGE, "imagePullPolicy": "Never"}],
+            "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": name}}],
+        },
+    }
+    objects = [claim] if storage_class == "lab-immediate" else [claim, pod]
+    run = subprocess.run(
+        [str(tools.path("kubectl")), f"--kubeconfig={KUBECONFIG}", "create", "-n", "default", "-f", "-"],
+        input=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    kubectl("wait", f"pvc/{name}", "--for", "jsonpath={.status.phase}=Bound", "--timeout=60s", "-n", "default")
+    return name

@@ -1,0 +1,169 @@
+"""The lab's cluster as somebody's own: its kubeconfig lies elsewhere, and nothing else is known of it.
+
+The image comes by the node's own containerd, Headscale is reached through a forwarded port, and `make down` leaves the
+cluster as it was.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from lab import stack
+from lab.progress import LabError
+from lab.state import CACHE, KUBECONFIG, own_cluster
+
+from .conftest import REPOSITORY, eventually
+
+NAMESPACE = "headscale"
+OWN_FILE = REPOSITORY / "stacks" / "Pulumi.own.yaml"
+(README_BLOCK,) = [
+    block
+    for block in re.findall(r"^```sh\n(.*?)^```$", (REPOSITORY / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    if "KUBECONFIG" in block
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_is_deployed():
+    if own_cluster():
+        pytest.skip("the whole suite runs on a cluster of somebody's own already")
+    try:
+        stack.instances()
+    except LabError:
+        return
+    pytest.skip("a lab that was up before the tests is not theirs to take away; `make down` first to test this")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A person's home folder, with a kubeconfig."""
+    folder = tmp_path_factory.mktemp("home")
+    (folder / ".kube").mkdir()
+    shutil.copy(KUBECONFIG, folder / ".kube" / "config")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def variables(home):
+    return {
+        **os.environ,
+        "PATH": f"{sys.prefix}/bin:{os.environ['PATH']}",
+        "HOME": str(home),
+        "XDG_CACHE_HOME": str(CACHE.parent),
+        "KUBECONFIG": str(home / ".kube" / "config"),
+    }
+
+
+def lab(verb, variables):
+    run = subprocess.run(
+        [sys.executable, "-m", "lab", verb], cwd=REPOSITORY, env=variables, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-4000:]
+    return run.stdout + run.stderr
+
+
+@pytest.fixture(scope="module")
+def said(variables, cluster):
+    """What `make up` of the README says; all of it is taken away after the tests."""
+    run = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", README_BLOCK],
+        cwd=REPOSITORY,
+        env={name: value for name, value in variables.items() if name != "KUBECONFIG"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    yield run.stdout + run.stderr
+    assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-4000:]
+    cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=60s")
+
+
+def image_in_use(cluster):
+    pod = cluster.get("pod", "vpn-0", NAMESPACE)
+    return {its["image"] for kind in ("containers", "initContainers") for its in pod["spec"].get(kind, [])}
+
+
+def test_up_brings_the_image_and_says_how(said, cluster):
+    document = yaml.safe_load(OWN_FILE.read_text())
+    image = document["config"]["headscale:instances"]["vpn"]["apiKey"]["managerImage"]
+
+    assert f"loading the sidecar's image {image} into containerd on this machine" in said
+    assert image in image_in_use(cluster)
+    assert "cluster: Kubernetes v" in said
+
+
+def test_reviewed_stack_file_is_not_changed(said):
+    changed = subprocess.run(
+        ["git", "diff", "--name-only", "stacks"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+
+    assert changed.stdout == ""
+
+
+def test_second_up_loads_and_changes_nothing(said, variables):
+    again = lab("up", variables)
+
+    assert "is on the cluster's nodes already" in again
+    assert re.search(r"\d+ unchanged", again)
+    assert not re.search(r"\d+ (created|updated|replaced)", again)
+
+
+def test_status_says_how_headscale_is_reached(said, variables):
+    assert "http://127.0.0.1:16080 (through `kubectl port-forward service/vpn 16080:http" in lab("status", variables)
+
+
+def test_demo_node_joins_through_the_forwarded_port(said, variables, cluster):
+    joined = lab("join", variables)
+
+    assert re.search(r"^demo-node .* online$", joined, re.MULTILINE)
+    assert "http://127.0.0.1:16080 (a port that `make join` forwards)" in lab("status", variables)
+
+
+def test_demo_node_reaches_the_relay(said, variables):
+    alias = re.search(r"--socket=(\S+?)\"", lab("shell-env", variables))
+
+    def status():
+        run = subprocess.run(
+            ["bash", "-c", f'eval "$({sys.executable} -m lab shell-env)"; tailscale --socket={alias[1]} status --json'],
+            cwd=REPOSITORY,
+            env=variables,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return json.loads(run.stdout)
+
+    eventually("the node has its relay", lambda: status()["Self"]["Relay"] == "headscale")
+    eventually("the node does not miss it", lambda: not [its for its in status()["Health"] or [] if "relay" in its])
+
+
+def test_list_of_kubeconfigs_works(said, variables, tmp_path):
+    listed = f"{tmp_path}/missing:{variables['KUBECONFIG']}"
+    run = subprocess.run(
+        [sys.executable, "-m", "lab", "status"],
+        cwd=REPOSITORY,
+        env={**variables, "KUBECONFIG": listed, "XDG_STATE_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    # Another KUBECONFIG has another stack, so there is none; but the cluster was reached.
+    assert run.stderr.splitlines()[0] == "error: nothing is deployed"
+
+
+def test_down_leaves_the_cluster_and_nothing_else(said, variables, cluster, home):
+    down = lab("down", variables)
+
+    assert not OWN_FILE.exists(), down
+    assert not list((home / ".local" / "state").rglob("*/*"))
+    assert not cluster.exists("statefulset", "vpn", NAMESPACE)
+    assert cluster.kubectl("get", "nodes", "-o", "name").split() == ["node/lab"]
+    processes = subprocess.run(["pgrep", "-f", str(home)], capture_output=True, text=True, check=False).stdout
+    assert processes == ""

@@ -10,11 +10,12 @@ from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Up
 
 from dynamic_providers import secret_of_key
 from dynamic_providers.channel import HeadscaleGone, repeat_safely, utc_now
-from dynamic_providers.provider import HeadscaleProvider, Props, carried, changed, checked
+from dynamic_providers.provider import HeadscaleProvider, Props, carried, checked
 from dynamic_providers.resource import HeadscaleResource
-from dynamic_providers.secret_of_key import DRESS, PLACE, dress_of
+from dynamic_providers.secret_of_key import DRESS, PLACE, changed_of_key, dress_of
 from headscale_api import fields
 from headscale_api.stored_keys import api_key as rules
+from headscale_api.stored_keys.marks import FIRST_KEY
 from headscale_api.stored_keys.store import SecretStore
 
 _ALTERED = ("expiration", "rotation_buffer", "overlap", *DRESS)
@@ -40,20 +41,19 @@ class ApiKeyProvider(HeadscaleProvider):
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
         """Rotate in place when the time has come or the lifetime changed. Only the clock is asked."""
-        moved = changed(PLACE, olds, news)
-        altered = changed(_ALTERED, olds, news)
+        moved = changed_of_key(PLACE, olds, news)
+        altered = changed_of_key(_ALTERED, olds, news)
         return DiffResult(changes=bool(moved or altered or _is_due(olds, news) or _waits(olds)), replaces=moved)
 
     def create(self, props: Props) -> CreateResult:
-        """Make key and Secret together, or finish what an interrupted run began."""
+        """Make key and Secret together, and clean up after an interrupted run."""
 
         def create() -> rules.Held:
             with self.channel.change() as client:
                 return rules.create(client, self._secrets, _wanted(props), utc_now())
 
         held = repeat_safely(create)
-        self.channel.made.add((_KIND, held.prefix))
-        return CreateResult(f"{props['namespace']}/{props['secret_name']}", _outputs(props, held))
+        return CreateResult(_id_of(props, held.prefix), _outputs(props, held))
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """Return whether the Secret holds a key that Headscale knows; where not, the next update makes a new one.
@@ -73,22 +73,23 @@ class ApiKeyProvider(HeadscaleProvider):
         outs = _outputs(inputs, held)
         if stored is not None and not wanted.dress.is_worn_by(stored):
             outs["secret_is_wrong"] = True
-        return ReadResult(id_, outs, inputs)
+        first = stored.annotations.get(FIRST_KEY) if stored else None
+        return ReadResult(_id_of(props, first) if first else id_, outs, inputs)
 
-    def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
+    def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
         """Rotate, revoke what was replaced long enough ago, or write the Secret as it is to look."""
-        if not (_is_due(olds, news) or changed(("expiration",), olds, news)):
+        if not (_is_due(olds, news) or changed_of_key(("expiration",), olds, news)):
             # What was edited since the last refresh cannot be kept.
             with contextlib.suppress(rules.Edited):
-                return UpdateResult(self._kept(olds, news))
+                return UpdateResult(self._kept(id_, olds, news))
 
         def rotate() -> rules.Held:
             with self.channel.change() as client:
-                return rules.rotate(client, self._secrets, _wanted(news), utc_now(), old=_prefixes(olds))
+                return rules.rotate(client, self._secrets, _wanted(news, id_), utc_now(), old=_prefixes(olds))
 
         return UpdateResult(_outputs(news, repeat_safely(rotate)))
 
-    def _kept(self, olds: Props, news: Props) -> Props:
+    def _kept(self, id_: str, olds: Props, news: Props) -> Props:
         """Keep the key, and return what is to be known of it."""
         outs = carried(news, olds, _COMPUTED)
         if _waits(olds):
@@ -98,17 +99,14 @@ class ApiKeyProvider(HeadscaleProvider):
                     return rules.finish(client, self._secrets, _wanted(olds), utc_now())
 
             outs = _outputs(news, repeat_safely(finish))
-        if changed(DRESS, olds, news) or olds.get("secret_is_wrong"):
-            rules.redress(self._secrets, _wanted(news), _wanted(olds).dress.data_key)
+        if changed_of_key(DRESS, olds, news) or olds.get("secret_is_wrong"):
+            rules.redress(self._secrets, _wanted(news, id_), _wanted(olds).dress.data_key)
             self.channel.snapshot.forget()
         return outs
 
-    def delete(self, _id: str, props: Props) -> None:
+    def delete(self, id_: str, props: Props) -> None:
         """Delete the key and, unless another key is in it by now, its Secret."""
-        wanted, prefixes = _wanted(props), _prefixes(props)
-        if (_KIND, props["prefix"]) in self.channel.made:
-            # `pulumi up --replace` and a taint have no diff: `create` has found the same one.
-            return
+        wanted, prefixes = _wanted(props, id_), _prefixes(props)
 
         def delete() -> None:
             with self.channel.change() as client:
@@ -191,7 +189,12 @@ class ApiKey(HeadscaleResource, module="headscale", name="ApiKey"):
         super().__init__(ApiKeyProvider(), resource_name, props, opts)
 
 
-def _wanted(props: Props) -> rules.Wanted:
+def _id_of(props: Props, first: str) -> str:
+    """Return the id in the state, which notes the first key: a replacement has another one in the same Secret."""
+    return f"{props['namespace']}/{props['secret_name']}/{first}"
+
+
+def _wanted(props: Props, id_: str = "") -> rules.Wanted:
     return rules.Wanted(
         props["namespace"],
         props["secret_name"],
@@ -200,6 +203,8 @@ def _wanted(props: Props) -> rules.Wanted:
         props.get("overlap") or "0s",
         dress_of(props, usual_key=rules.DATA_KEY),
         props.get("owner"),
+        # Ids of earlier versions note none.
+        next(iter(id_.split("/")[2:]), None),
     )
 
 

@@ -7,11 +7,13 @@ from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, 
 from pulumi.output import Unknown
 
 from dynamic_providers.channel import Channel, ChannelError, HeadscaleGone, repeat_safely
-from dynamic_providers.provider import HeadscaleProvider, Props, changed
+from dynamic_providers.provider import HeadscaleProvider, Props, carried, changed
 from dynamic_providers.resource import HeadscaleResource
 from dynamic_providers.rules import policy as rules
+from dynamic_providers.rules import policy_tests
 from headscale_api import HeadscaleError, InvalidArgument, hujson
 
+_COMPUTED = ("tests_skipped", "tests_can_run")
 _PATIENCE_IN_PREVIEW_SECONDS = 3.0
 
 
@@ -35,15 +37,15 @@ class PolicyProvider(HeadscaleProvider):
         channel = Channel(self.channel.settings, open_seconds=_PATIENCE_IN_PREVIEW_SECONDS)
         try:
             with channel.session() as client:
-                client.check_policy(text)
+                skipped = rules.check(client, text)
+            if skipped:
+                pulumi.log.warn(rules.what_is_skipped(text, skipped))
         except InvalidArgument as error:
-            if not rules.may_yet_come_true(error.detail):
-                return f"Headscale refuses it: {error.detail}"
-            pulumi.log.warn(f"Headscale would refuse the policy as things are now: {error.detail}")
+            return f"Headscale refuses it: {error.detail}"
         except HeadscaleGone:
-            pulumi.log.info("the policy was not shown to Headscale: it is not there yet")
+            pulumi.log.info(f"the policy was not shown to Headscale: it is not there yet{_of_tests(text)}")
         except (ChannelError, HeadscaleError) as error:
-            pulumi.log.info(f"the policy was not shown to Headscale: {str(error).partition(';')[0]}")
+            pulumi.log.info(f"the policy was not shown to Headscale: {str(error).partition(';')[0]}{_of_tests(text)}")
         finally:
             channel.close()
         return None
@@ -52,47 +54,70 @@ class PolicyProvider(HeadscaleProvider):
         """Compare the texts; say what becomes allowed where the policy goes."""
         if olds.get("policy") and not news.get("policy"):
             pulumi.log.warn(rules.what_removal_allows(olds["policy"]))
-        return DiffResult(changes=bool(_is_another(olds, news) or changed(("overwrite",), olds, news)))
+        ownerless = rules.tags_without_owner(olds.get("policy"), news.get("policy"))
+        if ownerless:
+            pulumi.log.info(rules.what_ownerless_tags_lose(ownerless))
+        altered = _is_another(olds, news) or olds.get("tests_can_run") or changed(("overwrite",), olds, news)
+        return DiffResult(changes=bool(altered))
 
     def create(self, props: Props) -> CreateResult:
         """Store the policy where one is declared."""
+        text = props.get("policy")
+        if not text:
+            return CreateResult("policy", props)
 
-        def create() -> None:
+        def create() -> list[str]:
             with self.channel.change() as client:
-                rules.create(client, props.get("policy"), overwrite=bool(props.get("overwrite")))
+                return rules.create(client, text, overwrite=bool(props.get("overwrite")))
 
-        if props.get("policy"):
-            repeat_safely(create)
-        return CreateResult("policy", props)
+        return CreateResult("policy", _outputs(props, repeat_safely(create)))
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """Return the policy in force, where one is declared; what is not declared is left to others."""
+        inputs = {name: its for name, its in props.items() if name not in _COMPUTED}
         if not props.get("policy"):
-            return ReadResult(id_, props, props)
+            return ReadResult(id_, inputs, inputs)
 
-        def in_force() -> str:
+        def look() -> rules.InForce:
             with self.channel.session() as client:
-                return rules.in_force(client, declared=props["policy"])
+                return rules.look(client, declared=props["policy"])
 
         try:
-            outs = {**props, "policy": repeat_safely(in_force)}
+            found = repeat_safely(look)
         except HeadscaleGone:
-            outs = props
-        return ReadResult(id_, outs, outs)
+            return ReadResult(id_, props, inputs)
+        inputs["policy"] = found.policy
+        outs = {**inputs, "tests_skipped": [*found.skipped] or None, "tests_can_run": found.can_run or None}
+        return ReadResult(id_, {name: its for name, its in outs.items() if its is not None}, inputs)
 
     def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
         """Store the policy, in force at once; none means Headscale's default, by which everybody reaches everybody."""
 
-        def update() -> None:
+        def update() -> list[str]:
             with self.channel.change() as client:
-                rules.store(client, news.get("policy"))
+                return rules.store(client, news.get("policy"))
 
-        if _is_another(olds, news):
-            repeat_safely(update)
-        return UpdateResult(news)
+        if _is_another(olds, news) or olds.get("tests_can_run"):
+            return UpdateResult(_outputs(news, repeat_safely(update)))
+        return UpdateResult(carried(news, olds, _COMPUTED))
 
     def delete(self, _id: str, _props: Props) -> None:
         """Leave what is in force: this goes where the instance goes, or where a file takes its place."""
+
+
+def _outputs(props: Props, skipped: list[str]) -> Props:
+    """Return the outputs of a policy that was stored without some of its tests, and say so."""
+    if not skipped:
+        return props
+    pulumi.log.warn(rules.what_is_skipped(props["policy"], skipped))
+    return {**props, "tests_skipped": skipped}
+
+
+def _of_tests(policy: str) -> str:
+    """Return what is to be known of a policy's tests before there is a Headscale."""
+    if not policy_tests.has_tests(policy):
+        return ""
+    return "; its tests need nodes: those whose nodes have not joined by then are left out at first, and told of"
 
 
 def _is_another(olds: Props, news: Props) -> bool:
@@ -108,10 +133,14 @@ class Policy(HeadscaleResource, module="headscale", name="Policy"):
     Attributes:
         policy: The policy as HuJSON; None leaves it to others. From a policy to None opens everything, and says so.
         overwrite: Whether a policy that was stored by others before is replaced.
+        tests_skipped: The tests that Headscale cannot run yet, as `tests[0]`, and that were left out; None for none.
+        tests_can_run: Whether a refresh found that one of those can be run by now.
     """
 
     policy: pulumi.Output[str | None]
     overwrite: pulumi.Output[bool | None]
+    tests_skipped: pulumi.Output[list[str] | None]
+    tests_can_run: pulumi.Output[bool | None]
 
     def __init__(
         self,
@@ -122,5 +151,5 @@ class Policy(HeadscaleResource, module="headscale", name="Policy"):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare the policy; `opts.provider` is its `HeadscaleConnection`."""
-        props: dict[str, Any] = {"policy": policy, "overwrite": overwrite or None}
+        props: dict[str, Any] = {"policy": policy, "overwrite": overwrite or None, **dict.fromkeys(_COMPUTED)}
         super().__init__(PolicyProvider(), resource_name, props, opts)

@@ -6,13 +6,14 @@ from typing import Any
 
 import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
+from pulumi.output import Unknown
 
 from dynamic_providers import secret_of_key
 from dynamic_providers.channel import HeadscaleGone, repeat_safely, utc_now
-from dynamic_providers.provider import HeadscaleProvider, Props, carried, changed, checked
+from dynamic_providers.provider import HeadscaleProvider, Props, carried, checked
 from dynamic_providers.resource import HeadscaleResource
 from dynamic_providers.rules import pre_auth_key as rules
-from dynamic_providers.secret_of_key import DRESS, PLACE, dress_of
+from dynamic_providers.secret_of_key import DRESS, PLACE, changed_of_key, dress_of
 from headscale_api import fields
 from headscale_api.stored_keys.store import SecretStore
 
@@ -47,21 +48,22 @@ class PreAuthKeyProvider(HeadscaleProvider):
         The new one is in its Secret before the old one goes. Only the clock is asked, and what a refresh has found.
         """
         self.known.add(id_)
-        replaces = changed(_IMMUTABLE, olds, news)
+        replaces = changed_of_key(_IMMUTABLE, olds, news)
+        if "tags" in replaces and not isinstance(news.get("tags"), Unknown):
+            pulumi.log.warn(rules.what_new_tags_leave(olds["secret_name"], olds.get("tags"), news.get("tags")))
         if not replaces and _is_to_be_replaced(olds, news):
             replaces = ["expires_at"]
-        altered = changed((*DRESS, *_POLICY), olds, news) or olds.get("secret_is_wrong")
+        altered = changed_of_key((*DRESS, *_POLICY), olds, news) or olds.get("secret_is_wrong")
         return DiffResult(changes=bool(replaces or altered), replaces=replaces)
 
     def create(self, props: Props) -> CreateResult:
-        """Make key and Secret together, or finish what an interrupted run began."""
+        """Make key and Secret together, and clean up after an interrupted run."""
 
         def create() -> rules.Held:
             with self.channel.change() as client:
                 return rules.create(client, self._secrets, _wanted(props), utc_now(), held=sorted(self.known))
 
         held = repeat_safely(create)
-        self.channel.made.add((_KIND, held.key_id))
         return CreateResult(held.key_id, _outputs(props, held))
 
     def read(self, id_: str, props: Props) -> ReadResult:
@@ -87,7 +89,7 @@ class PreAuthKeyProvider(HeadscaleProvider):
     def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
         """Write the Secret as it is to be; nothing of the key itself can be changed."""
         outs = carried(news, olds, (*_COMPUTED, "ended"))
-        if changed(DRESS, olds, news) or olds.get("secret_is_wrong"):
+        if changed_of_key(DRESS, olds, news) or olds.get("secret_is_wrong"):
             with self.channel.turns.together():
                 outs |= _computed(rules.restore(self._secrets, _wanted(news), _held(id_, olds)))
                 self.channel.snapshot.forget()
@@ -96,9 +98,6 @@ class PreAuthKeyProvider(HeadscaleProvider):
     def delete(self, id_: str, props: Props) -> None:
         """Delete the key and, unless another key is in it by now, its Secret."""
         state, place = _held(id_, props), (props["namespace"], props["secret_name"])
-        if (_KIND, id_) in self.channel.made:
-            # `pulumi up --replace` and a taint have no diff: `create` has found the same one.
-            return
 
         def delete() -> None:
             # The lists stay at hand: the keys of a thousand deletions are asked for once in a while.

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dynamic_providers.provider import Props, Rule
+from dynamic_providers.provider import Props, Rule, changed
 from headscale_api import fields
+from headscale_api.durations import is_same_duration
 from headscale_api.stored_keys.store import Dress
 
 PLACE = ("namespace", "secret_name")
 DRESS = ("secret_key", "secret_labels", "secret_annotations")
+
+_DURATIONS = ("expiration", "rotation_buffer", "overlap", "renew_before")
 
 RULES: Mapping[str, Rule] = {
     "namespace": fields.dns_label,
@@ -20,6 +23,16 @@ RULES: Mapping[str, Rule] = {
     "secret_annotations": fields.secret_annotations,
 }
 """What raises ValueError where an input is wrong."""
+
+
+def changed_of_key(names: tuple[str, ...], olds: Props, news: Props) -> list[str]:
+    """Return the declared fields of a key that differ; a duration that is only written otherwise does not."""
+    return [name for name in changed(names, olds, news) if name not in _DURATIONS or _is_another_time(name, olds, news)]
+
+
+def _is_another_time(name: str, olds: Props, news: Props) -> bool:
+    # None is none at all.
+    return not is_same_duration(str(olds.get(name) or "0s"), str(news.get(name) or "0s"))
 
 
 def looks(

@@ -34,6 +34,14 @@ def parse_duration(text: str) -> timedelta:
     return timedelta(seconds=seconds)
 
 
+def is_same_duration(one: str, other: str) -> bool:
+    """Return whether two texts stand for one time, as `24h` and `1d` do; what is no duration equals only itself."""
+    try:
+        return one == other or parse_duration(one) == parse_duration(other)
+    except ValueError:
+        return False
+
+
 def format_duration(duration: timedelta) -> str:
     """Return a duration in Go's notation, to the second, for example `1h30m0s`."""
     minutes, seconds = divmod(round(duration.total_seconds()), 60)

@@ -123,6 +123,7 @@ _BY_WORDS: tuple[tuple[tuple[str, ...], type[HeadscaleError]], ...] = (
     (("failed to validate token", "validating token"), Unauthenticated),
     (("UNIQUE constraint", "duplicate key"), AlreadyExists),
     (("user not empty", "node(s) found", "update is disabled for modes"), FailedPrecondition),
+    (("setting policy", "verifying SSH rules"), InvalidArgument),
     (("not found",), NotFound),
     (
         ("must be either tagged or owned", "must provide id or prefix", "parsing policy", "tag "),

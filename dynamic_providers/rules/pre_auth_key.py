@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from dynamic_providers.rules.user import UserError, is_usable
+from dynamic_providers.rules.user import UserError
 from headscale_api import HeadscaleClient, HeadscaleError, NotFound, PreAuthKey
-from headscale_api.durations import parse_duration
+from headscale_api.durations import is_same_duration, parse_duration
 from headscale_api.stored_keys.marks import (
     DATA_KEY_NAME,
     EXPIRES_AT,
@@ -57,6 +57,15 @@ class Wanted:
         """All that makes it another key when it changes."""
         return json.dumps([self.user_id, self.expiration, self.reusable, self.ephemeral, sorted(self.tags)])
 
+    def has(self, fingerprint: str | None) -> bool:
+        """Return whether a fingerprint is its own; the lifetime may be written otherwise, as `24h` for `1d`."""
+        try:
+            user_id, expiration, *others = json.loads(fingerprint or "")
+        except (TypeError, ValueError):
+            return False
+        same = [user_id, *others] == [self.user_id, self.reusable, self.ephemeral, sorted(self.tags)]
+        return same and is_same_duration(expiration, self.expiration)
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -94,14 +103,17 @@ class Seen:
 def create(
     client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: datetime, *, held: Sequence[str] = ()
 ) -> Held:
-    """Make the key and its Secret, or finish what a run that was killed began.
+    """Make the key and its Secret, and revoke what the Secret held, or a killed run was about to write there.
+
+    It never keeps the key that it finds: the engine calls it for `pulumi up --replace` and for a tainted resource, by
+    which a key is to be rotated, exactly as it does after a run that was killed before the state was written.
 
     Args:
         client: The Headscale.
         store: The Secrets.
         wanted: The key.
         now: The time.
-        held: Ids of keys that the state knows already, which are therefore not a killed run's.
+        held: Ids of keys that the state knows, and that are deleted by themselves once all who use them are updated.
 
     Raises:
         ForeignSecret: When the Secret is somebody else's; nothing was changed then.
@@ -111,14 +123,10 @@ def create(
     if before is None:
         return make(client, store, wanted, now, None)
     keys = by_id(client.list_pre_auth_keys())
-    finished = _finished(before, keys, wanted, now)
-    if finished and not {finished.key_id, *before.annotations.get(REMADE_FROM, "").split(",")} & {*held}:
-        return finished
     remove_pending(client, before, keys.values())
     made = make(client, store, wanted, now, before)
     replaced = held_in(before)
     if replaced and replaced.key_id not in held and replaced.among(keys):
-        # Nobody else knows of it: the state holds another one.
         client.delete_pre_auth_key(int(replaced.key_id))
     return made
 
@@ -217,19 +225,9 @@ def data_key_of(stored: StoredSecret) -> str:
     return stored.annotations.get(DATA_KEY_NAME, only)
 
 
-def _finished(before: StoredSecret, keys: Keys, wanted: Wanted, now: datetime) -> Held | None:
-    """Return the key that the Secret holds, where it is this very one, looks so, and can still be used."""
-    written = _written(before, wanted)
-    if written is None or before.annotations.get(OWNER) != wanted.owner or PENDING in before.annotations:
-        return None
-    listed = written.among(keys)
-    is_good = listed and listed.expiration == written.expires_at and is_usable(listed, now)
-    return written if is_good and wanted.dress.is_worn_by(before) else None
-
-
 def _written(stored: StoredSecret, wanted: Wanted) -> Held | None:
     """Return the key that a Secret holds, None where it is not of this kind."""
-    if data_key_of(stored) != wanted.dress.data_key or stored.annotations.get(SPEC) != wanted.fingerprint:
+    if data_key_of(stored) != wanted.dress.data_key or not wanted.has(stored.annotations.get(SPEC)):
         return None
     return held_in(stored)
 
@@ -306,6 +304,15 @@ def is_to_be_replaced(
     if ended == EXPIRED or expires_at <= now:
         return policy != "never"
     return renew_before is not None and expires_at - now < parse_duration(renew_before)
+
+
+def what_new_tags_leave(secret_name: str, before: Iterable[str] | None, after: Iterable[str] | None) -> str:
+    """Return what other tags of a key do not change: nodes keep those with which they joined."""
+    old, new = (", ".join(f"`{tag}`" for tag in sorted(tags or ())) or "none" for tags in (before, after))
+    return (
+        f"preauth key `{secret_name}` changes its tags from {old} to {new}: nodes that joined with it keep the tags "
+        "that they have, also when they log in again; change those by `headscale nodes tag --identifier ID --tags TAGS`"
+    )
 
 
 def restore(store: SecretStore, wanted: Wanted, state: Held) -> Held:

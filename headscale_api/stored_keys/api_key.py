@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from headscale_api.models import ApiKey, api_key_prefix
 from headscale_api.stored_keys.marks import (
     DIGEST,
     EXPIRES_AT,
+    FIRST_KEY,
     KEY_ID,
     OWNER,
     PENDING,
@@ -50,6 +51,8 @@ class Wanted:
         overlap: How long a replaced key stays valid, for those who have not read the new one yet.
         dress: How the Secret looks.
         owner: What it is declared as; a Secret of another owner holds another key, whatever it looks like.
+        first: Prefix of the first key that it had: of two that take each other's place under one name, a Secret is that
+            one's whose first key it notes. None where it is not known, as with keys that earlier versions made.
     """
 
     namespace: str
@@ -59,6 +62,7 @@ class Wanted:
     overlap: str = "0s"
     dress: Dress = _PLAIN
     owner: str | None = None
+    first: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +93,22 @@ def is_due(expires_at: datetime, rotation_buffer: str, now: datetime) -> bool:
 
 
 def create(client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: datetime) -> Held:
-    """Make the key and its Secret, or take over what a run that was killed had finished."""
-    before = store.read(wanted.namespace, wanted.secret_name)
-    is_mine = before is not None and before.annotations.get(OWNER) == wanted.owner
-    if before is not None and is_mine and wanted.dress.is_worn_by(before):
-        kept = current(client, before, wanted.dress.data_key)
-        if kept is not None and not is_due(kept.expires_at, wanted.rotation_buffer, now):
-            return finish(client, store, wanted, now)
-    return rotate(client, store, wanted, now)
+    """Make the key and its Secret; a key that the Secret holds is rotated.
+
+    It never keeps the key that it finds: the engine calls it for `pulumi up --replace` and for a tainted resource, by
+    which a key is to be rotated, exactly as it does after a run that was killed before the state was written.
+    """
+    return rotate(client, store, wanted, now, is_first=True)
 
 
 def rotate(
-    client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: datetime, *, old: Collection[str] = ()
+    client: HeadscaleClient,
+    store: SecretStore,
+    wanted: Wanted,
+    now: datetime,
+    *,
+    old: Collection[str] = (),
+    is_first: bool = False,
 ) -> Held:
     """Make a new key, write it down, and revoke what it replaces once the overlap is over.
 
@@ -110,6 +118,7 @@ def rotate(
         wanted: The key.
         now: The time.
         old: Prefixes of keys that the state knows, to be revoked too where the Secret does not tell of them.
+        is_first: Whether it is the first key of a resource.
     """
     where = wanted.namespace, wanted.secret_name
     before = store.read(*where)
@@ -123,6 +132,8 @@ def rotate(
     waiting = {prefix: time for prefix, time in (retiring_of(before) if before else {}).items() if time > now}
     retiring = {prefix: now + overlap for prefix in (*old, notes.get(KEY_ID)) if prefix} | waiting
     retiring.pop(api_key_prefix(text), None)
+    if is_first:
+        wanted = replace(wanted, first=api_key_prefix(text))
     try:
         store.write(*where, _holding(text, expires_at, now, wanted, retiring))
     except Exception:
@@ -259,7 +270,9 @@ def delete_secret(store: SecretStore, wanted: Wanted, prefixes: Collection[str])
 def _belongs_to(stored: StoredSecret, wanted: Wanted, prefixes: Collection[str]) -> bool:
     """Return whether a Secret is this key's: a run that was killed may have rotated it since."""
     owner = stored.annotations.get(OWNER)
-    return owner == wanted.owner if owner else stored.annotations.get(KEY_ID) in prefixes
+    if not owner:
+        return stored.annotations.get(KEY_ID) in prefixes
+    return owner == wanted.owner and stored.annotations.get(FIRST_KEY) == wanted.first
 
 
 def _holding(
@@ -273,6 +286,7 @@ def _holding(
     }
     notes = {KEY_ID: api_key_prefix(text), EXPIRES_AT: expires_at.isoformat(), DIGEST: _digest(text)}
     notes |= {OWNER: wanted.owner} if wanted.owner else {}
+    notes |= {FIRST_KEY: wanted.first} if wanted.first else {}
     return StoredSecret(data, {**dress.annotations, **notes, **_retiring_note(retiring)}, dress.labels)
 
 

@@ -24,6 +24,7 @@ SPEC = "headscale-component/spec"
 TAGS = "headscale-component/tags"
 DATA_KEY_NAME = "headscale-component/data-key"
 REMADE_FROM = "headscale-component/remade-from"
+FIRST_KEY = "headscale-component/first-key"
 SPENT = "headscale-component/spent"
 
 _MICROSECONDS = 1_000_000

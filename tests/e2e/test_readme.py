@@ -17,7 +17,7 @@ from .conftest import REPOSITORY
 README = (REPOSITORY / "README.md").read_text()
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
 ELSEWHERE = ("make down", "KUBECONFIG", "state move")
-"""What is last, and what has a test of its own: test_own_cluster.py deploys the lab's stack once more, as another stack."""
+"""What is last, and what has a test of its own: test_own_cluster.py deploys the lab's stack as another one."""
 USED, DOWN = [block for block in BLOCKS if not any(word in block for word in ELSEWHERE)], "make down\n"
 
 

@@ -29,6 +29,9 @@ class MemoryStore:
     def delete(self, namespace, name):
         self.secrets.pop((namespace, name), None)
 
+    def all(self, namespace):
+        return {name: stored for (home, name), stored in self.secrets.items() if home == namespace}
+
     def everywhere(self):
         return [(namespace, name, stored) for (namespace, name), stored in self.secrets.items()]
 

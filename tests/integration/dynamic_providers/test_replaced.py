@@ -1,9 +1,11 @@
 """What a person has the engine replace (`pulumi up --replace`, a taint): it makes one, and then deletes the other.
 
-It asks for no difference before, so that the providers find what is there already, and are then told to delete it.
+It asks for no difference before, and calls `create` as it does for what is new (seen on 3.274): of a user the providers
+find the one that is there already, and are then told to delete it; a key is rotated.
 """
 
 import contextlib
+from datetime import UTC, datetime
 
 import pytest
 
@@ -11,6 +13,7 @@ from dynamic_providers.api_key import ApiKeyProvider
 from dynamic_providers.channel import Channel, Settings
 from dynamic_providers.pre_auth_key import PreAuthKeyProvider
 from dynamic_providers.user import UserProvider
+from headscale_api.stored_keys.store import StoredSecret
 from tests.integration.conftest import running
 from tests.integration.deaths import MemoryRecord, MemoryStore
 from tests.integration.headscale_api.test_client import in_a
@@ -56,18 +59,103 @@ def there(channel):
         return client.list_users(), client.list_pre_auth_keys(), sorted(keys), dict(channel.secrets("any").secrets)
 
 
-@pytest.mark.parametrize("kind", PROPS, ids=lambda kind: kind.__name__)
-def test_a_replacement_that_nobody_was_asked_about_loses_nothing(channel, kind):
-    first = a_provider(kind, channel).create(dict(PROPS[kind]))
+def test_a_replaced_user_loses_nothing(channel):
+    props = PROPS[UserProvider]
+    first = a_provider(UserProvider, channel).create(dict(props))
     before = there(channel)
-    channel.made.clear()  # another run, in a process of its own
-    provider = a_provider(kind, channel)
+    provider = another_run(channel, UserProvider)
 
-    second = provider.create(dict(PROPS[kind]))
+    second = provider.create(dict(props))
     provider.delete(first.id, first.outs)
 
     assert second.id == first.id
     assert there(channel) == before
+
+
+def another_run(channel, kind):
+    """Return a provider of another process, which remembers nothing."""
+    channel.made.clear()
+    channel.snapshot.forget()
+    return a_provider(kind, channel)
+
+
+KEYS = pytest.mark.parametrize("kind", [PreAuthKeyProvider, ApiKeyProvider], ids=lambda kind: kind.__name__)
+
+
+def keys_there(channel):
+    _, pre_auth_keys, api_keys, _ = there(channel)
+    return {str(key.id) for key in pre_auth_keys} | {*api_keys}
+
+
+def names_in(result):
+    """Return the names in Headscale's lists of the key that a result is about."""
+    return {result.outs["prefix"]} if "prefix" in result.outs else {result.id}
+
+
+@KEYS
+@pytest.mark.parametrize("runs", [1, 2], ids=["one run", "killed before the deletion"])
+def test_a_replaced_key_is_rotated_in_its_secret(channel, kind, runs):
+    nothing = keys_there(channel)
+    other = a_provider(kind, channel).create({**PROPS[kind], "secret_name": "other", "owner": "o"})
+    first = a_provider(kind, channel).create(dict(PROPS[kind]))
+    before = channel.secrets("any").secrets["ns", "key"].data
+    provider = another_run(channel, kind)
+
+    second = provider.create(dict(PROPS[kind]))
+    if runs > 1:
+        provider = another_run(channel, kind)
+    provider.delete(first.id, first.outs)
+
+    assert second.id != first.id
+    assert keys_there(channel) - nothing == names_in(second) | names_in(other)
+    secret = channel.secrets("any").secrets["ns", "key"]
+    assert secret.data != before
+    assert provider.diff(second.id, second.outs, dict(PROPS[kind])).changes is False
+    seen = provider.read(second.id, second.outs)
+    assert (seen.id, seen.outs.get("is_lost"), seen.outs.get("ended")) == (second.id, None, None)
+
+
+@KEYS
+def test_a_key_whose_making_was_killed_before_the_state_is_revoked(channel, kind):
+    nothing = there(channel)
+    a_provider(kind, channel).create(dict(PROPS[kind]))
+
+    kept = another_run(channel, kind).create(dict(PROPS[kind]))
+
+    assert len(keys_there(channel)) == 1 + len(nothing[2])
+    another_run(channel, kind).delete(kept.id, kept.outs)
+    assert there(channel) == nothing
+
+
+def test_a_replaced_api_key_is_good_until_the_overlap_ends(channel):
+    props = {**PROPS[ApiKeyProvider], "overlap": "5m"}
+    first = a_provider(ApiKeyProvider, channel).create(dict(props))
+    provider = another_run(channel, ApiKeyProvider)
+
+    second = provider.create(dict(props))
+    provider.delete(first.id, first.outs)
+
+    assert names_in(first) | names_in(second) <= keys_there(channel)
+    assert second.outs["replaced"] == [first.outs["prefix"]]
+    assert datetime.fromisoformat(second.outs["retire_at"]) > datetime.now(UTC)
+
+
+def test_an_api_key_of_an_earlier_version_is_replaced_too(channel):
+    props = PROPS[ApiKeyProvider]
+    first = a_provider(ApiKeyProvider, channel).create(dict(props))
+    store = channel.secrets("any")
+    made = store.read("ns", "key")
+    notes = {name: text for name, text in made.annotations.items() if not name.endswith("/first-key")}
+    store.write("ns", "key", StoredSecret(made.data, notes))
+    provider = another_run(channel, ApiKeyProvider)
+
+    second = provider.create(dict(props))
+    provider.delete("ns/key", first.outs)
+
+    assert names_in(second) <= keys_there(channel)
+    assert store.read("ns", "key") is not None
+    another_run(channel, ApiKeyProvider).delete(second.id, second.outs)
+    assert store.read("ns", "key") is None
 
 
 @pytest.mark.parametrize("kind", PROPS, ids=lambda kind: kind.__name__)

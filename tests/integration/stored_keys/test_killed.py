@@ -386,3 +386,14 @@ def test_a_key_that_is_over_is_not_taken_for_a_good_one(headscale):
 
         later = datetime.now(UTC) + timedelta(hours=2)
         assert pre_auth_key.create(client, store, a_key(), later).key_id != old.key_id
+
+
+def test_a_secret_whose_lifetime_is_written_otherwise_is_right(headscale):
+    with headscale.client() as client:
+        client.create_user("alice")
+        store, now = MemoryStore(), datetime.now(UTC)
+        held = pre_auth_key.create(client, store, a_key(expiration="24h"), now)
+
+        same, longer = (seen(client, store, held, a_key(expiration=text)) for text in ("1d", "25h"))
+
+        assert (same.ended, same.secret_is_right, longer.secret_is_right) == (None, True, False)

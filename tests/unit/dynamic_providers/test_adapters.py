@@ -129,6 +129,43 @@ def test_the_order_of_tags_is_no_change():
     assert a_provider(PreAuthKeyProvider).diff("7", olds, news).changes is False
 
 
+SAME_TIMES = {
+    "preauth key, days": (PreAuthKeyProvider, {"expiration": "24h"}, {"expiration": "1d"}),
+    "preauth key, minutes": (PreAuthKeyProvider, {"expiration": "1h30m"}, {"expiration": "90m"}),
+    "preauth key, renewal": (PreAuthKeyProvider, {"renew_before": "600s"}, {"renew_before": "10m"}),
+    "API key": (ApiKeyProvider, {"expiration": "2160h"}, {"expiration": "90d"}),
+    "API key, buffer": (ApiKeyProvider, {"rotation_buffer": "240h"}, {"rotation_buffer": "10d"}),
+    "API key, overlap": (ApiKeyProvider, {"overlap": "10m"}, {"overlap": "600s"}),
+    "API key, none": (ApiKeyProvider, {"overlap": None}, {"overlap": "0s"}),
+}
+
+
+@pytest.mark.parametrize(("kind", "before", "after"), SAME_TIMES.values(), ids=SAME_TIMES)
+def test_a_time_written_otherwise_is_no_change(kind, before, after):
+    usual = {**KEY, "expiration": "2160h", "rotation_buffer": "1h"}
+    olds = {**usual, "key": "k", "expires_at": (datetime.now(UTC) + timedelta(days=40)).isoformat(), **before}
+
+    result = a_provider(kind).diff("7", olds, {**usual, **after})
+
+    assert (result.changes, result.replaces) == (False, [])
+
+
+def test_another_time_is_a_change():
+    olds = {**HELD, "expiration": "24h"}
+
+    assert a_provider(PreAuthKeyProvider).diff("7", olds, {**KEY, "expiration": "25h"}).replaces == ["expiration"]
+
+
+def test_new_tags_say_that_nodes_keep_theirs(monkeypatch):
+    said = []
+    monkeypatch.setattr("pulumi.log.warn", said.append)
+
+    a_provider(PreAuthKeyProvider).diff("7", {**HELD, "tags": ["tag:ci"]}, {**KEY, "tags": ["tag:build"]})
+
+    assert "from `tag:ci` to `tag:build`: nodes that joined with it keep the tags" in said[0]
+    assert "headscale nodes tag" in said[0]
+
+
 def in_minutes(minutes):
     return (datetime.now(UTC) + timedelta(minutes=minutes)).isoformat()
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from headscale_api.durations import format_duration, parse_duration
+from headscale_api.durations import format_duration, is_same_duration, parse_duration
 
 GOOD = {
     "1h": timedelta(hours=1),
@@ -41,3 +41,11 @@ def test_a_duration_beyond_a_persons_life_is_refused():
 @pytest.mark.parametrize("text", ["1h30m0s", "2m5s", "59s"])
 def test_what_is_written_is_read_back(text):
     assert format_duration(parse_duration(text)) == text
+
+
+SAME = {("24h", "1d"): True, ("1h30m", "90m"): True, ("1.5h", "90m"): True, ("24h", "25h"): False, ("x", "1d"): False}
+
+
+@pytest.mark.parametrize(("texts", "same"), SAME.items(), ids=str)
+def test_times_are_the_same_however_written(texts, same):
+    assert is_same_duration(*texts) is same

@@ -17,7 +17,7 @@ from headscale_api._proto import headscale_pb2 as wire
 from headscale_api.errors import NotFound, Unsupported
 from headscale_api.models import ApiKey, Node, PreAuthKey, User
 from headscale_api.rest import RestTransport
-from headscale_api.transport import GrpcTransport, Transport
+from headscale_api.transport import NOBODY, GrpcTransport, Transport
 
 _CHANNEL_OPTIONS: list[tuple[str, str | int]] = [
     # A port-forward can die without a word; a ping tells.
@@ -139,11 +139,11 @@ class HeadscaleClient:
         return self._minor
 
     def health(self) -> None:
-        """Ask whether Headscale and its database answer (0.27 and newer; a list of nobody before)."""
+        """Ask whether Headscale and its database answer (0.27 and newer; before, look for a user that is not there)."""
         try:
             self._transport.call("Health", wire.Empty(), wire.Empty)
         except Unsupported:
-            self.list_users(user_id=0)
+            self.list_users(user_id=NOBODY)
 
     def list_users(self, *, name: str | None = None, user_id: int | None = None) -> list[User]:
         """Return the users: all, those of a name (several only with an identity provider), or the one of an id."""

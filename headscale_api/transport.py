@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from headscale_api._proto import headscale_pb2 as wire
 from headscale_api.errors import (
     HeadscaleError,
+    NotFound,
     PermissionDenied,
     Unauthenticated,
     Unreachable,
@@ -22,6 +23,9 @@ Answer = TypeVar("Answer", bound=Message)
 
 _SERVICE = "/headscale.v1.HeadscaleService"
 LONGEST_DETAIL = 300
+
+NOBODY = 2**62
+"""The id of a user that is not there; 0 is no filter and lists everybody, and databases count to 2**63."""
 
 
 class Transport(Protocol):
@@ -85,14 +89,19 @@ class GrpcTransport:
     def minor_version(self) -> int:
         """Return the server's minor version, found out by what it can do.
 
-        There is no call for it, and `/version` is not on the unix socket. The questions change nothing: deleting
-        the preauth key 0 succeeds silently, and an empty policy is a valid one.
+        There is no call for it, `/version` is not on the unix socket, and 0.29 has no gRPC reflection on TCP. So three
+        calls that only read are tried: 0.27 brought `Health`, 0.29 `CheckPolicy`, and since 0.28 the list of preauth
+        keys does not ask whose they are, so that it does not miss the user.
         """
         if not self._knows("Health", wire.Empty()):
             return 26
-        if not self._knows("DeletePreAuthKey", wire.PreAuthKeyRequest()):
+        if self._knows("CheckPolicy", wire.Policy(policy="{}")):
+            return 29
+        try:
+            self.call("ListPreAuthKeys", wire.ListPreAuthKeysRequest(user=NOBODY), wire.Empty)
+        except NotFound:
             return 27
-        return 29 if self._knows("CheckPolicy", wire.Policy(policy="{}")) else 28
+        return 28
 
     def _knows(self, method: str, request: Message) -> bool:
         try:

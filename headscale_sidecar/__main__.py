@@ -1,27 +1,34 @@
 """Run the sidecar: `python -m headscale_sidecar`, told by its environment (see `settings`)."""
 
+import contextlib
 import json
 import os
 import signal
 import sys
 import threading
 from datetime import UTC, datetime
+from functools import partial
 from types import FrameType
 
 from headscale_sidecar import headscale, health, relay
 from headscale_sidecar.keeper import Keeper
 from headscale_sidecar.kubernetes import ManagedSecret, api_server
+from headscale_sidecar.serving import Loop, Service, listen
 from headscale_sidecar.settings import Settings, SettingsError, settings_from
 
 
 def main() -> int:
-    """Serve until SIGTERM; 2 when the settings are wrong."""
+    """Serve until SIGTERM; 1 when a port cannot be had, 2 when the settings are wrong."""
     try:
         settings = settings_from(os.environ)
     except SettingsError as error:
         _log("the settings are wrong", error=str(error))
         return 2
-    threading.stack_size(256 * 1024)
+    try:
+        services = _services(settings, state := health.Health())
+    except OSError as error:
+        _log("a port cannot be had", error=str(error))
+        return 1
     stop = threading.Event()
 
     def end(_signal: int, _frame: FrameType | None) -> None:
@@ -29,19 +36,25 @@ def main() -> int:
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    _run(settings, stop)
+    # One thread for all: where it ends or hangs, probes get no answer either, and kubelet restarts the container.
+    threading.Thread(target=Loop(services, _log).run, daemon=True).start()
+    _reconcile(settings, state, stop)
     _log("ended")
     return 0
 
 
-def _run(settings: Settings, stop: threading.Event) -> None:
-    state = health.Health()
-    for serve, address, what in (
-        (relay.serve, settings.relay_listen, settings.socket_path),
-        (health.serve, settings.health_listen, state),
-    ):
-        listener = relay.listen(address)
-        threading.Thread(target=serve, args=(listener, what), daemon=True).start()
+def _services(settings: Settings, state: health.Health) -> tuple[Service, ...]:
+    admin = Service(
+        "relay", listen(settings.relay_listen), partial(relay.serve, socket_path=settings.socket_path), most=64
+    )
+    state.checks = (admin.trouble,)
+    probes = Service(
+        "health endpoint", listen(settings.health_listen), partial(health.serve, health=state), most=256, seconds=5.0
+    )
+    return admin, probes
+
+
+def _reconcile(settings: Settings, state: health.Health, stop: threading.Event) -> None:
     secret, namespace = ManagedSecret(api_server(os.environ), settings.instance), settings.wanted.namespace
     keeper = Keeper(
         works=lambda key: headscale.works(settings.url, key, settings.server_name),
@@ -60,8 +73,10 @@ def _run(settings: Settings, stop: threading.Event) -> None:
 def _log(event: str, **fields: str) -> None:
     """Write one line of JSON; no field ever holds a key."""
     line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **fields}
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
+    with contextlib.suppress(OSError):
+        # A full disk under the log is no reason to end.
+        sys.stdout.write(json.dumps(line) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -16,6 +16,18 @@ class HeadscaleError(Exception):
     """Headscale did not do what it was asked; the message holds no key."""
 
 
+class RotationError(Exception):
+    """The key was not replaced.
+
+    Attributes:
+        kind: The error's name in the process that was to replace it.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        self.kind = kind
+        super().__init__(message)
+
+
 def works(url: str, key: str, server_name: str = "") -> bool:
     """Return whether Headscale takes a key, by a real call on the pod's loopback.
 
@@ -50,14 +62,19 @@ def replace() -> str:
     """Replace the key in a process of its own, and return the prefix of the one in force.
 
     Raises:
-        HeadscaleError: With what that process says, when it fails.
+        RotationError: With what that process says, when it fails.
     """
     command = [sys.executable, "-m", "headscale_sidecar.rotation"]
     try:
         run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_REPLACED_WITHIN_SECONDS)
     except subprocess.TimeoutExpired:
-        raise HeadscaleError("the key was not replaced in time; it is tried again") from None
+        late = f"the key was not replaced within {_REPLACED_WITHIN_SECONDS:.0f} s; it is tried again"
+        raise RotationError("RotationError", late) from None
     if run.returncode:
-        lines = run.stderr.strip().splitlines()
-        raise HeadscaleError(lines[-1] if lines else f"replacing the key ended with code {run.returncode}")
+        last = (run.stderr.strip().splitlines() or [""])[-1]
+        kind, _, message = last.partition(": ")
+        if not (message and kind.isidentifier()):
+            ended = f"replacing the key ended with code {run.returncode}"
+            kind, message = "RotationError", ": ".join(filter(None, (ended, last)))
+        raise RotationError(kind, message)
     return run.stdout.strip()

@@ -1,13 +1,27 @@
-"""What probes and Prometheus ask, and the answers; over a bare socket, for `http.server` costs 3 MB."""
+"""What probes and Prometheus ask, and the answers.
+
+| path | 200 | 503 |
+| --- | --- | --- |
+| `/readyz` | the Secret holds a key that works | `not ready: <reason>`, in words for people, without any key |
+| `/healthz` | all parts of the sidecar work | which of them does not; kubelet then restarts the container |
+| `/metrics` | always, in Prometheus' text format | |
+"""
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
-_STALE_SECONDS = 120.0
+from headscale_sidecar.serving import READ, Task, send
+
+_STALE_SECONDS = 300.0
+"""More than the longest turn of the loop (a dozen calls of 10 s, a minute to replace the key) and its pause take."""
+
+_LONGEST_REQUEST = 8 * 1024
+_END = b"\r\n\r\n"
 
 
 @dataclass(slots=True)
@@ -21,6 +35,7 @@ class Health:
         rotations: Keys made.
         failures: Failed tries, by kind of error.
         beat: When the loop last turned, on the monotonic clock.
+        checks: Each returns what else of the sidecar is broken for good; nothing where it works.
     """
 
     ready: bool = False
@@ -29,17 +44,23 @@ class Health:
     rotations: int = 0
     failures: dict[str, int] = field(default_factory=dict)
     beat: float = field(default_factory=time.monotonic)
+    checks: Sequence[Callable[[], str]] = ()
 
     def answer(self, path: str) -> tuple[int, str]:
         """Return status and text for a path."""
         if path == "/readyz":
             return (200, "ok\n") if self.ready else (503, f"not ready: {self.why_not}\n")
         if path == "/healthz":
-            age = time.monotonic() - self.beat
-            return (200, "ok\n") if age < _STALE_SECONDS else (503, f"the loop has not turned for {age:.0f} s\n")
+            trouble = self._trouble()
+            return (503, f"{trouble}\n") if trouble else (200, "ok\n")
         if path == "/metrics":
             return 200, self._metrics()
         return 404, "known here: /healthz, /readyz, /metrics\n"
+
+    def _trouble(self) -> str:
+        age = time.monotonic() - self.beat
+        stale = f"the loop has not turned for {age:.0f} s" if age > _STALE_SECONDS else ""
+        return next(filter(None, (stale, *(check() for check in self.checks))), "")
 
     def _metrics(self) -> str:
         lines = [
@@ -57,21 +78,48 @@ class Health:
         return "\n".join(lines) + "\n"
 
 
-def serve(listener: socket.socket, health: Health) -> None:
-    """Answer for ever, one after the other."""
+def serve(client: socket.socket, health: Health) -> tuple[tuple[socket.socket, ...], tuple[Task, ...]]:
+    """Answer a client."""
+    return (client,), (_exchange(client, health),)
+
+
+def _exchange(client: socket.socket, health: Health) -> Task:
+    """Read one request, answer it, and wait for the client to close."""
+    request = b""
+    while _END not in request and len(request) < _LONGEST_REQUEST:
+        yield client, READ
+        chunk = client.recv(_LONGEST_REQUEST - len(request))
+        if not chunk:
+            return
+        request += chunk
+    yield from send(client, response(request, health))
+    client.shutdown(socket.SHUT_WR)
+    # Who closes with bytes unread resets the connection, and the client may lose the answer.
     while True:
-        client, _ = listener.accept()
-        with client, contextlib.suppress(OSError, IndexError, UnicodeDecodeError):
-            client.settimeout(2)
-            path = client.recv(2048).decode("ascii").split()[1].partition("?")[0]
-            status, text = health.answer(path)
-            head = (
-                f"HTTP/1.1 {status} -",
-                "Content-Type: text/plain",
-                f"Content-Length: {len(text)}",
-                "Connection: close",
-            )
-            client.sendall("\r\n".join((*head, "", text)).encode())
+        yield client, READ
+        if not client.recv(_LONGEST_REQUEST):
+            return
+
+
+def response(request: bytes, health: Health) -> bytes:
+    """Return the bytes that answer a request."""
+    method, _, rest = request.partition(b"\r\n")[0].decode("latin-1").partition(" ")
+    target, _, version = rest.partition(" ")
+    if _END not in request or not version.startswith("HTTP/1."):
+        status, text = 400, "this is no request in HTTP/1.1\n"
+    elif method != "GET":
+        status, text = 405, "only GET is known here\n"
+    else:
+        status, text = health.answer(target.partition("?")[0])
+    # A message may hold what UTF-8 has no bytes for, a part of a file's name for example.
+    body = text.encode(errors="backslashreplace")
+    head = (
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+        "Content-Type: text/plain; charset=utf-8",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+    )
+    return "\r\n".join((*head, "", "")).encode() + body
 
 
 def resident_bytes() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from headscale_sidecar.health import Health
 _LOOK_SECONDS = 30.0
 _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 60.0
+_LONGEST_REASON = 1000
+_KEY = re.compile(r"(hskey-|aHNrZXkt)[A-Za-z0-9+/=_-]+")
+"""A key of Headscale, and its beginning in base64."""
 
 Log = Callable[..., None]
 
@@ -76,7 +80,7 @@ class Keeper:
         if not reason and held is not None:
             return held
         if is_lost:
-            self.health.ready, self.health.why_not = False, reason
+            self.health.why_not, self.health.ready = reason, False
         prefix = self.replace()
         made = held is None or prefix != held.prefix
         if made:
@@ -110,18 +114,29 @@ class Keeper:
         return "" if works else "Headscale does not know the key", not works
 
     def _failed(self, error: Exception) -> float:
-        kind = type(error).__name__
+        kind = str(getattr(error, "kind", type(error).__name__))
+        reason = in_words(error)
         self.failures_in_a_row += 1
-        self.health.failures[kind] = self.health.failures.get(kind, 0) + 1
-        if self.told != str(error):
-            self.told = str(error)
-            self.log("failed", kind=kind, error=str(error))
+        # Another dictionary each time: the thread that answers reads the old one meanwhile.
+        self.health.failures = {**self.health.failures, kind: self.health.failures.get(kind, 0) + 1}
+        if self.told != reason:
+            self.told = reason
+            self.log("failed", kind=kind, error=reason)
             with contextlib.suppress(Exception):
                 # Kubernetes may be what fails; the log and the metric have told it anyway.
-                self.report(kind, str(error))
+                self.report(kind, reason)
+        self.health.why_not = reason
         # A key that worked goes on working while Kubernetes or Headscale is away: ready until it ends.
         if self.health.expires_at <= self.now().timestamp():
             self.health.ready = False
-        self.health.why_not = str(error)
         pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** min(self.failures_in_a_row - 1, 6))
         return float(pause) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load
+
+
+def in_words(error: Exception) -> str:
+    """Return what an error says, in one line of at most 1000 characters, without any key.
+
+    An admission webhook may repeat the Secret that it refuses, in clear or in base64.
+    """
+    line = " ".join(str(error).split()) or type(error).__name__
+    return _KEY.sub("(key)", line)[:_LONGEST_REASON]

@@ -57,21 +57,30 @@ class ApiServer:
         """Return status and object.
 
         Raises:
-            KubernetesError: When nobody answers.
+            KubernetesError: When nobody answers, or what answers is no API server.
         """
-        headers = {"Authorization": f"Bearer {(self.account / 'token').read_text()}", "Accept": "application/json"}
+        try:
+            # Without white space: http.client refuses a header with a line break, and shows it in its error.
+            token = "".join((self.account / "token").read_text().split())
+            trust = ssl.create_default_context(cafile=str(self.account / "ca.crt"))
+        except OSError as error:
+            raise KubernetesError(f"the service account in {self.account} cannot be read: {error}") from None
+        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
         if body is not None:
             headers["Content-Type"] = content_type
-        trust = ssl.create_default_context(cafile=str(self.account / "ca.crt"))
         connection = http.client.HTTPSConnection(self.host, self.port, timeout=_SECONDS, context=trust)
         try:
             connection.request(method, path, json.dumps(body) if body is not None else None, headers)
             answer = connection.getresponse()
-            return answer.status, json.loads(answer.read())
+            status, its = answer.status, json.loads(answer.read())
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise KubernetesError(f"{method} {path.partition('?')[0]}: {error}") from None
+            where = f"{method} {path.partition('?')[0]}"
+            raise KubernetesError(f"Kubernetes does not answer at {self.host}:{self.port}: {where}: {error}") from None
         finally:
             connection.close()
+        if not isinstance(its, dict):
+            raise KubernetesError(f"what answers at {self.host}:{self.port} is no Kubernetes API: {method} {path}")
+        return status, its
 
 
 def api_server(environment: Mapping[str, str]) -> ApiServer:

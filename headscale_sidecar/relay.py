@@ -1,46 +1,42 @@
-"""The relay: a port on the pod's loopback that leads to Headscale's unix socket, byte by byte."""
+"""The relay: a port on the pod's loopback that leads to Headscale's unix socket, byte by byte.
+
+It asks for no key. Who may use it is who reaches that port: whoever may forward ports into the pod, and every container
+of the pod.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import socket
-import threading
 
-_CHUNK = 64 * 1024
+from headscale_sidecar.serving import READ, Task, send
 
-
-def serve(listener: socket.socket, socket_path: str) -> None:
-    """Accept connections for ever; one that finds no Headscale is closed, and the next one is welcome."""
-    while True:
-        client, _ = listener.accept()
-        threading.Thread(target=_join, args=(client, socket_path), daemon=True).start()
+_CHUNK = 32 * 1024
+"""What a connection holds in memory, in each direction, at most."""
 
 
-def listen(address: tuple[str, int]) -> socket.socket:
-    """Return a listening socket."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(address)
-    listener.listen(64)
-    return listener
+def serve(client: socket.socket, socket_path: str) -> tuple[tuple[socket.socket, ...], tuple[Task, ...]]:
+    """Join a client with Headscale.
+
+    Raises:
+        OSError: When there is no Headscale.
+    """
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        server.setblocking(False)
+        server.connect(socket_path)
+    except OSError:
+        server.close()
+        raise
+    return (client, server), (_copy(client, server), _copy(server, client))
 
 
-def _join(client: socket.socket, socket_path: str) -> None:
-    with client, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
-        try:
-            server.connect(socket_path)
-        except OSError:
-            return
-        back = threading.Thread(target=_copy, args=(server, client), daemon=True)
-        back.start()
-        _copy(client, server)
-        back.join()
-
-
-def _copy(source: socket.socket, target: socket.socket) -> None:
+def _copy(source: socket.socket, target: socket.socket) -> Task:
     """Copy until the source ends, then end the target's side too: gRPC closes one direction before the other."""
-    with contextlib.suppress(OSError):
-        while chunk := source.recv(_CHUNK):
-            target.sendall(chunk)
-    with contextlib.suppress(OSError):
-        target.shutdown(socket.SHUT_WR)
+    while True:
+        yield source, READ
+        chunk = source.recv(_CHUNK)
+        if not chunk:
+            break
+        yield from send(target, chunk)
+    target.shutdown(socket.SHUT_WR)

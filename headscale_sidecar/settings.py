@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from headscale_api.durations import parse_duration
 from headscale_api.stored_keys.api_key import Wanted
 
+_PORTS = 65536
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
 
 class SettingsError(Exception):
     """Everything that is wrong with the environment, at once."""
@@ -24,7 +27,7 @@ class Settings:
         url: Headscale's HTTP address on the pod's loopback.
         server_name: The name in its certificate, where that comes by ACME.
         relay_listen: Where it is relayed; on loopback.
-        health_listen: Where probes and metrics are answered.
+        health_listen: Where probes and metrics are answered; without a host on every address of IPv4 and IPv6.
     """
 
     instance: str
@@ -59,6 +62,8 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         _address(environment.get(name, default), name, problems)
         for name, default in (("RELAY_LISTEN", "127.0.0.1:50480"), ("HEALTH_LISTEN", ":8081"))
     )
+    if relay[1] and relay[0] not in _LOOPBACK:
+        problems.append(f"RELAY_LISTEN: `{relay[0]}` is not loopback, and the relay asks for no key; write 127.0.0.1")
     if problems:
         raise SettingsError("; ".join(problems))
     wanted = Wanted(environment["POD_NAMESPACE"], environment["SECRET_NAME"], expiration, buffer, overlap)
@@ -69,8 +74,11 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
 
 
 def _address(text: str, name: str, problems: list[str]) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not port.isdigit():
-        problems.append(f"{name}: `{text}` is no address; write `127.0.0.1:50480`")
-        return host, 0
-    return host, int(port)
+    """Return host and port of `host:port`, `:port` or `[address of IPv6]:port`."""
+    host, colon, port = text.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    host = host[1:-1] if bracketed else host
+    number = int(port) if port.isascii() and port.isdigit() else 0
+    if not colon or not 0 < number < _PORTS or (":" in host) != bracketed:
+        problems.append(f"{name}: `{text}` is no address; write `127.0.0.1:50480`, `:8081` or `[::]:8081`")
+    return host, number

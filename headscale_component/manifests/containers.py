@@ -88,7 +88,7 @@ def apikey_manager(instance: str, spec: HeadscaleArgs) -> k8s.core.v1.ContainerA
         "HEADSCALE_URL": f"{scheme}://127.0.0.1:{port_of(spec.config.listen_addr)}",
         **({"HEADSCALE_SERVER_NAME": name} if (name := spec.config.tls_letsencrypt_hostname) else {}),
         "RELAY_LISTEN": f"127.0.0.1:{names.RELAY_PORT}",
-        "HEALTH_LISTEN": f"0.0.0.0:{names.SIDECAR_HEALTH_PORT}",
+        "HEALTH_LISTEN": f":{names.SIDECAR_HEALTH_PORT}",
     }
     namespace = k8s.core.v1.EnvVarArgs(
         name="POD_NAMESPACE",

@@ -24,6 +24,50 @@ def test_the_version_is_found_out_by_what_the_server_can_do(any_headscale):
         assert client.minor_version() == int(any_headscale.version.removeprefix("0."))
 
 
+READING = {"Health", "ListUsers", "ListPreAuthKeys", "CheckPolicy"}
+
+
+def recorded(client):
+    """Return the calls that a client makes from now on, each with its answer where there is one."""
+    calls, call = [], client._transport.call
+
+    def record(method, request, answer):
+        calls.append((method, None))
+        calls[-1] = (method, call(method, request, answer))
+        return calls[-1][1]
+
+    client._transport.call = record
+    return calls
+
+
+def test_finding_out_the_version_only_reads(any_headscale):
+    with any_headscale.client() as client:
+        calls = recorded(client)
+        client.minor_version()
+
+    assert {method for method, _ in calls} <= READING
+
+
+def test_the_version_is_found_behind_a_key(any_headscale):
+    with any_headscale.client() as local:
+        alice = local.create_user("alice")
+        local.create_pre_auth_key(user_id=alice.id, expiration=in_a(1))
+        key = local.create_api_key(in_a(1))
+    with HeadscaleClient.over_tcp(any_headscale.grpc_address, api_key=key) as remote:
+        assert remote.minor_version() == int(any_headscale.version.removeprefix("0."))
+
+
+def test_health_lists_no_user(any_headscale):
+    with any_headscale.client() as client:
+        client.create_user("alice")
+        calls = recorded(client)
+        client.health()
+
+    method, answer = calls[-1]
+    assert method == ("ListUsers" if any_headscale.version == "0.26" else "Health")
+    assert answer.ByteSize() == 0 or method == "Health"
+
+
 def test_a_user_keeps_its_profile_and_its_id_through_a_rename(any_headscale):
     with any_headscale.client() as client:
         made = client.create_user(

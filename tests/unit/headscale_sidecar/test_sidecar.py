@@ -1,18 +1,17 @@
-"""The sidecar's loop, settings, relay and health, without Headscale and Kubernetes."""
+"""The sidecar's loop and settings, without Headscale and Kubernetes."""
 
-import contextlib
-import socket
+import base64
 import subprocess
 import sys
-import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from headscale_api.stored_keys.api_key import Wanted, _holding
-from headscale_sidecar import health, relay
-from headscale_sidecar.keeper import Keeper
+from headscale_sidecar import headscale, health
+from headscale_sidecar.headscale import RotationError
+from headscale_sidecar.keeper import Keeper, in_words
 from headscale_sidecar.settings import SettingsError, settings_from
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -210,40 +209,76 @@ def test_a_buffer_that_is_not_below_the_expiration_is_refused():
         settings_from(told)
 
 
-@contextlib.contextmanager
-def a_relay(path):
-    with contextlib.closing(relay.listen(("127.0.0.1", 0))) as listener:
-        threading.Thread(target=_serve_until_closed, args=(listener, str(path)), daemon=True).start()
-        yield listener.getsockname()
-        listener.shutdown(socket.SHUT_RDWR)
+ADDRESSES = {
+    ":8081": ("", 8081),
+    "0.0.0.0:8081": ("0.0.0.0", 8081),
+    "[::]:8081": ("::", 8081),
+    "[fd00::1]:8081": ("fd00::1", 8081),
+    "localhost:1": ("localhost", 1),
+}
+TOLD = {"POD_NAMESPACE": "a", "INSTANCE": "b", "SECRET_NAME": "c"}
 
 
-def _serve_until_closed(listener, path):
-    with contextlib.suppress(OSError):
-        relay.serve(listener, path)
+@pytest.mark.parametrize(("text", "address"), ADDRESSES.items())
+def test_addresses_of_both_families_are_read(text, address):
+    assert settings_from({**TOLD, "HEALTH_LISTEN": text}).health_listen == address
 
 
-def test_the_relay_carries_both_ways_and_passes_an_end_on(tmp_path):
-    path = tmp_path / "s"
-    with contextlib.closing(socket.socket(socket.AF_UNIX)) as server, a_relay(path) as address:
-        server.bind(str(path))
-        server.listen()
-        with contextlib.closing(socket.create_connection(address, 5)) as client:
-            client.sendall(b"question")
-            client.shutdown(socket.SHUT_WR)
-            peer, _ = server.accept()
-            with contextlib.closing(peer):
-                assert peer.recv(100) == b"question"
-                assert peer.recv(100) == b"", "the end of one direction is passed on"
-                peer.sendall(b"answer")
-            assert client.recv(100) == b"answer"
+@pytest.mark.parametrize("text", ["", "8081", ":", ":0", ":65536", ":²", "::8081", "fd00::1:8081", "[a]:1", "[::]"])
+def test_what_is_no_address_is_refused(text):
+    with pytest.raises(SettingsError, match=r"^HEALTH_LISTEN: .* is no address; write"):
+        settings_from({**TOLD, "HEALTH_LISTEN": text})
 
 
-def test_the_relay_outlives_a_headscale_that_is_down(tmp_path):
-    with a_relay(tmp_path / "nobody") as address:
-        for _ in range(3):
-            with contextlib.closing(socket.create_connection(address, 5)) as client:
-                assert client.recv(1) == b""
+@pytest.mark.parametrize("text", [":50480", "0.0.0.0:50480", "[::]:50480", "10.0.0.1:50480"])
+def test_a_relay_off_loopback_is_refused(text):
+    with pytest.raises(SettingsError, match="is not loopback"):
+        settings_from({**TOLD, "RELAY_LISTEN": text})
+
+
+@pytest.mark.parametrize("shown", [KEY, base64.b64encode(KEY.encode()).decode()], ids=["in clear", "in base64"])
+def test_a_reason_never_holds_a_key(shown):
+    keeper, said, _ = a_keeper(Store(error=OSError(f'denied:\n {{"api-key": "{shown}"}} is not allowed')))
+
+    keeper.turn()
+
+    assert keeper.health.answer("/readyz")[1] == 'not ready: denied: {"api-key": "(key)"} is not allowed\n'
+    assert shown not in str(said)
+
+
+def test_a_reason_is_one_line_and_not_endless():
+    assert in_words(ValueError("a\nb" + "x" * 5000)) == "a b" + "x" * 997
+    assert in_words(ValueError()) == "ValueError"
+
+
+def test_counts_are_never_changed_while_they_are_read():
+    keeper, *_ = a_keeper(Store(error=OSError("gone")))
+    read = keeper.health.failures
+
+    keeper.turn()
+
+    assert (read, keeper.health.failures) == ({}, {"OSError": 1})
+
+
+RUNS = {
+    "KubernetesError: Secret ns/key cannot be written: no": ("KubernetesError", "Secret ns/key cannot be written: no"),
+    "Traceback …\nImportError: no module": ("ImportError", "no module"),
+    'a "fault": with a colon': ("RotationError", 'replacing the key ended with code 1: a "fault": with a colon'),
+    "": ("RotationError", "replacing the key ended with code 1"),
+}
+
+
+@pytest.mark.parametrize(("said", "told"), RUNS.items())
+def test_a_rotation_that_fails_tells_its_error(monkeypatch, tmp_path, said, told):
+    program = tmp_path / "python"
+    program.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{said}\nEND\nexit 1\n")
+    program.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(program))
+
+    with pytest.raises(RotationError) as caught:
+        headscale.replace()
+
+    assert (caught.value.kind, str(caught.value)) == told
 
 
 def test_the_sidecars_process_loads_nothing_heavy():

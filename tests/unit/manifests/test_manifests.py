@@ -124,6 +124,13 @@ def test_a_certificate_by_acme_is_asked_for_by_name_or_not_at_all():
     assert {"name": "HEADSCALE_SERVER_NAME", "value": "vpn.example.com"} in sidecar["env"]
 
 
+def test_the_sidecar_answers_probes_on_both_families():
+    """Kubelet asks at the pod's address, of IPv6 where the cluster has no other."""
+    _, sidecar = the_pod(an_instance())["containers"]
+
+    assert {"name": "HEALTH_LISTEN", "value": ":8081"} in sidecar["env"]
+
+
 def test_the_embedded_relay_answers_stun_over_udp():
     """The seed operator's B10."""
     spec = an_instance({"derp": {"server": {"enabled": True}, "urls": []}})

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from pathlib import Path
 
 from lab import tools
-from lab.standins.launchers import write_launchers
-from lab.state import BIN, REPOSITORY, STATE, kubeconfig, own_cluster
+from lab.launchers import write_launchers
+from lab.state import BIN, STATE, kubeconfig, own_cluster
 
 PASSPHRASE = "headscale-lab"  # noqa: S105 - of the lab alone, whose salt stands in its stack file
 _PERSONAL = ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE", "PULUMI_HOME")
@@ -32,8 +31,13 @@ def describe() -> str:
     )
 
 
-def environment() -> dict[str, str]:
-    """Return the variables with which `pulumi` works on the lab, on top of a person's own."""
+def environment(engine: tools.Tool = tools.PULUMI, *, language_host: bool = True) -> dict[str, str]:
+    """Return the variables with which `pulumi` works on the lab, on top of a person's own.
+
+    Args:
+        engine: The engine on PATH. Another one than the newest is always ours, with plugins of its own version.
+        language_host: Whether `pulumi-language-python` is on PATH. A program of the Automation API needs none.
+    """
     variables = {
         "PULUMI_BACKEND_URL": f"file://{STATE}/pulumi-state",
         "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
@@ -44,17 +48,23 @@ def environment() -> dict[str, str]:
         variables |= {name: os.environ[name] for name in _PERSONAL if name in os.environ}
     if variables["PULUMI_BACKEND_URL"] == f"file://{STATE}/pulumi-state":
         (STATE / "pulumi-state").mkdir(parents=True, exist_ok=True)
-    if is_official():
+    if engine == tools.PULUMI and is_official():
         return variables
+    folder = _folder(engine, language_host=language_host)
     write_launchers(
-        BIN,
-        python=Path(sys.executable),
-        repository=REPOSITORY,
-        pulumi=tools.path("pulumi"),
+        folder,
+        engine=tools.path(engine.name),
         kubernetes_provider=tools.path("pulumi-resource-kubernetes"),
+        language_host=language_host,
     )
     return variables | {
         "PULUMI_HOME": str(STATE / "pulumi-home"),
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-        "PATH": f"{BIN}:{os.environ.get('PATH', '')}",
+        "PATH": f"{folder}:{os.environ.get('PATH', '')}",
     }
+
+
+def _folder(engine: tools.Tool, *, language_host: bool) -> Path:
+    """Return the folder for PATH: each choice of programs has its own, so that none changes under a running engine."""
+    name = BIN.name if engine == tools.PULUMI else f"{BIN.name}-{engine.name}"
+    return BIN.with_name(name if language_host else f"{name}-no-language-host")

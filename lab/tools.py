@@ -29,6 +29,7 @@ class Tool:
         packages: The packages that become programs.
         variables: Linker variables that take the version.
         embeds: Files of another module, as (module, path in it), that are copied beside a main package of ours.
+        scripts: Scripts of a module, as (module, path in it), that are copied beside the programs.
         minutes: About how long a first build takes on two cores.
     """
 
@@ -37,6 +38,7 @@ class Tool:
     packages: tuple[str, ...]
     variables: tuple[str, ...] = ()
     embeds: tuple[tuple[str, str], ...] = ()
+    scripts: tuple[tuple[str, str], ...] = ()
     minutes: int = 2
 
     @property
@@ -62,12 +64,20 @@ def _headscale(version: str) -> Tool:
 HEADSCALES = tuple(map(_headscale, ("v0.26.1", "v0.27.1", "v0.28.0", "v0.29.3")))
 
 
+_PULUMI_SDK = "github.com/pulumi/pulumi/sdk/v3"
+
+
 def _engine(name: str, version: str) -> Tool:
+    """Return the engine with the scripts that Pulumi's own release puts beside it for Python."""
     return Tool(
         name,
         version,
         ("github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",),
-        ("github.com/pulumi/pulumi/sdk/v3/go/common/version.Version",),
+        (f"{_PULUMI_SDK}/go/common/version.Version",),
+        scripts=(
+            (_PULUMI_SDK, "python/cmd/pulumi-language-python-exec"),
+            (_PULUMI_SDK, "python/dist/pulumi-resource-pulumi-python"),
+        ),
         minutes=4,
     )
 
@@ -161,7 +171,8 @@ def _built(tool: Tool) -> Path:
 
 def _fingerprint(tool: Tool) -> str:
     """Return a hash of all that decides what is built."""
-    digest = hashlib.sha256(f"{tool.packages} {tool.linker_flags}".encode())
+    scripts = "".join(path for _, path in tool.scripts)
+    digest = hashlib.sha256(f"{tool.packages} {tool.linker_flags}{scripts}".encode())
     for file in sorted((_MODULES / tool.name).iterdir()):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
@@ -201,11 +212,19 @@ def _compile(tool: Tool, target: Path) -> None:
         if tool.embeds:
             sources = Path(shutil.copytree(sources, copy, dirs_exist_ok=True))
         for module, file in tool.embeds:
-            _go(tool, sources, "mod", "download", module)
-            found = _go(tool, sources, "list", "-m", "-f", "{{.Dir}}", module).strip()
-            shutil.copyfile(Path(found, file), sources / Path(file).name)
+            _copy(tool, sources, module, file, sources)
         outputs = [f"{target}/{tool.name}"] if tool.packages == (".",) else [f"{target}/"]
         _go(tool, sources, "build", "-trimpath", "-ldflags", tool.linker_flags, "-o", *outputs, *tool.packages)
+        for module, file in tool.scripts:
+            # A module's archive keeps no permissions.
+            _copy(tool, sources, module, file, target).chmod(0o755)
+
+
+def _copy(tool: Tool, sources: Path, module: str, file: str, target: Path) -> Path:
+    """Copy a file of a module into a folder, and return the copy."""
+    _go(tool, sources, "mod", "download", module)
+    found = _go(tool, sources, "list", "-m", "-f", "{{.Dir}}", module).strip()
+    return Path(shutil.copyfile(Path(found, file), target / Path(file).name))
 
 
 def _go(tool: Tool, folder: Path, *arguments: str) -> str:

@@ -10,7 +10,6 @@ import pytest
 
 from lab import packages, processes, progress, pulumi, tools
 from lab.__main__ import main
-from lab.standins.launchers import PLUGINS, write_launchers
 
 
 @pytest.fixture
@@ -62,25 +61,6 @@ def test_an_unknown_tool_is_an_error_with_a_hint(capsys):
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith("error: `hammer` is no tool of the lab\nhint: known are ")
-
-
-def test_the_launchers_put_nothing_into_the_environment(tmp_path):
-    """A person's program must not import this checkout by accident."""
-    engine, provider = tmp_path / "engine", tmp_path / "provider"
-    engine.write_text("")
-    provider.write_text("")
-    write_launchers(
-        tmp_path / "bin",
-        python=Path(sys.executable),
-        repository=Path("/repo"),
-        pulumi=engine,
-        kubernetes_provider=provider,
-    )
-
-    for name in PLUGINS:
-        assert "PYTHONPATH" not in (tmp_path / "bin" / name).read_text()
-    assert (tmp_path / "bin" / "pulumi").samefile(engine)
-    assert (tmp_path / "bin" / "pulumi-resource-kubernetes").samefile(provider)
 
 
 def test_help_names_every_target():

@@ -10,7 +10,7 @@ from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Up
 
 from dynamic_providers import secret_of_key
 from dynamic_providers.channel import HeadscaleGone, repeat_safely, utc_now
-from dynamic_providers.provider import HeadscaleProvider, Props, carried, checked
+from dynamic_providers.provider import HeadscaleProvider, Props, another_database, carried, checked
 from dynamic_providers.resource import HeadscaleResource
 from dynamic_providers.secret_of_key import DRESS, PLACE, changed_of_key, dress_of
 from headscale_api import fields
@@ -19,7 +19,7 @@ from headscale_api.stored_keys.marks import FIRST_KEY
 from headscale_api.stored_keys.store import SecretStore
 
 _ALTERED = ("expiration", "rotation_buffer", "overlap", *DRESS)
-_INPUTS = ("owner", *PLACE, *_ALTERED)
+_INPUTS = ("owner", "database", *PLACE, *_ALTERED)
 _COMPUTED = ("prefix", "expires_at", "created_at", "retire_at", "replaced")
 _KIND = "api-key"
 
@@ -41,8 +41,8 @@ class ApiKeyProvider(HeadscaleProvider):
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
         """Rotate in place when the time has come or the lifetime changed. Only the clock is asked."""
-        moved = changed_of_key(PLACE, olds, news)
-        altered = changed_of_key(_ALTERED, olds, news)
+        moved = [*changed_of_key(PLACE, olds, news), *another_database(olds, news)]
+        altered = changed_of_key((*_ALTERED, "database"), olds, news)
         return DiffResult(changes=bool(moved or altered or _is_due(olds, news) or _waits(olds)), replaces=moved)
 
     def create(self, props: Props) -> CreateResult:
@@ -127,6 +127,7 @@ class ApiKey(HeadscaleResource, module="headscale", name="ApiKey"):
 
     Attributes:
         owner: Its name in Pulumi, by which a Secret is known to be its own.
+        database: What tells the database that it is in from another, in which it is made anew; None for no such thing.
         namespace: Namespace of the Secret.
         secret_name: Name of the Secret.
         expiration: How long a key is valid.
@@ -162,6 +163,7 @@ class ApiKey(HeadscaleResource, module="headscale", name="ApiKey"):
         resource_name: str,
         *,
         namespace: pulumi.Input[str],
+        database: pulumi.Input[str] | None = None,
         secret_name: pulumi.Input[str],
         expiration: pulumi.Input[str] = "2160h",
         rotation_buffer: pulumi.Input[str] = "240h",
@@ -174,6 +176,7 @@ class ApiKey(HeadscaleResource, module="headscale", name="ApiKey"):
         """Declare a key; `opts.provider` is its `HeadscaleConnection`."""
         props: dict[str, Any] = {
             "owner": resource_name,
+            "database": database,
             "namespace": namespace,
             "secret_name": secret_name,
             "expiration": expiration,

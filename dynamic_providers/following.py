@@ -99,10 +99,6 @@ class Follower:
         claim = self._claim()
         return str(claim["metadata"]["uid"]) if claim else None
 
-    def exists(self) -> bool:
-        """Return whether the StatefulSet is there."""
-        return self._get("apps/v1", "statefulsets", self._place.instance) is not None
-
     def _state(self, target: Target, *, grow: bool = True) -> str:
         claim = self._claim()
         if claim is not None and grow:

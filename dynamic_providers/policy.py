@@ -7,7 +7,7 @@ from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, 
 from pulumi.output import Unknown
 
 from dynamic_providers.channel import Channel, ChannelError, HeadscaleGone, repeat_safely
-from dynamic_providers.provider import HeadscaleProvider, Props, carried, changed
+from dynamic_providers.provider import HeadscaleProvider, Props, another_database, carried, changed
 from dynamic_providers.resource import HeadscaleResource
 from dynamic_providers.rules import policy as rules
 from dynamic_providers.rules import policy_tests
@@ -57,8 +57,8 @@ class PolicyProvider(HeadscaleProvider):
         ownerless = rules.tags_without_owner(olds.get("policy"), news.get("policy"))
         if ownerless:
             pulumi.log.info(rules.what_ownerless_tags_lose(ownerless))
-        altered = _is_another(olds, news) or olds.get("tests_can_run") or changed(("overwrite",), olds, news)
-        return DiffResult(changes=bool(altered))
+        altered = _is_another(olds, news) or olds.get("tests_can_run") or changed(("overwrite", "database"), olds, news)
+        return DiffResult(changes=bool(altered), replaces=another_database(olds, news))
 
     def create(self, props: Props) -> CreateResult:
         """Store the policy where one is declared."""
@@ -132,6 +132,7 @@ class Policy(HeadscaleResource, module="headscale", name="Policy"):
 
     Attributes:
         policy: The policy as HuJSON; None leaves it to others. From a policy to None opens everything, and says so.
+        database: What tells the database that it is in from another, in which it is stored anew; None for none.
         overwrite: Whether a policy that was stored by others before is replaced.
         tests_skipped: The tests that Headscale cannot run yet, as `tests[0]`, and that were left out; None for none.
         tests_can_run: Whether a refresh found that one of those can be run by now.
@@ -148,8 +149,14 @@ class Policy(HeadscaleResource, module="headscale", name="Policy"):
         *,
         policy: pulumi.Input[str] | None = None,
         overwrite: bool = False,
+        database: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare the policy; `opts.provider` is its `HeadscaleConnection`."""
-        props: dict[str, Any] = {"policy": policy, "overwrite": overwrite or None, **dict.fromkeys(_COMPUTED)}
+        props: dict[str, Any] = {
+            "policy": policy,
+            "overwrite": overwrite or None,
+            "database": database,
+            **dict.fromkeys(_COMPUTED),
+        }
         super().__init__(PolicyProvider(), resource_name, props, opts)

@@ -10,7 +10,7 @@ from pulumi.output import Unknown
 
 from dynamic_providers import secret_of_key
 from dynamic_providers.channel import HeadscaleGone, repeat_safely, utc_now
-from dynamic_providers.provider import HeadscaleProvider, Props, carried, checked
+from dynamic_providers.provider import HeadscaleProvider, Props, another_database, carried, checked
 from dynamic_providers.resource import HeadscaleResource
 from dynamic_providers.rules import pre_auth_key as rules
 from dynamic_providers.secret_of_key import DRESS, PLACE, changed_of_key, dress_of
@@ -48,12 +48,12 @@ class PreAuthKeyProvider(HeadscaleProvider):
         The new one is in its Secret before the old one goes. Only the clock is asked, and what a refresh has found.
         """
         self.known.add(id_)
-        replaces = changed_of_key(_IMMUTABLE, olds, news)
+        replaces = [*changed_of_key(_IMMUTABLE, olds, news), *another_database(olds, news)]
         if "tags" in replaces and not isinstance(news.get("tags"), Unknown):
             pulumi.log.warn(rules.what_new_tags_leave(olds["secret_name"], olds.get("tags"), news.get("tags")))
         if not replaces and _is_to_be_replaced(olds, news):
             replaces = ["expires_at"]
-        altered = changed_of_key((*DRESS, *_POLICY), olds, news) or olds.get("secret_is_wrong")
+        altered = changed_of_key((*DRESS, *_POLICY, "database"), olds, news) or olds.get("secret_is_wrong")
         return DiffResult(changes=bool(replaces or altered), replaces=replaces)
 
     def create(self, props: Props) -> CreateResult:
@@ -71,7 +71,7 @@ class PreAuthKeyProvider(HeadscaleProvider):
 
         It is never gone for Pulumi: what has to be made anew is replaced, so that what is left of it is cleaned up.
         """
-        inputs = {name: props.get(name) for name in ("owner", *_IMMUTABLE, *DRESS, *_POLICY)}
+        inputs = {name: props.get(name) for name in ("owner", "database", *_IMMUTABLE, *DRESS, *_POLICY)}
         try:
             keys = self.channel.pre_auth_keys()
         except HeadscaleGone:
@@ -119,6 +119,7 @@ class PreAuthKey(HeadscaleResource, module="headscale", name="PreAuthKey"):
 
     Attributes:
         owner: Its name in Pulumi, by which a Secret is known to be its own.
+        database: What tells the database that it is in from another, in which it is made anew; None for no such thing.
         namespace: Namespace of the Secret.
         secret_name: Name of the Secret.
         user_id: The owner's id; None for a key with tags alone.
@@ -156,6 +157,7 @@ class PreAuthKey(HeadscaleResource, module="headscale", name="PreAuthKey"):
         resource_name: str,
         *,
         namespace: pulumi.Input[str],
+        database: pulumi.Input[str] | None = None,
         secret_name: str,
         user_id: pulumi.Input[str] | None = None,
         expiration: pulumi.Input[str] = "1h",
@@ -172,6 +174,7 @@ class PreAuthKey(HeadscaleResource, module="headscale", name="PreAuthKey"):
         """Declare a key; `opts.provider` is its `HeadscaleConnection`."""
         props: dict[str, Any] = {
             "owner": resource_name,
+            "database": database,
             "namespace": namespace,
             "secret_name": secret_name,
             "user_id": user_id,

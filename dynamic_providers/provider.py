@@ -61,6 +61,11 @@ def changed(names: tuple[str, ...], olds: Props, news: Props) -> list[str]:
     return [name for name in names if _plain(olds.get(name)) != _plain(news.get(name))]
 
 
+def another_database(olds: Props, news: Props) -> list[str]:
+    """Return `database` where the state speaks of another one than is declared: what was in that is to be made anew."""
+    return changed(("database",), olds, news) if olds.get("database") else []
+
+
 def carried(news: Props, olds: Props, names: tuple[str, ...]) -> Props:
     """Return the inputs with those outputs that an update leaves as they are."""
     return {**news, **{name: olds[name] for name in names if olds.get(name) is not None}}

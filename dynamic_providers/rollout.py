@@ -49,19 +49,17 @@ class RolloutProvider(HeadscaleProvider):
         return DiffResult(changes=followed or bool(noted))
 
     def create(self, props: Props) -> CreateResult:
-        """Follow the first rollout."""
+        """Follow the first rollout; the id tells the database from every other one."""
         claim = self._follower.follow(_target(props))
-        return CreateResult(str(_place(props)), {**props, "claim": claim})
+        return CreateResult(f"{_place(props)}/{(claim or '')[:8]}", {**props, "claim": claim})
 
     def read(self, id_: str, props: Props) -> ReadResult:
-        """Look whether the pod is as it was left; an instance or a claim that is gone is to be followed anew."""
-        if not self._follower.exists():
-            return ReadResult("", {})
-        claim = self._follower.claim_uid()
-        if props.get("claim") and claim != props["claim"]:
-            return ReadResult("", {})
+        """Look whether the pod is as it was left, and which claim it has; where not, the next update follows again.
+
+        It is never gone for Pulumi: whether what is in the database is the same as before, that tells by itself.
+        """
         inputs = {name: its for name, its in props.items() if name not in {"claim", "is_settled"}}
-        outs = {**inputs, "claim": claim}
+        outs = {**inputs, "claim": self._follower.claim_uid()}
         if not self._follower.is_settled(_target(props)):
             outs["is_settled"] = False
         return ReadResult(id_, outs, inputs)

@@ -14,7 +14,7 @@ from pulumi.dynamic import (
 )
 
 from dynamic_providers.channel import HeadscaleGone, repeat_safely, utc_now
-from dynamic_providers.provider import HeadscaleProvider, Props, carried, changed, checked
+from dynamic_providers.provider import HeadscaleProvider, Props, another_database, carried, changed, checked
 from dynamic_providers.resource import HeadscaleResource
 from dynamic_providers.rules import user as rules
 from dynamic_providers.rules.wiped_keys import WipedKeys
@@ -49,7 +49,9 @@ class UserProvider(HeadscaleProvider):
         """Rename in place; replace where Headscale cannot change what differs. No call is made."""
         undeclared = olds.get("undeclared") or {}
         profile = changed(_declared(news), {name: olds.get(name) or undeclared.get(name) for name in _PROFILE}, news)
-        others = changed(("username", "force_delete"), olds, news)
+        others = changed(("username", "force_delete", "database"), olds, news)
+        if moved := another_database(olds, news):
+            return DiffResult(changes=True, replaces=moved, delete_before_replace=False)
         if profile:
             self._replaced[news["username"]] = _known(id_, olds)
             pulumi.log.warn(rules.what_replacement_means(olds["username"], profile))
@@ -140,6 +142,7 @@ class User(HeadscaleResource, module="headscale", name="User"):
 
     Attributes:
         username: Its name; a change renames it in place.
+        database: What tells the database that it is in from another, in which it is made anew; None for no such thing.
         display_name: The person's name. A change of this and the two below replaces the user, which is refused while
             it has nodes; what is None is left as it is.
         email: The person's e-mail address.
@@ -164,6 +167,7 @@ class User(HeadscaleResource, module="headscale", name="User"):
         resource_name: str,
         *,
         username: pulumi.Input[str],
+        database: pulumi.Input[str] | None = None,
         display_name: pulumi.Input[str] | None = None,
         email: pulumi.Input[str] | None = None,
         picture_url: pulumi.Input[str] | None = None,
@@ -174,6 +178,7 @@ class User(HeadscaleResource, module="headscale", name="User"):
         """Declare a user; `opts.provider` is its `HeadscaleConnection`."""
         props: dict[str, Any] = {
             "username": username,
+            "database": database,
             "display_name": display_name,
             "email": email,
             "picture_url": picture_url,

@@ -141,6 +141,7 @@ class Headscale(pulumi.ComponentResource):
         user = User(
             f"{self._name}-{username}",
             username=username,
+            database=self._rollout.id,
             display_name=profile.display_name,
             email=profile.email,
             picture_url=profile.picture_url,
@@ -149,7 +150,7 @@ class Headscale(pulumi.ComponentResource):
             # Destroying the instance leaves users in the retained database; Headscale would refuse to delete
             # those with nodes, and 0.28 would delete everybody's keys with the first of them.
             opts=pulumi.ResourceOptions.merge(
-                self._admin_options(self._rollout, deleted_with=self._stateful_set),
+                self._admin_options(deleted_with=self._stateful_set),
                 pulumi.ResourceOptions(aliases=before, retain_on_delete=profile.retain or None),
             ),
         )
@@ -175,6 +176,8 @@ class Headscale(pulumi.ComponentResource):
             f"{self._name}-{name}",
             namespace=key.secret_namespace or self.args.namespace,
             secret_name=key.secret_name or name,
+            # A key with a user goes where that goes.
+            database=None if key.user else self._rollout.id,
             # Its id in Pulumi is the same, and stays known in the preview where the user is only updated.
             user_id=self._users[key.user].id if key.user else key.user_id,
             expiration=key.expiration,
@@ -201,6 +204,7 @@ class Headscale(pulumi.ComponentResource):
         return ApiKey(
             f"{self._name}-{name}-api-key",
             namespace=key.secret_namespace or self.args.namespace,
+            database=self._rollout.id,
             secret_name=key.secret_name or name,
             expiration=key.expiration,
             rotation_buffer=key.rotation_buffer,
@@ -208,7 +212,7 @@ class Headscale(pulumi.ComponentResource):
             secret_key=key.secret_key,
             secret_labels=key.secret_labels,
             secret_annotations=key.secret_annotations,
-            opts=self._admin_options(self._rollout),
+            opts=self._admin_options(),
         )
 
     def get_user(self, name: str) -> pulumi.Output[HeadscaleUser]:
@@ -235,8 +239,9 @@ class Headscale(pulumi.ComponentResource):
             f"{self._name}-policy",
             policy=text,
             overwrite=bool(spec and spec.overwrite),
+            database=self._rollout.id,
             # A policy names users, which are there first.
-            opts=self._admin_options(self._rollout, *(self._users.values() if text else ())),
+            opts=self._admin_options(*(self._users.values() if text else ())),
         )
 
     def _deploy(self) -> tuple[k8s.apps.v1.StatefulSet, pulumi.Output[str]]:
@@ -376,13 +381,8 @@ class Headscale(pulumi.ComponentResource):
     def _admin_options(
         self, *depends_on: pulumi.Resource, deleted_with: pulumi.Resource | None = None
     ) -> pulumi.ResourceOptions:
-        """Return the options of what lives in the database: another database makes all of it anew."""
         return pulumi.ResourceOptions(
-            parent=self,
-            provider=self.connection,
-            depends_on=[*depends_on],
-            deleted_with=deleted_with,
-            replace_with=[self._rollout],
+            parent=self, provider=self.connection, depends_on=[*depends_on] or None, deleted_with=deleted_with
         )
 
 

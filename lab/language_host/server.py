@@ -27,6 +27,8 @@ def main(executor: str) -> None:
     Args:
         executor: Path of `pulumi-language-python-exec`.
     """
+    # Before the port is told: an engine may end as soon as it has it.
+    engine = os.getppid()
     host = LanguageHost(Path(executor), sys.argv[-1] if len(sys.argv) > 1 else "")
     server = grpc.server(ThreadPoolExecutor(max_workers=_CALLS_AT_ONCE), options=_OPTIONS)
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
@@ -36,7 +38,6 @@ def main(executor: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     print(port, flush=True)
-    engine = os.getppid()
     # An engine that fails early ends without a call that says so.
     while not ended.wait(0.2) and os.getppid() == engine:
         pass

@@ -15,21 +15,23 @@ from lab.launchers import write_launchers
 REPOSITORY = Path(__file__).parents[3]
 
 
-def programs(folder, **options):
-    """Fill a folder with the engine and its plugins, and return it."""
-    write_launchers(
-        folder,
-        engine=tools.path("pulumi"),
-        kubernetes_provider=tools.path("pulumi-resource-kubernetes"),
-        **options,
-    )
+def programs(folder, version, **options):
+    """Fill a folder with an engine and its plugins, and return it."""
+    provider = tools.path("pulumi-resource-kubernetes")
+    write_launchers(folder, engine=tools.path(version.name), kubernetes_provider=provider, **options)
     return folder
 
 
+@pytest.fixture(scope="session", params=[tools.PULUMI, tools.OLDEST_PULUMI], ids=lambda version: version.version)
+def version(request):
+    """The newest engine and the oldest that the dependencies allow."""
+    return request.param
+
+
 @pytest.fixture(scope="session")
-def engine(tmp_path_factory):
+def engine(tmp_path_factory, version):
     """The folder with the engine, our language host among its plugins."""
-    return programs(tmp_path_factory.mktemp("bin"))
+    return programs(tmp_path_factory.mktemp("bin"), version)
 
 
 @pytest.fixture

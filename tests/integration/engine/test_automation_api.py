@@ -36,9 +36,9 @@ PROGRAM = "from notes import Note\n\nNote('note', {text!r})\n"
 
 
 @pytest.fixture
-def run(project, tmp_path, environment):
+def run(project, tmp_path, environment, version):
     """Run a command of the Automation API on the project, and return the number of resources by operation."""
-    folders = [programs(tmp_path / "no-host", language_host=False), *map(Path, os.environ["PATH"].split(":"))]
+    folders = [programs(tmp_path / "bin", version, language_host=False), *map(Path, os.environ["PATH"].split(":"))]
     project.environment = {
         **environment,
         "PATH": ":".join(str(each) for each in folders if not (each / "pulumi-language-python").exists()),

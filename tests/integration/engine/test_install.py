@@ -6,8 +6,10 @@ import subprocess
 import pytest
 
 from lab.pulumi import PASSPHRASE
-from lab.tools import KUBERNETES_PROVIDER
+from lab.tools import KUBERNETES_PROVIDER, PULUMI
 from tests.integration.engine.conftest import REPOSITORY, Project
+
+pytestmark = pytest.mark.parametrize("version", [PULUMI], indirect=True, ids=[PULUMI.version])
 
 
 @pytest.fixture

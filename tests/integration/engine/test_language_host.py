@@ -1,6 +1,9 @@
 """The lab's language host behaves as the official one, as a user of the real engine sees it."""
 
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -180,12 +183,16 @@ def test_a_plugin_that_ends_early_shows_why(project, plugin):
 
 def test_the_host_ends_with_its_engine(engine):
     shell = f"{engine}/pulumi-language-python 127.0.0.1:1 & exec sleep 60"
-    with subprocess.Popen(["sh", "-c", shell], stdout=subprocess.PIPE, text=True) as parent:
+    parent = subprocess.Popen(["sh", "-c", shell], stdout=subprocess.PIPE, text=True, start_new_session=True)
+    try:
         port = int(parent.stdout.readline())
         parent.kill()
 
-        # The host holds the other end: it reads empty when the last process is gone.
-        rest = parent.stdout.read()
+        # The host holds the other end: the output ends when the last process is gone.
+        rest, _ = parent.communicate(timeout=30)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(parent.pid, signal.SIGKILL)
 
     assert port > 0
     assert rest == ""

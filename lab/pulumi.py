@@ -42,6 +42,9 @@ def environment(engine: tools.Tool = tools.PULUMI, *, language_host: bool = True
         "PULUMI_BACKEND_URL": f"file://{STATE}/pulumi-state",
         "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
         "PULUMI_SKIP_UPDATE_CHECK": "true",
+        # A state that is written at every step is compressed; an engine of 3.260 and newer keeps the old file until
+        # the new one is written (https://github.com/pulumi/pulumi/issues/24383), older ones do not.
+        **({"PULUMI_DIY_BACKEND_ZSTD": "true"} if engine == tools.PULUMI else {}),
         "KUBECONFIG": str(kubeconfig()),
     }
     if own_cluster():

@@ -24,7 +24,7 @@ def lines() -> list[str]:
     sdks = ", ".join(f"{name} {_sdk(name)}" for name in _SDKS)
     return [
         f"engine: pulumi {_engine()} ({origin})",
-        f"provider: kubernetes {_provider()} ({origin})",
+        f"provider: kubernetes {provider()} ({origin})",
         f"SDKs: {sdks}",
         f"cluster: Kubernetes {_cluster()}",
     ]
@@ -49,7 +49,8 @@ def _engine() -> str:
         return _UNKNOWN
 
 
-def _provider() -> str:
+def provider() -> str:
+    """Return the version of the Kubernetes provider in use."""
     if not pulumi.is_official():
         return tools.KUBERNETES_PROVIDER.version
     if program := shutil.which("pulumi-resource-kubernetes"):

@@ -63,6 +63,8 @@ class ApiKeyProvider(HeadscaleProvider):
         try:
             keys = self.channel.api_keys()
         except HeadscaleGone:
+            if self.channel.stored(_KIND, props["namespace"], props["secret_name"]) is None:
+                self.channel.require_evidence(f"API key {id_}")
             return ReadResult(id_, props, inputs)
         wanted = _wanted(props)
         stored = self.channel.stored(_KIND, wanted.namespace, wanted.secret_name)
@@ -102,7 +104,7 @@ class ApiKeyProvider(HeadscaleProvider):
             self.channel.snapshot.forget()
         return outs
 
-    def delete(self, _id: str, props: Props) -> None:
+    def delete(self, id_: str, props: Props) -> None:
         """Delete the key and, unless another key is in it by now, its Secret."""
         wanted, prefixes = _wanted(props), _prefixes(props)
         if (_KIND, props["prefix"]) in self.channel.made:
@@ -116,7 +118,8 @@ class ApiKeyProvider(HeadscaleProvider):
         try:
             repeat_safely(delete)
         except HeadscaleGone:
-            rules.delete_secret(self._secrets, wanted, prefixes)
+            if not rules.delete_secret(self._secrets, wanted, prefixes):
+                self.channel.require_evidence(f"API key {id_}")
 
     @property
     def _secrets(self) -> SecretStore:

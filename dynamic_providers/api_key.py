@@ -64,6 +64,8 @@ class ApiKeyProvider(HeadscaleProvider):
         try:
             keys = self.channel.api_keys()
         except HeadscaleGone:
+            if self.channel.stored(_KIND, props["namespace"], props["secret_name"]) is None:
+                self.channel.require_evidence(f"API key {id_}")
             return ReadResult(id_, props, inputs)
         wanted = _wanted(props)
         stored = self.channel.stored(_KIND, wanted.namespace, wanted.secret_name)
@@ -115,7 +117,8 @@ class ApiKeyProvider(HeadscaleProvider):
         try:
             repeat_safely(delete)
         except HeadscaleGone:
-            rules.delete_secret(self._secrets, wanted, prefixes)
+            if not rules.delete_secret(self._secrets, wanted, prefixes):
+                self.channel.require_evidence(f"API key {id_}")
 
     @property
     def _secrets(self) -> SecretStore:

@@ -10,38 +10,34 @@ import asyncio
 import contextlib
 import errno
 import threading
+import time
 import warnings
 from collections.abc import Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import yaml
+from dynamic_providers import kubeconfig as kubeconfigs
+from dynamic_providers.cluster_errors import (
+    FORBIDDEN,
+    NOT_FOUND,
+    UNAUTHORIZED,
+    credentials_refused,
+    credentials_unavailable,
+    explained,
+    with_advice,
+)
+from dynamic_providers.errors import ClusterError, ClusterUnreachable
 
-from dynamic_providers import kubeconfig
+__all__ = ["Answer", "Cluster", "ClusterError", "ClusterUnreachable"]
 
 Result = TypeVar("Result")
 
 _SECONDS = 30.0
-_ACCEPTED_IN_SECONDS = 15.0
+_LOG_IN_SECONDS = 15.0
+_LOG_IN_PAUSES_SECONDS = (0.5, 1.5)
+_FAILED_FOR_SECONDS = 30.0
 _CLOSED_IN_SECONDS = 5.0
 _PORT_TRIES = 5
-_REFUSED = (401, 403, 404)
-
-
-class ClusterError(Exception):
-    """A request that Kubernetes did not carry out.
-
-    Attributes:
-        status: The HTTP status, None where there was no answer.
-    """
-
-    def __init__(self, message: str, status: int | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-class ClusterUnreachable(ClusterError):
-    """No API server answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,28 +59,59 @@ class Answer:
 
     @property
     def message(self) -> str:
-        """The reason, where it was not."""
-        return str(self.body.get("message", f"HTTP status {self.status}"))
+        """The reason, where it was not, and what to do about it where that is known; one line."""
+        return with_advice(str(self.body.get("message") or f"HTTP status {self.status}"))
+
+    def error(self, problem: str) -> ClusterError:
+        """Return the error of what was not done.
+
+        Args:
+            problem: What could not be done, as `Secret n/s cannot be read`.
+        """
+        return ClusterError(f"{problem}: {self.message}", self.status)
 
 
 class Cluster:
     """One Kubernetes cluster, as a kubeconfig names it; safe to share between threads.
 
+    Who asks soon after somebody asked in vain is told so at once: a thousand resources do not wait a thousand times.
+
     Args:
         kubeconfig: Its text or path; None for `KUBECONFIG`, `~/.kube/config`, or the pod's own account.
         context: The context in it; None for the current one.
         cluster: The cluster in it, in place of the context's.
+        log_in_seconds: How long the API server may take to accept us.
     """
 
-    def __init__(self, kubeconfig: str | None = None, context: str | None = None, cluster: str | None = None) -> None:
+    def __init__(
+        self,
+        kubeconfig: str | None = None,
+        context: str | None = None,
+        cluster: str | None = None,
+        *,
+        log_in_seconds: float = _LOG_IN_SECONDS,
+    ) -> None:
         self._kubeconfig, self._context, self._cluster = kubeconfig, context, cluster
+        self._log_in_seconds = log_in_seconds
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._api: Any = None
+        self._access = kubeconfigs.Access(None, "KUBECONFIG")
+        self._failure: tuple[float, ClusterUnreachable] | None = None
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether the API server has answered this process before."""
+        return self._api is not None
+
+    @property
+    def name(self) -> str:
+        """Which cluster it is, in words."""
+        return f"{self._access.source}{f' ({self._access.server})' if self._access.server else ''}"
 
     def server(self) -> str | None:
         """Return the address of the API server, None where it cannot be told; nothing is asked for that."""
-        return kubeconfig.server(kubeconfig.load(self._kubeconfig), self._context, self._cluster)
+        return kubeconfigs.server(kubeconfigs.load(self._kubeconfig), self._context, self._cluster)
 
     def request(
         self,
@@ -108,6 +135,7 @@ class Cluster:
 
         Raises:
             ClusterUnreachable: When no API server answers.
+            ClusterError: When it refuses the credentials.
         """
         options: dict[str, Any] = {"params": dict(params or {}), "timeout": timeout_seconds}
         if body is not None:
@@ -125,8 +153,8 @@ class Cluster:
         asked = self.request(
             "GET", f"/api/v1/namespaces/{namespace}/pods/{pod}/portforward", params={"ports": f"{port}"}
         )
-        if asked.status in _REFUSED:
-            raise ClusterError(f"no port of pod {namespace}/{pod} can be forwarded: {asked.message}", asked.status)
+        if asked.status in {FORBIDDEN, NOT_FOUND}:
+            raise asked.error(f"no port of pod {namespace}/{pod} can be forwarded")
         forward, local_port = self._run(self._forward(pod, namespace, port))
         try:
             yield local_port
@@ -143,14 +171,25 @@ class Cluster:
         return self._run(self._execute(pod, namespace, container, command))
 
     async def _request(self, method: str, path: str, options: Mapping[str, Any]) -> Answer:
+        answer = await self._send(method, path, options)
+        if answer.status == UNAUTHORIZED:
+            # A token may have expired; this call has kr8s get a new one, and raises where that is refused too.
+            await self._api.version()
+            answer = await self._send(method, path, options)
+        if answer.status == UNAUTHORIZED:
+            raise credentials_refused(self._access, answer.message)
+        return answer
+
+    async def _send(self, method: str, path: str, options: Mapping[str, Any]) -> Answer:
         base, _, rest = path.rpartition("/")
         async with self._api.call_api(
             method, base=base, version="", url=rest, raise_for_status=False, **options
         ) as response:
             try:
-                return Answer(response.status_code, response.json())
+                body = response.json()
             except ValueError:
-                return Answer(response.status_code, {"message": response.text[:300]})
+                body = None
+            return Answer(response.status_code, body if isinstance(body, dict) else {"message": response.text[:300]})
 
     async def _forward(self, pod: str, namespace: str, port: int) -> tuple[Any, int]:
         from kr8s.asyncio.objects import Pod  # noqa: PLC0415 - loaded when it is needed
@@ -165,21 +204,22 @@ class Cluster:
             except OSError as error:
                 # kr8s looks for a free port first and takes it later: somebody may have been faster.
                 if error.errno != errno.EADDRINUSE or not tries_left:
-                    raise
+                    raise ClusterError(f"no local port can be opened for the port-forward: {error}") from None
         raise AssertionError("the last try returns or raises")
 
     async def _execute(self, pod: str, namespace: str, container: str, command: list[str]) -> str:
         from kr8s.asyncio.objects import Pod  # noqa: PLC0415 - loaded when it is needed
 
         found = await Pod({"metadata": {"name": pod, "namespace": namespace}}, api=self._api)
-        done = await found.exec(command, container=container, check=False, capture_output=True)
+        async with asyncio.timeout(_SECONDS):
+            done = await found.exec(command, container=container, check=False, capture_output=True)
         if done.returncode:
             words = " ".join(command[:3])
             raise ClusterError(f"`{words}` failed in pod {namespace}/{pod}: {bytes(done.stderr).decode()[:300]}")
         return bytes(done.stdout).decode()
 
     def _run(self, work: Coroutine[Any, Any, Result], *, seconds: float | None = None) -> Result:
-        """Do something on the event loop, and name it where the cluster does not answer."""
+        """Do something on the event loop, once the cluster has accepted us."""
         try:
             self._connect()
         except BaseException:
@@ -189,25 +229,44 @@ class Cluster:
 
     def _connect(self) -> None:
         with self._lock:
-            if self._api is None:
-                if self._loop is None:
-                    self._loop = asyncio.new_event_loop()
-                    threading.Thread(target=self._loop.run_forever, daemon=True, name="kubernetes").start()
-                self._api = self._on_loop(self._log_in())
+            if self._api is not None:
+                return
+            if self._failure and time.monotonic() < self._failure[0]:
+                raise ClusterUnreachable(str(self._failure[1]))
+            self._access = kubeconfigs.access(self._kubeconfig, self._context, self._cluster)
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=self._loop.run_forever, daemon=True, name="kubernetes").start()
+            try:
+                self._api = self._accepted()
+            except ClusterUnreachable as error:
+                self._failure = time.monotonic() + _FAILED_FOR_SECONDS, error
+                raise
+
+    def _accepted(self) -> Any:  # noqa: ANN401 - kr8s has no types
+        """Log in, again after a moment where nobody answers: that may be an outage of seconds."""
+        deadline = time.monotonic() + self._log_in_seconds
+        for pause in _LOG_IN_PAUSES_SECONDS:
+            try:
+                return self._on_loop(self._log_in(), max(deadline - time.monotonic(), 1.0))
+            except ClusterUnreachable as error:
+                if time.monotonic() >= deadline and self._access.plugin:
+                    raise credentials_unavailable(self._access, error) from None
+                if time.monotonic() + pause >= deadline:
+                    raise
+                time.sleep(pause)
+        return self._on_loop(self._log_in(), max(deadline - time.monotonic(), 1.0))
 
     def _on_loop(self, work: Coroutine[Any, Any, Result], seconds: float | None = None) -> Result:
         assert self._loop is not None  # noqa: S101 - made by _connect
         try:
-            return asyncio.run_coroutine_threadsafe(work, self._loop).result(seconds)
-        except ClusterError:
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
+            return future.result(seconds)
+        except Exception as error:
+            future.cancel()
+            if meaning := explained(error, self._access):
+                raise meaning from None
             raise
-        except Exception as error:  # noqa: BLE001 - kr8s and httpx raise a dozen kinds, all meaning this
-            where = f"context `{self._context}` of " if self._context else ""
-            source = "the given kubeconfig" if self._kubeconfig else "KUBECONFIG or ~/.kube/config"
-            raise ClusterUnreachable(
-                f"the Kubernetes cluster is unreachable ({type(error).__name__}: {str(error)[:200]}); "
-                f"look at {where}{source}, and try `kubectl get --raw /readyz`"
-            ) from None
 
     async def _log_in(self) -> Any:  # noqa: ANN401 - kr8s has no types
         with warnings.catch_warnings():
@@ -215,13 +274,16 @@ class Cluster:
             warnings.simplefilter("ignore")
             import kr8s.asyncio  # noqa: PLC0415 - 0.5 s, and most commands need none of it
 
-            config: Any = self._kubeconfig
-            if self._cluster:
-                config = kubeconfig.with_cluster(kubeconfig.load(config), self._context, self._cluster)
-            elif config and "\n" in config:
-                config = yaml.safe_load(config)
-            async with asyncio.timeout(_ACCEPTED_IN_SECONDS):
-                return await kr8s.asyncio.api(kubeconfig=config, context=self._context)
+            try:
+                document: Any = self._access.document  # a mapping is as good as a path
+                return await kr8s.asyncio.api(kubeconfig=document)
+            except (OSError, ValueError) as error:
+                # A certificate that is none, a plugin that is not there or prints something else.
+                raise credentials_unavailable(self._access, error) from None
+            except (LookupError, RuntimeError) as error:
+                if self._access.plugin is None:
+                    raise
+                raise credentials_unavailable(self._access, error) from None
 
 
 async def _closed(forward: Any) -> None:  # noqa: ANN401 - kr8s has no types

@@ -7,7 +7,8 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import Config
 
-from dynamic_providers.channel import Settings
+from dynamic_providers.errors import ChannelError
+from dynamic_providers.settings import Settings
 
 PREFIX = "headscale"
 """Namespace of the settings in the provider's own configuration."""
@@ -104,7 +105,7 @@ def _settings_from(get: Callable[[str], object]) -> Settings:
     told = {field.name: get(f"{PREFIX}:{field.name}") for field in fields(Settings)}
     given: dict[str, Any] = {name: value for name, value in told.items() if value not in (None, "")}
     if "instance" not in given:
-        raise RuntimeError("users and keys need a HeadscaleConnection: give it as `provider` in their options")
+        raise ChannelError("users and keys need a HeadscaleConnection: give it as `provider` in their options")
     for name in ("relay_port", "grpc_port", "http_port"):
         if name in given:
             given[name] = int(float(given[name]))

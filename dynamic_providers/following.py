@@ -10,11 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dynamic_providers.channel import Settings
-from dynamic_providers.cluster import Cluster, ClusterError, ClusterUnreachable
+from dynamic_providers.cluster import Cluster
+from dynamic_providers.errors import ClusterError, ClusterUnreachable
 from dynamic_providers.rules import rollout as rules
 from dynamic_providers.rules.pod_status import unready_containers
+from dynamic_providers.rules.policy import crash_hint
 from dynamic_providers.rules.rollout import Place, RolloutError
+from dynamic_providers.settings import Settings
 
 SIDECAR = "apikey-manager"
 SIDECAR_PORT = 8081
@@ -140,7 +142,9 @@ class Follower:
             )
 
     def _reason(self, waits_for: str) -> str:
-        """Return what keeps the pod, in the sidecar's own words where it is the sidecar."""
+        """Return what keeps the pod, in the sidecar's own words where it is that, and a way out if one is known."""
+        if hint := crash_hint(waits_for):
+            return f"{waits_for}; {hint}"
         pod = self._get("v1", "pods", self._place.pod)
         if pod is None or unready_containers(pod) != [SIDECAR]:
             return waits_for

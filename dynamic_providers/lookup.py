@@ -13,7 +13,8 @@ from pulumi.output import Unknown
 
 from dynamic_providers.channel import Channel, ChannelError, Settings
 from dynamic_providers.connection import HeadscaleConnection
-from headscale_api import HeadscaleClient, Node, NotFound, User
+from dynamic_providers.errors import ClusterError
+from headscale_api import HeadscaleClient, HeadscaleError, Node, NotFound, User
 
 Found = TypeVar("Found")
 
@@ -32,14 +33,14 @@ def get_user(
         after: Resources that are to be there first.
 
     Raises:
-        LookupError: When there is none of this name, or more than one; the program fails with it.
+        pulumi.RunError: When there is none of this name, or more than one; the program fails with it.
     """
 
     def look(client: HeadscaleClient) -> User:
         found = client.list_users(name=name)
         if len(found) != 1:
             ids = f"more than one (ids {', '.join(str(user.id) for user in found)})" if found else "none"
-            raise LookupError(f"there is {ids} with the name `{name}` in Headscale")
+            raise pulumi.RunError(f"there is {ids} with the name `{name}` in Headscale")
         return found[0]
 
     return _read(connection, look, after)
@@ -91,9 +92,12 @@ def _ask(settings: Settings, look: Callable[[HeadscaleClient], Found]) -> Found:
     try:
         with channel.session() as client:
             return look(client)
-    except ChannelError as error:
+    except HeadscaleError as error:
+        raise pulumi.RunError(str(error)) from None
+    except (ChannelError, ClusterError) as error:
         if not in_preview:
-            raise
+            # The program ends with the sentence alone, and no traceback.
+            raise pulumi.RunError(str(error)) from None
         pulumi.log.warn(f"not known in this preview: {error}")
         unknown: Found = Unknown()  # type: ignore[assignment, no-untyped-call]
         return unknown

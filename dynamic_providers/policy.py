@@ -7,6 +7,7 @@ from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, 
 from pulumi.output import Unknown
 
 from dynamic_providers.channel import Channel, ChannelError, HeadscaleGone, repeat_safely
+from dynamic_providers.errors import ClusterError
 from dynamic_providers.provider import HeadscaleProvider, Props, another_database, carried, changed
 from dynamic_providers.resource import HeadscaleResource
 from dynamic_providers.rules import policy as rules
@@ -44,7 +45,7 @@ class PolicyProvider(HeadscaleProvider):
             return f"Headscale refuses it: {error.detail}"
         except HeadscaleGone:
             pulumi.log.info(f"the policy was not shown to Headscale: it is not there yet{_of_tests(text)}")
-        except (ChannelError, HeadscaleError) as error:
+        except (ChannelError, ClusterError, HeadscaleError) as error:
             pulumi.log.info(f"the policy was not shown to Headscale: {str(error).partition(';')[0]}{_of_tests(text)}")
         finally:
             channel.close()

@@ -75,6 +75,8 @@ class PreAuthKeyProvider(HeadscaleProvider):
         try:
             keys = self.channel.pre_auth_keys()
         except HeadscaleGone:
+            if self.channel.stored(_KIND, props["namespace"], props["secret_name"]) is None:
+                self.channel.require_evidence(f"preauth key {id_}")
             return ReadResult(id_, props, inputs)
         wanted = _wanted(props)
         stored = self.channel.stored(_KIND, wanted.namespace, wanted.secret_name)
@@ -107,7 +109,8 @@ class PreAuthKeyProvider(HeadscaleProvider):
         try:
             repeat_safely(delete)
         except HeadscaleGone:
-            rules.delete_secret(self._secrets, state, place)
+            if not rules.delete_secret(self._secrets, state, place):
+                self.channel.require_evidence(f"preauth key {id_}")
 
     @property
     def _secrets(self) -> SecretStore:

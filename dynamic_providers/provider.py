@@ -1,11 +1,14 @@
 """What the providers of all resources share: their channel, what they remember, and their checks."""
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, ConfigureRequest, ResourceProvider
 from pulumi.output import Unknown
 
+from dynamic_providers import failures
 from dynamic_providers.channel import Channel
 from dynamic_providers.connection import settings_of
 
@@ -13,17 +16,45 @@ Props = dict[str, Any]
 Rule = Callable[[Any], object]
 
 _channels: dict[object, Channel] = {}
+_channels_lock = threading.Lock()
+
+
+_CALLS = ("configure", "check", "diff", "create", "read", "update", "delete")
+_DROPPING = {"read": failures.drops_read, "delete": failures.drops_delete}
+
+
+def _as_it_is(call: failures.Call) -> failures.Call:
+    return call
+
+
+def _warn(text: str) -> None:
+    pulumi.log.warn(text)
 
 
 class HeadscaleProvider(ResourceProvider):
-    """The base of the providers: stateless, so that its pickle is short and never changes."""
+    """The base of the providers: stateless, so that its pickle is short and never changes.
+
+    What a provider raises is shown to people as `failures` says; so the methods of every subclass are wrapped.
+    """
 
     serialize_as_secret_always = False
 
+    def __init_subclass__(cls, **options: Any) -> None:  # noqa: ANN401 - Python's own
+        """Wrap the methods that the SDK calls."""
+        super().__init_subclass__(**options)
+        for name in _CALLS:
+            if call := cls.__dict__.get(name):
+                setattr(cls, name, failures.for_people(_DROPPING.get(name, _as_it_is)(call)))
+
+    @failures.for_people
     def configure(self, req: ConfigureRequest) -> None:
         """Take the connection's settings; nothing is opened yet."""
+        failures.show_one_line()
         settings = settings_of(req.config)
-        self._channel = _channels.setdefault(settings, Channel(settings))
+        with _channels_lock:
+            if settings not in _channels:
+                _channels[settings] = Channel(settings, warn=_warn)
+            self._channel = _channels[settings]
         self._known: set[str] = set()
 
     @property

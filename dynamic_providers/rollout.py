@@ -6,7 +6,7 @@ import pulumi
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 from pulumi.output import Unknown
 
-from dynamic_providers.cluster import ClusterError
+from dynamic_providers.errors import ClusterError
 from dynamic_providers.following import Follower, Target
 from dynamic_providers.provider import HeadscaleProvider, Props, changed
 from dynamic_providers.resource import HeadscaleResource

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from dynamic_providers.cluster import Cluster, ClusterError
+from dynamic_providers.cluster import Cluster
+from dynamic_providers.cluster_errors import CONFLICT, FORBIDDEN, NOT_FOUND
+from dynamic_providers.errors import ClusterError
 from headscale_api.stored_keys.store import ForeignSecret, StoredSecret
 
 MANAGER = "headscale-component"
@@ -27,21 +29,24 @@ class KubernetesSecretStore:
         instance: The instance whose keys they are; another one's are as foreign as anybody's.
         home: Its namespace, for the instance of another namespace may have its name.
         kind: `preauth-key` or `api-key`.
+        versions: The resourceVersions of Secrets that were seen to be ours, by namespace and name.
     """
 
     cluster: Cluster
     instance: str
     home: str
     kind: str
+    versions: dict[tuple[str, str], str] = field(default_factory=dict, compare=False, repr=False)
 
     def read(self, namespace: str, name: str) -> StoredSecret | None:
         """Return our Secret, None where there is none."""
         answer = self.cluster.request("GET", _path(namespace, name))
-        if answer.status == 404:  # noqa: PLR2004 - HTTP
+        if answer.status == NOT_FOUND:
             return None
         if not answer.ok:
-            raise ClusterError(f"Secret {namespace}/{name} cannot be read: {answer.message}")
-        self._check_ours(namespace, name, answer.body["metadata"].get("labels", {}))
+            raise answer.error(f"Secret {namespace}/{name} cannot be read")
+        self._check_ours(namespace, name, answer.body["metadata"].get("labels") or {})
+        self.versions[namespace, name] = answer.body["metadata"]["resourceVersion"]
         return self._stored(answer.body)
 
     def all(self, namespace: str) -> dict[str, StoredSecret]:
@@ -52,7 +57,10 @@ class KubernetesSecretStore:
         """Return our Secrets of this kind with namespace and name: of our namespace where that is all we may see."""
         try:
             return self._listed("/api/v1/secrets")
-        except ClusterError:
+        except ClusterError as error:
+            if error.status != FORBIDDEN:
+                # Those in other namespaces may be there and not be told.
+                raise
             return self._listed(f"/api/v1/namespaces/{self.home}/secrets")
 
     def _listed(self, path: str) -> list[tuple[str, str, StoredSecret]]:
@@ -64,7 +72,7 @@ class KubernetesSecretStore:
                 "GET", path, params={"labelSelector": selector, "limit": "500", **({"continue": page} if page else {})}
             )
             if not answer.ok:
-                raise ClusterError(f"Secrets cannot be listed: {answer.message}")
+                raise answer.error("Secrets cannot be listed")
             for item in answer.body.get("items") or ():
                 its = item["metadata"]
                 if not self._is_ours(its["labels"]):
@@ -103,18 +111,30 @@ class KubernetesSecretStore:
             content_type="application/apply-patch+yaml",
         )
         if not answer.ok:
-            raise ClusterError(f"Secret {namespace}/{name} cannot be written: {answer.message}")
+            raise answer.error(f"Secret {namespace}/{name} cannot be written")
+        self.versions[namespace, name] = answer.body["metadata"]["resourceVersion"]
 
     def delete(self, namespace: str, name: str) -> None:
-        """Delete our Secret; one that is gone, or somebody else's, is left alone."""
+        """Delete our Secret as it was seen last; one that is gone, or somebody else's, is left alone."""
+        if (version := self.versions.pop((namespace, name), None)) and self._delete(namespace, name, version):
+            return
         try:
             if self.read(namespace, name) is None:
                 return
         except ForeignSecret:
             return
-        answer = self.cluster.request("DELETE", _path(namespace, name))
-        if not answer.ok and answer.status != 404:  # noqa: PLR2004 - HTTP
-            raise ClusterError(f"Secret {namespace}/{name} cannot be deleted: {answer.message}")
+        if not self._delete(namespace, name, self.versions.pop((namespace, name))):
+            raise ClusterError(f"Secret {namespace}/{name} cannot be deleted: somebody changes it at this moment")
+
+    def _delete(self, namespace: str, name: str, version: str) -> bool:
+        """Delete a Secret of ours, and return whether it is gone; not so where it is another version by now."""
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"resourceVersion": version}}
+        answer = self.cluster.request("DELETE", _path(namespace, name), body=options)
+        if answer.status == CONFLICT:
+            return False
+        if not answer.ok and answer.status != NOT_FOUND:
+            raise answer.error(f"Secret {namespace}/{name} cannot be deleted")
+        return True
 
     def _labels(self) -> dict[str, str]:
         return {

@@ -5,7 +5,8 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, UpdateResult
 
-from dynamic_providers.channel import Channel, ChannelError
+from dynamic_providers.channel import Channel
+from dynamic_providers.errors import ChannelError, ClusterError
 from dynamic_providers.provider import HeadscaleProvider, Props, changed
 from dynamic_providers.resource import HeadscaleResource
 from dynamic_providers.rules import policy as policy_rules
@@ -50,7 +51,7 @@ class UpgradeProvider(HeadscaleProvider):
             with channel.session() as client:
                 if policy_rules.means_the_same(policy_rules.stored(client), olds.get("policy") or ""):
                     policy_rules.store(client, news["policy"])
-        except (ChannelError, HeadscaleError) as error:
+        except (ChannelError, ClusterError, HeadscaleError) as error:
             pulumi.log.warn(
                 f"the policy could not be stored before the upgrade ({error}); it is stored when {news['version']} runs"
             )

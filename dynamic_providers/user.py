@@ -75,8 +75,10 @@ class UserProvider(HeadscaleProvider):
                         wiped=self._wiped_keys(client),
                     )
                     _tell(remade)
+                # One that takes the place of an adopted one is another one.
+                adopt = None if replaced else props.get("adopt")
                 return rules.find_or_create(
-                    client, props["username"], _profile(props), self.channel.record, adopt=props.get("adopt")
+                    client, props["username"], _profile(props), self.channel.record, adopt=adopt
                 )
 
         user = repeat_safely(find_or_create)
@@ -89,11 +91,13 @@ class UserProvider(HeadscaleProvider):
             user = self.channel.users().get(id_)
         except HeadscaleGone:
             # The instance is to be made anew, and its data may be there still.
+            self._require_evidence(props)
             return ReadResult(id_, props, _inputs(props))
         if user is None or not _known(id_, props).is_it(user):
             return ReadResult("", {})
         found = {name: its or None for name, its in _profile_of(user).items() if name in _declared(props)}
-        outs = _outputs({**_inputs(props), **found, "username": user.name}, user)
+        name = rules.declared_name(user, props["username"])
+        outs = _outputs({**_inputs(props), **found, "username": name}, user)
         return ReadResult(id_, outs, _inputs(outs))
 
     def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
@@ -127,7 +131,11 @@ class UserProvider(HeadscaleProvider):
         try:
             _tell(repeat_safely(delete))
         except HeadscaleGone:
-            return
+            self._require_evidence(props)
+
+    def _require_evidence(self, props: Props) -> None:
+        name = props["username"]
+        self.channel.require_evidence(f"user `{name}`", user=name)
 
     def _wiped_keys(self, client: HeadscaleClient) -> WipedKeys | None:
         settings = self.channel.settings

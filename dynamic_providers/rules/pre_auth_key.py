@@ -351,11 +351,17 @@ def delete(client: HeadscaleClient, store: SecretStore, state: Held, keys: Keys,
     delete_secret(store, state, place)
 
 
-def delete_secret(store: SecretStore, state: Held, place: tuple[str, str]) -> None:
-    """Delete the Secret if it holds this key: a replacement has written its own over it before the old one goes."""
+def delete_secret(store: SecretStore, state: Held, place: tuple[str, str]) -> bool:
+    """Delete the Secret if it holds this key: a replacement has written its own over it before the old one goes.
+
+    Returns:
+        Whether it held this key.
+    """
     stored = if_ours(store, *place)
-    if stored is not None and _holds(stored, state):
-        store.delete(*place)
+    if stored is None or not _holds(stored, state):
+        return False
+    store.delete(*place)
+    return True
 
 
 def _holds(stored: StoredSecret, state: Held) -> bool:

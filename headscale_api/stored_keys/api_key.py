@@ -260,11 +260,13 @@ def delete(client: HeadscaleClient, store: SecretStore, wanted: Wanted, prefixes
         store.delete(wanted.namespace, wanted.secret_name)
 
 
-def delete_secret(store: SecretStore, wanted: Wanted, prefixes: Collection[str]) -> None:
-    """Delete the Secret alone, unless it is another key's by now."""
+def delete_secret(store: SecretStore, wanted: Wanted, prefixes: Collection[str]) -> bool:
+    """Delete the Secret alone, unless it is another key's by now; return whether it was this key's."""
     stored = if_ours(store, wanted.namespace, wanted.secret_name)
-    if stored is not None and _belongs_to(stored, wanted, prefixes):
-        store.delete(wanted.namespace, wanted.secret_name)
+    if stored is None or not _belongs_to(stored, wanted, prefixes):
+        return False
+    store.delete(wanted.namespace, wanted.secret_name)
+    return True
 
 
 def _belongs_to(stored: StoredSecret, wanted: Wanted, prefixes: Collection[str]) -> bool:

@@ -25,9 +25,11 @@ class UserSpec(SpecModel):
     """An http(s) address of the person's picture; at most 2048 characters."""
 
     adopt: Adoption = None
-    """Whether a user of this name that exists already is kept from now on, one from an identity provider too. `true`,
-    or Headscale's id of it where several bear the name. Fields that are not declared stay as they are. Default: the
-    instance's `adoptUsers`."""
+    """Whether a user that exists already is kept from now on, one from an identity provider too. `true`: the one of
+    this name; where there is none and the name is an e-mail address, the one to whom an identity provider gave that
+    address and no name, as Google does; where there is none either, a user is made. Or Headscale's id of it, where
+    several bear the name or it has none: exactly that user, and never is one made. Fields that are not declared stay
+    as they are. Default: the instance's `adoptUsers`."""
 
     renamed_from: Username | None = None
     """The name under which it was declared before: the user is renamed in place, and keeps its id, nodes and keys. May

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from dynamic_providers.channel import Channel, ChannelError, Settings, repeat_safely
+from dynamic_providers.route import Route
 from headscale_api import Unauthenticated
 from tests.integration.conftest import running
 from tests.integration.headscale_api.test_client import in_a
@@ -134,8 +135,8 @@ def test_who_comes_after_one_that_waited_in_vain_tries_once(headscale, certifica
     """A thousand resources do not wait a thousand times."""
     headscale.stop()
     channel = a_channel(headscale, certificate, api_key="k")
-    tries, connect = [], Channel._remote
-    monkeypatch.setattr(Channel, "_remote", lambda *given: tries.append(1) or connect(*given))
+    tries, connect = [], Route._remote
+    monkeypatch.setattr(Route, "_remote", lambda *given: tries.append(1) or connect(*given))
     counts = []
 
     for _ in range(3):

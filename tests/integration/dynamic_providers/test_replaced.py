@@ -168,3 +168,19 @@ def test_what_is_deleted_by_another_run_is_deleted(channel, kind):
     a_provider(kind, channel).delete(made.id, made.outs)
 
     assert there(channel) == nothing
+
+
+def test_profile_of_an_adopted_user_changes_by_another_one(channel):
+    """`adopt: 1` never makes a user, and the one that it names makes way here."""
+    with channel.session() as client:
+        made = client.create_user("alice", email="a@example.com")
+    declared = {"username": "alice", "adopt": str(made.id)}
+    state = a_provider(UserProvider, channel).create(dict(declared))
+    news = {**declared, "email": "b@example.com"}
+    provider = a_provider(UserProvider, channel)
+    assert provider.diff(state.id, state.outs, news).replaces == ["email"]
+
+    provider.create(dict(news))
+
+    with channel.session() as client:
+        assert [(user.name, user.email) for user in client.list_users()] == [("alice", "b@example.com")]

@@ -79,17 +79,65 @@ def test_a_user_that_somebody_else_made_is_taken_only_where_that_is_said(headsca
         assert record.names == {"alice"}
         with pytest.raises(UserError, match=r"displayName is `Alice` and not `Al`"):
             user.find_or_create(client, "alice", Profile("Al"), MemoryRecord(), adopt="true")
-        with pytest.raises(UserError, match=r"no user with id 7 is called `alice`"):
-            user.find_or_create(client, "alice", Profile(), MemoryRecord(), adopt="7")
+        with pytest.raises(UserError, match=r"the user with id 1 is called `alice` and not `bob`: .* there is nobody"):
+            user.find_or_create(client, "bob", Profile(), MemoryRecord(), adopt="1")
 
 
-def add_one_of_an_identity_provider(headscale, name):
+def test_adoption_of_an_id_that_nobody_has_makes_nobody(headscale):
+    with headscale.client() as client:
+        made, record = client.create_user("alice"), MemoryRecord()
+
+        with pytest.raises(UserError, match=r"no user with id 7 is there .* as `bob`; there is id 1 `alice`$"):
+            user.find_or_create(client, "bob", Profile(), record, adopt="7")
+        with pytest.raises(UserError, match="no user with id 7"):
+            user.find_or_create(client, "alice", Profile(), record, adopt="7")
+
+        assert (client.list_users(), record.names) == ([made], set())
+
+
+ADA = "ada@example.com"
+
+
+@pytest.mark.parametrize(("name", "adopt"), [("ada", "1"), (ADA, "1"), (ADA, "true")])
+def test_user_without_a_name_is_adopted_and_keeps_none(headscale, name, adopt):
+    """Google tells no name: Headscale keeps such a user by e-mail address and provider id."""
+    add_one_of_an_identity_provider(headscale, "", email="Ada@example.com")
+    with headscale.client() as client:
+        (ada,), record = client.list_users(), MemoryRecord()
+
+        assert user.find_or_create(client, name, Profile(), record, adopt=adopt) == ada
+        assert (client.list_users(), record.names) == ([ada], {name})
+        assert user.declared_name(ada, name) == name
+        state = replace(known(ada), name=name)
+        assert user.rename(client, state, "lovelace", record) == ada
+        assert (client.list_users(), record.names) == ([ada], {"lovelace"})
+        user.delete(client, replace(state, name="lovelace"), datetime.now(UTC), record)
+
+        assert (client.list_users(), record.names) == ([], set())
+
+
+def test_address_of_a_user_with_another_name_makes_no_second_one(headscale):
+    """Both would be users of one token."""
+    add_one_of_an_identity_provider(headscale, "lovelace", email=ADA)
+    with headscale.client() as client:
+        with pytest.raises(UserError, match=r"address of a user with a name: id 1 `lovelace` from .* under that name"):
+            user.find_or_create(client, ADA, Profile(), MemoryRecord(), adopt="true")
+
+        assert len(client.list_users()) == 1
+
+
+def test_address_that_nobody_has_is_made_a_user(headscale):
+    with headscale.client() as client:
+        assert user.find_or_create(client, ADA, Profile(), MemoryRecord(), adopt="true").name == ADA
+
+
+def add_one_of_an_identity_provider(headscale, name, email=""):
     headscale.stop()
     with sqlite3.connect(headscale.directory / "db.sqlite") as database:
         database.execute(
-            "insert into users (name, provider, provider_identifier, created_at, updated_at) "
-            "values (?, 'oidc', ?, datetime(), datetime())",
-            (name, f"https://id/{name}"),
+            "insert into users (name, email, provider, provider_identifier, created_at, updated_at) "
+            "values (?, ?, 'oidc', ?, datetime(), datetime())",
+            (name, email, f"https://id/{name}"),
         )
     database.close()
     headscale.start()

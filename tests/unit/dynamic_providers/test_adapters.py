@@ -10,11 +10,12 @@ from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.output import Unknown
 
 from dynamic_providers.api_key import ApiKeyProvider
-from dynamic_providers.cluster import Cluster
+from dynamic_providers.cluster import Cluster, ClusterError
 from dynamic_providers.policy import PolicyProvider
 from dynamic_providers.pre_auth_key import PreAuthKeyProvider
 from dynamic_providers.snapshot import Snapshot
 from dynamic_providers.user import UserProvider
+from headscale_api import User
 
 KEY = {"namespace": "ns", "secret_name": "s", "user_id": "1", "expiration": "1h", "reusable": False, "tags": []}
 HELD = {**KEY, "key": "k", "expires_at": (datetime.now(UTC) + timedelta(minutes=30)).isoformat()}
@@ -112,6 +113,20 @@ def test_an_unchanged_user_is_unchanged_whatever_else_the_state_holds():
     olds = {"username": "alice", "email": None, "user_id": "1", "created_at": "x", "__provider": "y"}
 
     assert a_provider(UserProvider).diff("1", olds, {"username": "alice", "__provider": "z"}).changes is False
+
+
+@pytest.mark.parametrize("shown", ["", "ada@example.com"])
+def test_user_without_a_name_is_read_under_its_declared_one(monkeypatch, shown):
+    """Google tells no name; a name that is never Headscale's would be declared anew in every update."""
+    ada = User(5, shown, email="ada@example.com", provider="oidc", provider_id="https://id/5")
+    provider = a_provider(UserProvider)
+    monkeypatch.setattr(provider.channel, "users", lambda: {"5": ada})
+    declared = {"username": "ada", "adopt": "5"}
+
+    read = provider.read("5", {**declared, "user_id": "5", "created_at": ""})
+
+    assert read.outs["username"] == "ada"
+    assert provider.diff("5", read.outs, declared).changes is False
 
 
 @pytest.mark.parametrize(
@@ -268,6 +283,6 @@ def test_a_port_that_somebody_took_first_is_no_end(monkeypatch, taken, opens):
     if opens:
         assert asyncio.run(Cluster()._forward("vpn-0", "n", 1))[1] == 40000
     else:
-        with pytest.raises(OSError, match="in use"):
+        with pytest.raises(ClusterError, match=r"no local port .* in use"):
             asyncio.run(Cluster()._forward("vpn-0", "n", 1))
     assert len(tries) == min(taken + 1, 5)

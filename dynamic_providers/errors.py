@@ -1,0 +1,41 @@
+"""What keeps a provider from its work, by name; every message is a sentence for the person who runs Pulumi.
+
+ClusterError                 Kubernetes did not do what was asked
+└── ClusterUnreachable       no API server answers
+ChannelError                 Headscale cannot be reached
+├── ChannelBroken            the connection broke in the middle of an operation
+├── HeadscaleGone            there is no instance of that name in this cluster any more
+└── WrongCluster             there is none, and nothing shows that there ever was
+"""
+
+
+class ClusterError(Exception):
+    """A request that Kubernetes did not carry out.
+
+    Attributes:
+        status: The HTTP status, None where there was no answer.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ClusterUnreachable(ClusterError):
+    """No API server answers, or no kubeconfig tells where one is."""
+
+
+class ChannelError(Exception):
+    """Headscale cannot be reached; the message says what is in the way and what to look at."""
+
+
+class ChannelBroken(ChannelError):
+    """The connection broke in the middle of an operation."""
+
+
+class HeadscaleGone(ChannelError):
+    """The instance itself is not there any more."""
+
+
+class WrongCluster(ChannelError):
+    """The instance is not there, and nothing shows that this is the cluster in which it was."""

@@ -1,0 +1,107 @@
+"""How a failure reaches the person who runs Pulumi, and what a cluster that is gone means for what was in it.
+
+The SDK shows `traceback.format_exc()` of whatever a provider raises, which obeys `sys.tracebacklimit`
+(https://docs.python.org/3/library/sys.html#sys.tracebacklimit). What we raise ourselves is written for people, and is
+shown as one line; anything else is a bug, and keeps its trace as a note.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+from pulumi.dynamic import ReadResult
+
+from dynamic_providers.errors import ClusterUnreachable, WrongCluster
+
+if TYPE_CHECKING:
+    from dynamic_providers.channel import Channel
+
+Call = Callable[..., Any]
+
+DROP_VARIABLE = "PULUMI_K8S_DELETE_UNREACHABLE"
+"""The Kubernetes provider's own: `true` says that a cluster which cannot be reached is gone for good
+(https://www.pulumi.com/registry/packages/kubernetes/installation-configuration/)."""
+
+_FRAMES = 50
+_OURS = ("dynamic_providers", "headscale_api", "headscale_core")
+
+
+class Refusal(Exception):
+    """What a person is shown: one line, with what went wrong, where, and what to do."""
+
+    # These two are what Python prints before the message.
+    __module__ = "builtins"
+    __qualname__ = "headscale"
+
+
+def show_one_line() -> None:
+    """Have this process, which is the provider's own, show errors without their traceback."""
+    sys.tracebacklimit = 0
+
+
+def for_people(call: Call) -> Call:
+    """Return a provider's method that raises our own errors as a `Refusal`, and others with their trace as a note."""
+
+    @functools.wraps(call)
+    def wrapped(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - whatever the method takes and returns
+        try:
+            return call(*arguments, **options)
+        except Exception as error:
+            if isinstance(error, Refusal) or any(map(_is_trace, getattr(error, "__notes__", ()))):
+                raise
+            if type(error).__module__.partition(".")[0] not in _OURS:
+                error.add_note(traceback.format_exc(limit=_FRAMES))
+                raise
+            raise Refusal(" ".join(str(error).split())) from None
+
+    return wrapped
+
+
+def _is_trace(note: str) -> bool:
+    return note.startswith("Traceback")
+
+
+def drops_read(read: Call) -> Call:
+    """Return a provider's `read` by which a resource is gone when its cluster is said to be gone for good."""
+
+    @functools.wraps(read)
+    def wrapped(provider: Any, id_: str, props: Any) -> ReadResult:  # noqa: ANN401 - any provider of ours
+        try:
+            result: ReadResult = read(provider, id_, props)
+        except (ClusterUnreachable, WrongCluster) as error:
+            _check_gone(provider.channel, error, id_)
+            return ReadResult("", {})
+        return result
+
+    return wrapped
+
+
+def drops_delete(delete: Call) -> Call:
+    """Return a provider's `delete` that is done when the cluster is said to be gone for good."""
+
+    @functools.wraps(delete)
+    def wrapped(provider: Any, id_: str, props: Any) -> None:  # noqa: ANN401 - any provider of ours
+        try:
+            delete(provider, id_, props)
+        except (ClusterUnreachable, WrongCluster) as error:
+            _check_gone(provider.channel, error, id_)
+
+    return wrapped
+
+
+def _check_gone(channel: Channel, error: ClusterUnreachable | WrongCluster, id_: str) -> None:
+    """Raise the error unless the cluster is gone, by the word of the person; a cluster that has answered is not."""
+    if channel.settings.channel == "direct":
+        # The Headscale lives elsewhere, and so do its users and keys.
+        raise error
+    if isinstance(error, ClusterUnreachable) and channel.cluster.has_answered:
+        raise error
+    if os.environ.get(DROP_VARIABLE) != "true":
+        raise type(error)(f"{error}; if the cluster is gone for good, {DROP_VARIABLE}=true drops this from the state")
+    pulumi.log.warn(f"{id_} is dropped from the state, for {DROP_VARIABLE} is true: {error}")

@@ -1,0 +1,57 @@
+"""Who works together and who alone; nobody waits for ever."""
+
+import threading
+
+from dynamic_providers.turns import Turns
+
+
+def test_one_who_waits_to_be_alone_comes_before_later_ones():
+    turns, order = Turns(), []
+    inside, leave = threading.Event(), threading.Event()
+
+    def first():
+        with turns.together():
+            inside.set()
+            leave.wait(5)
+            order.append("first")
+
+    def alone():
+        with turns.alone():
+            order.append("alone")
+
+    def later():
+        with turns.together():
+            order.append("later")
+
+    threads = [threading.Thread(target=first)]
+    threads[0].start()
+    inside.wait(5)
+    threads.append(threading.Thread(target=alone))
+    threads[1].start()
+    while not turns._gate.locked():
+        pass
+    threads.append(threading.Thread(target=later))
+    threads[2].start()
+    threads[2].join(0.2)
+    assert order == []
+    leave.set()
+    for thread in threads:
+        thread.join(5)
+
+    assert order == ["first", "alone", "later"]
+
+
+def test_many_work_together():
+    turns, both = Turns(), threading.Barrier(2, timeout=5)
+
+    def work():
+        with turns.together():
+            both.wait()
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(5)
+
+    assert not both.broken

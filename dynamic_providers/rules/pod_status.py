@@ -6,12 +6,19 @@ Everything here is a pure function of what `kubectl get -o json` shows.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 Object = Mapping[str, Any]
 
 _LONGEST_MESSAGE = 400
 _ENDED_WELL = 0
+_NO_CAUSE = {"MissingClusterDNS", "DNSConfigForming"}
+"""Warnings of kubelet about a pod that starts all the same."""
+
+
+class _Problem(NamedTuple):
+    rank: int
+    text: str
 
 
 def pod_problem(pod: Object) -> str:
@@ -27,9 +34,11 @@ def pod_problem(pod: Object) -> str:
         return f"{where} is being deleted"
     if (unscheduled := condition(pod, "PodScheduled")) and unscheduled.get("status") == "False":
         return f"{where} cannot be scheduled: {_short(unscheduled.get('message'))}"
-    for container in (*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])):
-        if problem := _container_problem(namespace, name, container):
-            return problem
+    containers = (*status.get("initContainerStatuses", []), *status.get("containerStatuses", []))
+    problems = [problem for its in containers if (problem := _container_problem(namespace, name, its))]
+    if problems:
+        # One that crashes is why others are not ready.
+        return min(problems, key=lambda problem: problem.rank).text
     if is_ready(pod):
         return ""
     reason = _short(status.get("message") or status.get("reason"))
@@ -65,7 +74,7 @@ def last_warning(events: Sequence[Object], name: str) -> str:
         name: The object's name.
     """
     about = [event for event in events if event.get("involvedObject", {}).get("name") == name]
-    warnings = [event for event in about if event.get("type") == "Warning"]
+    warnings = [event for event in about if event.get("type") == "Warning" and event.get("reason") not in _NO_CAUSE]
     if not warnings:
         return ""
     newest = max(warnings, key=_event_time)
@@ -77,24 +86,23 @@ def _event_time(event: Object) -> str:
     return str(series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime") or "")
 
 
-def _container_problem(namespace: str, pod: str, container: Object) -> str:
+def _container_problem(namespace: str, pod: str, container: Object) -> _Problem | None:
     where = f"container `{container['name']}` of pod {namespace}/{pod}"
-    logs = f"`kubectl logs {pod} -n {namespace} -c {container['name']}`"
+    logs = f"kubectl logs {pod} -n {namespace} -c {container['name']}"
     state = container.get("state", {})
     waiting = state.get("waiting") or {}
     ended = state.get("terminated") or container.get("lastState", {}).get("terminated") or {}
-    if waiting.get("reason") == "CrashLoopBackOff" or (
-        ended and ended.get("exitCode") != _ENDED_WELL and not container.get("ready")
-    ):
+    failed = ended and ended.get("exitCode") != _ENDED_WELL and not container.get("ready")
+    if waiting.get("reason") == "CrashLoopBackOff" or failed:
         said = str(ended.get("message") or "").strip()[-_LONGEST_MESSAGE:]
-        return f"{where} crashes (exit code {ended.get('exitCode')}): {said}; see {logs[:-1]} --previous`"
-    if waiting and waiting.get("reason") not in {"ContainerCreating", "PodInitializing"}:
-        return f"{where} waits: {waiting.get('reason')}: {_short(waiting.get('message'))}"
+        return _Problem(0, f"{where} crashes (exit code {ended.get('exitCode')}): {said}; see `{logs} --previous`")
+    if waiting.get("reason") in {"ContainerCreating", "PodInitializing"}:
+        return _Problem(2, f"{where} waits: {waiting['reason']}")
     if waiting:
-        return f"{where} waits: {waiting.get('reason')}"
+        return _Problem(1, f"{where} waits: {waiting.get('reason')}: {_short(waiting.get('message'))}")
     if "running" in state and not container.get("ready"):
-        return f"{where} runs and is not ready; see {logs}"
-    return ""
+        return _Problem(3, f"{where} runs and is not ready; see `{logs}`")
+    return None
 
 
 def _short(text: object) -> str:

@@ -1,12 +1,13 @@
 """The lab's rules are removed from real tables, in a network namespace of the test's own; no cluster is touched."""
 
-import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from lab.cluster import firewall, network
+from lab.progress import wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -78,20 +79,22 @@ COMMIT
 
 @pytest.fixture
 def namespace():
-    """A network namespace whose tables are empty."""
-    name = "headscale-lab-test"
-    if not shutil.which("ip") or not shutil.which("iptables"):
-        pytest.skip("iproute2 and iptables are not installed")
-    subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
-    made = subprocess.run(["ip", "netns", "add", name], check=False, capture_output=True, text=True)
-    if made.returncode:
-        pytest.skip(f"no network namespace can be made here: {made.stderr}")
-    yield name
-    subprocess.run(["ip", "netns", "delete", name], check=True)
+    """The process of a network namespace whose tables are empty.
+
+    `ip netns add` would mount over `/run/netns`, where the namespaces of running pods are.
+    """
+    process = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
+    try:
+        apart = Path("/proc/self/ns/net").readlink()
+        wait_for("a network namespace", lambda: Path(f"/proc/{process.pid}/ns/net").readlink() != apart, seconds=5)
+        yield process.pid
+    finally:
+        process.kill()
+        process.wait()
 
 
 def inside(namespace, *command, told=None):
-    run = ["ip", "netns", "exec", namespace, *command]
+    run = ["nsenter", "--net", "--target", str(namespace), *command]
     return subprocess.run(run, capture_output=True, text=True, check=True, input=told).stdout
 
 

@@ -69,6 +69,11 @@ NOT_DONE = {
         pod({**CRASHED, "state": {"terminated": {"exitCode": 1, "message": "FATAL"}}}, ready=False),
         "crashes (exit code 1): FATAL",
     ),
+    "a crash that keeps another from being ready": (
+        stateful_set(),
+        pod(container("apikey-manager", ready=False), CRASHED, ready=False),
+        "container `headscale` of pod headscale/vpn-0 crashes",
+    ),
     "an image that cannot be pulled": (
         stateful_set(),
         pod(
@@ -97,6 +102,7 @@ EVENTS = [
     event("data-vpn-0", "no class", reason="ProvisioningFailed"),
     event("data-vpn-0", "all is well", reason="Fine", kind="Normal", at="2026-11-25T01:00:00Z"),
     event("other", "of somebody else"),
+    event("vpn-0", "kubelet has no DNS", reason="MissingClusterDNS"),
 ]
 
 

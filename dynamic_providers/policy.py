@@ -7,7 +7,6 @@ from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, 
 from pulumi.output import Unknown
 
 from dynamic_providers.channel import Channel, ChannelError, HeadscaleGone, repeat_safely
-from dynamic_providers.errors import ClusterError
 from dynamic_providers.provider import HeadscaleProvider, Props, changed
 from dynamic_providers.rules import policy as rules
 from headscale_api import HeadscaleError, InvalidArgument, hujson
@@ -42,7 +41,7 @@ class PolicyProvider(HeadscaleProvider):
             pulumi.log.warn(f"Headscale would refuse the policy as things are now: {error.detail}")
         except HeadscaleGone:
             pulumi.log.info("the policy was not shown to Headscale: it is not there yet")
-        except (ChannelError, ClusterError, HeadscaleError) as error:
+        except (ChannelError, HeadscaleError) as error:
             pulumi.log.info(f"the policy was not shown to Headscale: {str(error).partition(';')[0]}")
         finally:
             channel.close()

@@ -145,8 +145,7 @@ class Channel:
         """Give a client that works, for one operation.
 
         Raises:
-            ChannelError: When the way to Headscale is blocked.
-            ClusterError: When it is Kubernetes that blocks it.
+            ChannelError: When the way to Headscale is blocked; a ClusterError where it is Kubernetes that blocks it.
         """
         with self._lock:
             if self._client is None:

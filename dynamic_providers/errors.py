@@ -1,15 +1,19 @@
 """What keeps a provider from its work, by name; every message is a sentence for the person who runs Pulumi.
 
-ClusterError                 Kubernetes did not do what was asked
-└── ClusterUnreachable       no API server answers
 ChannelError                 Headscale cannot be reached
 ├── ChannelBroken            the connection broke in the middle of an operation
 ├── HeadscaleGone            there is no instance of that name in this cluster any more
-└── WrongCluster             there is none, and nothing shows that there ever was
+├── WrongCluster             there is none, and nothing shows that there ever was
+└── ClusterError             Kubernetes did not do what was asked, on the way there or with a Secret
+    └── ClusterUnreachable   no API server answers
 """
 
 
-class ClusterError(Exception):
+class ChannelError(Exception):
+    """Headscale cannot be reached; the message says what is in the way and what to look at."""
+
+
+class ClusterError(ChannelError):
     """A request that Kubernetes did not carry out.
 
     Attributes:
@@ -23,10 +27,6 @@ class ClusterError(Exception):
 
 class ClusterUnreachable(ClusterError):
     """No API server answers, or no kubeconfig tells where one is."""
-
-
-class ChannelError(Exception):
-    """Headscale cannot be reached; the message says what is in the way and what to look at."""
 
 
 class ChannelBroken(ChannelError):

@@ -13,7 +13,6 @@ from pulumi.output import Unknown
 
 from dynamic_providers.channel import Channel, ChannelError, Settings
 from dynamic_providers.connection import HeadscaleConnection
-from dynamic_providers.errors import ClusterError
 from headscale_api import HeadscaleClient, HeadscaleError, Node, NotFound, User
 
 Found = TypeVar("Found")
@@ -94,7 +93,7 @@ def _ask(settings: Settings, look: Callable[[HeadscaleClient], Found]) -> Found:
             return look(client)
     except HeadscaleError as error:
         raise pulumi.RunError(str(error)) from None
-    except (ChannelError, ClusterError) as error:
+    except ChannelError as error:
         if not in_preview:
             # The program ends with the sentence alone, and no traceback.
             raise pulumi.RunError(str(error)) from None

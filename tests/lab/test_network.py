@@ -79,22 +79,28 @@ COMMIT
 
 @pytest.fixture
 def namespace():
-    """The process of a network namespace whose tables are empty.
+    """The name of a network namespace whose tables are empty.
 
     `ip netns add` would mount over `/run/netns`, where the namespaces of running pods are.
     """
     process = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
+    theirs, name = Path(f"/proc/{process.pid}/ns/net"), Path("/run/netns/headscale-lab-test")
     try:
-        apart = Path("/proc/self/ns/net").readlink()
-        wait_for("a network namespace", lambda: Path(f"/proc/{process.pid}/ns/net").readlink() != apart, seconds=5)
-        yield process.pid
+        ours = Path("/proc/self/ns/net").readlink()
+        wait_for("a network namespace", lambda: theirs.readlink() != ours, seconds=5)
+        name.parent.mkdir(exist_ok=True)
+        name.touch()
+        subprocess.run(["mount", "--bind", theirs, name], check=True)
+        yield name.name
     finally:
+        subprocess.run(["umount", name], check=False, capture_output=True)
+        name.unlink(missing_ok=True)
         process.kill()
         process.wait()
 
 
 def inside(namespace, *command, told=None):
-    run = ["nsenter", "--net", "--target", str(namespace), *command]
+    run = ["ip", "netns", "exec", namespace, *command]
     return subprocess.run(run, capture_output=True, text=True, check=True, input=told).stdout
 
 

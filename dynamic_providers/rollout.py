@@ -45,7 +45,8 @@ class RolloutProvider(HeadscaleProvider):
         if problem := _shrinks(olds, news) or _changes_class(olds, news) or _wrong_step(olds, news):
             raise RolloutError(problem)
         followed = bool(changed(_FOLLOWED, olds, news)) or olds.get("is_settled") is False
-        noted = changed(("ready_timeout", "retain", "server", "abandon_data"), olds, news)
+        # Another address of the same cluster is no change: it differs with where somebody stands.
+        noted = changed(("ready_timeout", "retain", "abandon_data"), olds, news)
         return DiffResult(changes=followed or bool(noted))
 
     def create(self, props: Props) -> CreateResult:

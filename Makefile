@@ -5,7 +5,7 @@ PYTHON ?= python3
 RUN := .venv/bin/python
 STAMP := .venv/.locked
 
-.PHONY: help venv up down status join test test-unit test-integration test-e2e test-lab lint schema fmt images bench kubeconfig shell-env
+.PHONY: help venv up down status join test test-full test-unit test-integration test-e2e test-lab lint schema fmt images bench kubeconfig shell-env
 
 help: ## show this
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ images: venv ## build the images that the lab runs
 test: lint ## everything: lint, types, unit, integration, e2e
 	@$(RUN) -m lab prepare
 	$(RUN) -m pytest tests/unit tests/integration tests/lab tests/e2e
+
+test-full: test ## everything, and the end-to-end suite once more on a storage class that binds at once
+	TEST_STORAGE_CLASS=lab-immediate $(RUN) -m pytest tests/e2e --ignore tests/e2e/test_readme.py
 
 test-unit: venv ## pure and fast
 	$(RUN) -m pytest tests/unit

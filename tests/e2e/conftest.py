@@ -19,6 +19,8 @@ from lab import tools, versions
 from lab.state import kubeconfig, kubeconfig_files
 
 REPOSITORY = Path(__file__).parents[2]
+STORAGE_CLASS = os.environ.get("TEST_STORAGE_CLASS")
+"""The class of the claims; None for the cluster's default, which waits for the first consumer in the lab."""
 LONGEST_SECONDS = 300
 """No command of Pulumi's may take longer: what waits for a time-out of the provider's is a fault."""
 
@@ -188,7 +190,7 @@ def make_stack(tmp_path_factory, environment, cluster):
     def make(*namespaces):
         for namespace in namespaces:
             # What an interrupted test run left is in no state any more.
-            cluster.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--timeout=60s")
+            cluster.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--timeout=120s")
         stack = Stack.ours(tmp_path_factory.mktemp("project"), environment, "-".join(namespaces))
         made.append((stack, namespaces))
         return stack
@@ -225,7 +227,7 @@ def an_instance(namespace, config=None, **changes):
             "ephemeral_node_inactivity_timeout": "70s",
             **(config or {}),
         },
-        "persistentVolumeClaim": {"size": "128Mi"},
+        "persistentVolumeClaim": {"size": "128Mi", **({"storageClassName": STORAGE_CLASS} if STORAGE_CLASS else {})},
         **changes,
     }
 

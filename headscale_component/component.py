@@ -32,7 +32,7 @@ from headscale_component.spec.config.kinds import port_of
 from headscale_component.spec.errors import Problem
 from headscale_component.spec.model import is_output
 from headscale_component.spec.policy import policy_document, policy_text
-from headscale_component.spec.policy_rules import policy_warnings
+from headscale_component.spec.policy_warnings import policy_warnings
 from headscale_component.versions import NEWEST_HEADSCALE, is_newer_than_known
 
 
@@ -222,7 +222,7 @@ class Headscale(pulumi.ComponentResource):
         if self._spec.config.policy.mode != "database":
             return None
         text = policy_text(spec) if spec else None
-        for warning in policy_warnings(policy_document(spec)) if spec else ():
+        for warning in policy_warnings(policy_document(spec), self._spec) if spec else ():
             pulumi.warn(f"{self._name}: {warning}", self)
         return Policy(
             f"{self._name}-policy",

@@ -35,11 +35,28 @@ def obstacles(raw: Mapping[str, Any], version: str) -> list[Problem]:
                     "to have run",
                 )
             )
+    return [*found, *_problems(raw, version)]
+
+
+def policy_goes_first(raw: Mapping[str, Any], running: str) -> bool:
+    """Return whether the declared policy is to be stored before the version changes.
+
+    What is stored is read when the new version starts, which does not start with a policy that it refuses; so the new
+    one goes first where the running version takes it too. One that needs the new version can only follow it.
+
+    Args:
+        raw: The instance as it was written, and valid as it is.
+        running: The version that runs now.
+    """
+    return raw.get("policy") is not None and not any(its.path[:1] == ("policy",) for its in _problems(raw, running))
+
+
+def _problems(raw: Mapping[str, Any], version: str) -> list[Problem]:
     try:
         HeadscaleArgs.model_validate({**raw, "version": version})
     except SpecError as error:
-        found += error.problems
-    return found
+        return list(error.problems)
+    return []
 
 
 def changes(spec: HeadscaleArgs, version: str) -> list[str]:

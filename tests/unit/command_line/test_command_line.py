@@ -12,6 +12,7 @@ from headscale_component.__main__ import main
 from headscale_component.render import documents
 from headscale_component.schema import reference_page, stack_schema
 from headscale_component.spec import load_instances
+from headscale_component.upgrade import policy_goes_first
 
 REPOSITORY = Path(__file__).parents[3]
 STACKS = sorted((REPOSITORY / "stacks").glob("Pulumi.*.yaml"))
@@ -36,6 +37,16 @@ GOOD = """config:
       version: v0.28.0
       config:
         server_url: https://vpn.example.com
+"""
+
+
+POLICY = """      policy:
+        tagOwners: {"tag:3d": []}
+        acls:
+          - {action: accept, src: ["tag:3d"], dst: ["*:*"]}
+          - {action: accept, src: [10.0.0.0/8], dst: ["autogroup:self:*"]}
+        ssh:
+          - {action: check, src: [autogroup:member], dst: ["tag:3d"], users: ["*"], checkPeriod: 7d}
 """
 
 
@@ -154,12 +165,36 @@ def test_an_upgrade_shows_what_changes_in_the_configuration(project, capsys):
         ("v0.27.1", "", "! version: goes back"),
         ("0.30", "", "! version: `0.30` is no exact version"),
         ("v0.30.0", "", "! version: skips 0.29"),
+        ("v0.29.3", POLICY, "! policy.ssh[0].users[0]: `*` is no user to Headscale 0.29 and newer"),
+        (
+            "v0.29.3",
+            POLICY,
+            "! policy.ssh[0].checkPeriod: `7d` is no time to Headscale 0.29",
+        ),
+        ("v0.29.3", POLICY, "! policy.acls[0].src[0]: `tag:3d` has no letter behind `tag:`"),
+        ("v0.29.3", POLICY, "! policy.acls[1].src[0]: `10.0.0.0/8` has no machines of its own"),
     ],
 )
 def test_an_upgrade_that_breaks_says_what_and_fails(project, capsys, version, more, says):
     assert main(["diff-version", version, *project(GOOD + more)]) == 1
 
     assert says in capsys.readouterr().out
+
+
+ORDERS = {
+    "both take it": ("12h", "v0.28.0", True),
+    "the old one alone": ("1d", "v0.28.0", True),
+    "the new one alone": ("always", "v0.28.0", False),
+}
+
+
+@pytest.mark.parametrize(("period", "running", "first"), ORDERS.values(), ids=ORDERS)
+def test_a_policy_goes_before_the_version_where_it_can(period, running, first):
+    rule = {"action": "check", "src": ["alice@"], "dst": ["alice@"], "users": ["root"], "checkPeriod": period}
+    raw = {"config": {"server_url": "https://vpn.example.com"}, "users": {"alice": {}}, "policy": {"ssh": [rule]}}
+
+    assert policy_goes_first({**raw, "version": "v0.29.3"}, running) is first
+    assert policy_goes_first({**raw, "policy": None, "version": "v0.29.3"}, running) is False
 
 
 @pytest.mark.parametrize(

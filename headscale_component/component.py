@@ -27,7 +27,7 @@ from headscale_component.manifests import (
     stateful_set,
 )
 from headscale_component.manifests.config_yaml import config_tree, secret_leaves
-from headscale_component.spec import ApiKeySpec, HeadscaleArgs, PreAuthKeySpec, SpecError, UserSpec
+from headscale_component.spec import ApiKeySpec, HeadscaleArgs, PreAuthKeySpec, SpecError, UserSpec, resource_names
 from headscale_component.spec.config.kinds import port_of
 from headscale_component.spec.errors import Problem
 from headscale_component.spec.model import is_output
@@ -130,9 +130,10 @@ class Headscale(pulumi.ComponentResource):
         """
         profile = UserSpec.model_validate(spec or {})
         adopt = self._spec.adopt_users if profile.adopt is None else profile.adopt
-        before = [pulumi.Alias(name=f"{self._name}-{profile.renamed_from}")] if profile.renamed_from else None
+        old_name = profile.renamed_from
+        before = [pulumi.Alias(name=resource_names.user(self._name, old_name))] if old_name else None
         user = User(
-            f"{self._name}-{username}",
+            resource_names.user(self._name, username),
             username=username,
             display_name=profile.display_name,
             email=profile.email,
@@ -165,7 +166,7 @@ class Headscale(pulumi.ComponentResource):
             text = f"`{key.user}` is no user of instance `{self._name}` ({known}); add it before by `user()`"
             raise SpecError([Problem(("preAuthKeys", name, "user"), text)])
         return PreAuthKey(
-            f"{self._name}-{name}",
+            resource_names.pre_auth_key(self._name, name),
             namespace=key.secret_namespace or self._spec.namespace,
             secret_name=key.secret_name or name,
             # Its id in Pulumi is the same, and stays known in the preview where the user is only updated.
@@ -192,7 +193,7 @@ class Headscale(pulumi.ComponentResource):
         """
         key = ApiKeySpec.model_validate(spec or {})
         return ApiKey(
-            f"{self._name}-{name}-api-key",
+            resource_names.api_key(self._name, name),
             namespace=key.secret_namespace or self._spec.namespace,
             secret_name=key.secret_name or name,
             expiration=key.expiration,
@@ -242,7 +243,8 @@ class Headscale(pulumi.ComponentResource):
         )
         addresses = service.listen_addresses(spec, config_tree(spec))
         k8s.core.v1.Service(name, service.service(name, spec, addresses), opts=self._options(home))
-        k8s.core.v1.Service(f"{name}-metrics", service.metrics_service(name, spec, addresses), opts=self._options(home))
+        metrics = resource_names.metrics_service(name)
+        k8s.core.v1.Service(metrics, service.metrics_service(name, spec, addresses), opts=self._options(home))
         workload = k8s.apps.v1.StatefulSet(
             name,
             stateful_set.stateful_set(

@@ -1,14 +1,17 @@
 """What is refused of a policy in a preview is what real Headscales refuse; what they take is taken."""
 
 import json
+import re
+import subprocess
 
 import pytest
 
+from dynamic_providers.rules.policy import crash_hint
 from headscale_api import HeadscaleError
 from headscale_component import SpecError
 from headscale_component.spec import HeadscaleArgs
 from headscale_component.spec.policy import policy_text
-from tests.integration.conftest import running
+from tests.integration.conftest import binary, running
 
 VERSIONS = {"0.28": "v0.28.0", "0.29": "v0.29.3"}
 OLDER = {"0.26": "v0.26.1", "0.27": "v0.27.1"}
@@ -182,7 +185,7 @@ def test_what_is_new_is_taken_from_its_version_on(server, policy):
 
 
 @pytest.mark.parametrize("policy", OF_28_ALONE.values(), ids=OF_28_ALONE)
-def test_what_0_29_gave_up_is_refused_from_there_on(server, policy):
+def test_what_0_29_gave_up_is_refused(server, policy):
     assert (ours(server.version, policy)[1] is None) is (server.version == "0.28")
     assert (theirs(server, json.dumps(policy)) is None) is (server.version == "0.28")
 
@@ -263,7 +266,7 @@ AMBIGUOUS = {"bob@example.com": "write `alice@`", "c@example.com": "write `carl@
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_name_of_two_users_is_refused_since_0_29(tmp_path, version):
+def test_a_name_of_two_users_is_refused(tmp_path, version):
     with running(version, tmp_path) as server:
         with server.client() as client:
             for name, user in TWO_OF_A_NAME.items():
@@ -275,6 +278,23 @@ def test_a_name_of_two_users_is_refused_since_0_29(tmp_path, version):
             assert (said is None) is (remedy is None)
             assert remedy is None or remedy in said
             assert (theirs(server, json.dumps(policy)) is None) is (remedy is None)
+
+
+def test_a_stored_policy_that_crashes_is_mended(tmp_path):
+    """The hint's command is what brings a Headscale back that does not start with what its predecessor stored."""
+    with running("0.28", tmp_path) as server:
+        assert theirs(server, json.dumps(OF_28_ALONE["a check every day"])) is None
+    command = [binary("0.29"), "--config", str(tmp_path / "config.yaml")]
+    crashed = subprocess.run([*command, "serve"], capture_output=True, text=True, check=False, timeout=30)
+    hint = crash_hint(crashed.stdout + crashed.stderr)
+    way_out = re.search(r"`headscale (policy set [^`]*)`", hint)[1].split()
+    (tmp_path / "policy.hujson").write_text(json.dumps(acl()))
+
+    subprocess.run([*command, *way_out], capture_output=True, check=True, timeout=30, cwd=tmp_path)
+
+    assert "refuses the policy in its database" in hint
+    with running("0.29", tmp_path) as server, server.client() as client:
+        assert json.loads(client.get_policy()) == acl()
 
 
 CAPITALS = """{

@@ -189,7 +189,7 @@ ORDERS = {
 
 
 @pytest.mark.parametrize(("period", "running", "first"), ORDERS.values(), ids=ORDERS)
-def test_a_policy_goes_before_the_version_where_it_can(period, running, first):
+def test_which_policy_goes_before_the_version(period, running, first):
     rule = {"action": "check", "src": ["alice@"], "dst": ["alice@"], "users": ["root"], "checkPeriod": period}
     raw = {"config": {"server_url": "https://vpn.example.com"}, "users": {"alice": {}}, "policy": {"ssh": [rule]}}
 

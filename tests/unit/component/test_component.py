@@ -68,7 +68,7 @@ def test_an_instance_is_these_resources_and_no_more(declared):
     }
 
 
-def test_every_kind_of_which_there_are_more_is_checked_for_its_names(declared):
+def test_names_of_all_repeated_kinds_are_checked(declared):
     key = {"tags": ["tag:a"]}
     whole = {
         **SMALLEST,

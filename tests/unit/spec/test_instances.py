@@ -454,7 +454,7 @@ SECTIONS = {"preauth keys": "preAuthKeys", "users": "users", "API keys": "apiKey
 
 
 @pytest.mark.parametrize("what", MET)
-def test_two_resources_that_are_one_to_pulumi_are_named(what):
+def test_resources_with_one_urn_are_named(what):
     (one, its), (other, others), resource = MET[what]
     section = SECTIONS[what]
     entry = {"tags": ["tag:ci"]} if section == "preAuthKeys" else {}
@@ -470,12 +470,12 @@ def test_two_resources_that_are_one_to_pulumi_are_named(what):
     assert "rename the one of them that is not deployed yet" in problem
 
 
-def test_an_instance_that_is_named_as_anothers_metrics_is_refused():
+def test_an_instance_named_as_anothers_metrics_is_refused():
     with pytest.raises(SpecError, match=METRICS):
         load_instances({"vpn": an_instance(namespace="a"), "vpn-metrics": an_instance(namespace="b")})
 
 
-def test_a_name_of_before_that_is_anothers_now_is_refused():
+def test_an_alias_that_is_anothers_name_is_refused():
     one = an_instance(namespace="a", users={"carol": {"renamedFrom": "test-bob"}})
     two = an_instance(namespace="b", users={"bob": {}})
 

@@ -124,7 +124,7 @@ LOGINS = {
 
 
 @pytest.mark.parametrize(("changes", "warning"), LOGINS.values(), ids=LOGINS)
-def test_a_login_that_makes_a_name_ambiguous_is_warned_about(changes, warning):
+def test_an_ambiguous_login_is_warned_about(changes, warning):
     instance = HeadscaleArgs.model_validate(
         {
             "version": "v0.29.3",

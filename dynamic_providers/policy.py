@@ -42,7 +42,7 @@ class PolicyProvider(HeadscaleProvider):
             if skipped:
                 pulumi.log.warn(rules.what_is_skipped(text, skipped))
         except InvalidArgument as error:
-            return f"Headscale refuses it: {error.detail}"
+            return f"Headscale refuses it: {rules.in_a_line(error.detail)}"
         except HeadscaleGone:
             pulumi.log.info(f"the policy was not shown to Headscale: it is not there yet{_of_tests(text)}")
         except (ChannelError, ClusterError, HeadscaleError) as error:

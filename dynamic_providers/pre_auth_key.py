@@ -13,6 +13,7 @@ from dynamic_providers.channel import HeadscaleGone, repeat_safely, utc_now
 from dynamic_providers.provider import HeadscaleProvider, Props, another_database, carried, checked
 from dynamic_providers.resource import HeadscaleResource
 from dynamic_providers.rules import pre_auth_key as rules
+from dynamic_providers.rules import replacement
 from dynamic_providers.secret_of_key import DRESS, PLACE, changed_of_key, dress_of
 from headscale_api import fields
 from headscale_api.stored_keys.store import SecretStore
@@ -50,7 +51,7 @@ class PreAuthKeyProvider(HeadscaleProvider):
         self.known.add(id_)
         replaces = [*changed_of_key(_IMMUTABLE, olds, news), *another_database(olds, news)]
         if "tags" in replaces and not isinstance(news.get("tags"), Unknown):
-            pulumi.log.warn(rules.what_new_tags_leave(olds["secret_name"], olds.get("tags"), news.get("tags")))
+            pulumi.log.warn(replacement.what_new_tags_leave(olds["secret_name"], olds.get("tags"), news.get("tags")))
         if not replaces and _is_to_be_replaced(olds, news):
             replaces = ["expires_at"]
         altered = changed_of_key((*DRESS, *_POLICY, "database"), olds, news) or olds.get("secret_is_wrong")
@@ -197,7 +198,7 @@ class PreAuthKey(HeadscaleResource, module="headscale", name="PreAuthKey"):
 
 
 def _is_to_be_replaced(olds: Props, news: Props) -> bool:
-    return rules.is_to_be_replaced(
+    return replacement.is_to_be_replaced(
         olds.get("ended"),
         datetime.fromisoformat(olds["expires_at"]),
         utc_now(),

@@ -19,7 +19,7 @@ from pathlib import Path
 from headscale_component.spec.errors import Problem, SpecError
 from headscale_component.spec.instances import ROOT, load_instances
 from headscale_component.spec.policy import policy_document
-from headscale_component.spec.policy_rules import policy_warnings
+from headscale_component.spec.policy_warnings import policy_warnings
 from headscale_component.stack_file import StackFile, read, stack_file, stack_files
 
 
@@ -54,7 +54,7 @@ def _paths(parsed: argparse.Namespace) -> list[Path]:
 
 def _validate(file: StackFile, parsed: argparse.Namespace) -> int:
     for name, spec in load_instances(file.instances).items():
-        for warning in policy_warnings(policy_document(spec.policy)) if spec.policy else ():
+        for warning in policy_warnings(policy_document(spec.policy), spec) if spec.policy else ():
             print(f"note: {name}: {warning}")
     print("ok" if parsed.file or parsed.stack else f"{file.path}: ok")
     return 0

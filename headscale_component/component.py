@@ -30,12 +30,12 @@ from headscale_component.manifests import (
     wire,
 )
 from headscale_component.manifests.config_yaml import config_tree, secret_leaves
-from headscale_component.spec import ApiKeySpec, HeadscaleArgs, PreAuthKeySpec, SpecError, UserSpec
+from headscale_component.spec import ApiKeySpec, HeadscaleArgs, PreAuthKeySpec, SpecError, UserSpec, resource_names
 from headscale_component.spec.config.kinds import port_of
 from headscale_component.spec.errors import Problem
 from headscale_component.spec.model import is_output
 from headscale_component.spec.policy import policy_document, policy_text
-from headscale_component.spec.policy_rules import policy_warnings
+from headscale_component.spec.policy_warnings import policy_warnings
 from headscale_component.versions import NEWEST_HEADSCALE, is_newer_than_known
 
 
@@ -137,9 +137,10 @@ class Headscale(pulumi.ComponentResource):
         """
         profile = UserSpec.model_validate(spec or {})
         adopt = self.args.adopt_users if profile.adopt is None else profile.adopt
-        before = [pulumi.Alias(name=f"{self._name}-{profile.renamed_from}")] if profile.renamed_from else None
+        old_name = profile.renamed_from
+        before = [pulumi.Alias(name=resource_names.user(self._name, old_name))] if old_name else None
         user = User(
-            f"{self._name}-{username}",
+            resource_names.user(self._name, username),
             username=username,
             database=self._rollout.id,
             display_name=profile.display_name,
@@ -173,7 +174,7 @@ class Headscale(pulumi.ComponentResource):
             text = f"`{key.user}` is no user of instance `{self._name}` ({known}); add it before by `user()`"
             raise SpecError([Problem(("preAuthKeys", name, "user"), text)])
         return PreAuthKey(
-            f"{self._name}-{name}",
+            resource_names.pre_auth_key(self._name, name),
             namespace=key.secret_namespace or self.args.namespace,
             secret_name=key.secret_name or name,
             # A key with a user goes where that goes.
@@ -202,7 +203,7 @@ class Headscale(pulumi.ComponentResource):
         """
         key = ApiKeySpec.model_validate(spec or {})
         return ApiKey(
-            f"{self._name}-{name}-api-key",
+            resource_names.api_key(self._name, name),
             namespace=key.secret_namespace or self.args.namespace,
             database=self._rollout.id,
             secret_name=key.secret_name or name,
@@ -233,7 +234,7 @@ class Headscale(pulumi.ComponentResource):
         if self.args.config.policy.mode != "database":
             return None
         text = policy_text(spec) if spec else None
-        for warning in policy_warnings(policy_document(spec)) if spec else ():
+        for warning in policy_warnings(policy_document(spec), self.args) if spec else ():
             pulumi.warn(f"{self._name}: {warning}", self)
         return Policy(
             f"{self._name}-policy",
@@ -258,7 +259,8 @@ class Headscale(pulumi.ComponentResource):
         )
         addresses = service.listen_addresses(spec, config_tree(spec))
         k8s.core.v1.Service(name, service.service(name, spec, addresses), opts=self._options(home))
-        k8s.core.v1.Service(f"{name}-metrics", service.metrics_service(name, spec, addresses), opts=self._options(home))
+        metrics = resource_names.metrics_service(name)
+        k8s.core.v1.Service(metrics, service.metrics_service(name, spec, addresses), opts=self._options(home))
         declared = stateful_set.stateful_set(
             name,
             spec,

@@ -21,11 +21,15 @@ def obstacles(raw: Mapping[str, Any], version: str) -> list[Problem]:
     """
     problem = step_problem(str(raw.get("version")), version)
     found = [Problem(("version",), problem)] if problem else []
+    return [*found, *_problems(raw, version)]
+
+
+def _problems(raw: Mapping[str, Any], version: str) -> list[Problem]:
     try:
         HeadscaleArgs.model_validate({**raw, "version": version})
     except SpecError as error:
-        found += error.problems
-    return found
+        return list(error.problems)
+    return []
 
 
 def changes(spec: HeadscaleArgs, version: str) -> list[str]:

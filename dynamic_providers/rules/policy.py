@@ -109,6 +109,11 @@ def check(client: HeadscaleClient, policy: str) -> list[str]:
     return []
 
 
+def in_a_line(refusal: str) -> str:
+    """Return a refusal of several lines, as those of tests are, in one."""
+    return re.sub(r"\s*\n\s*", "; ", re.sub(r":\s*\n\s*", ": ", refusal.strip()))
+
+
 def means_the_same(one: str, other: str) -> bool:
     """Return whether two policies differ in their layout and comments at most."""
     try:

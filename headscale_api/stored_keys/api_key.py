@@ -51,8 +51,8 @@ class Wanted:
         overlap: How long a replaced key stays valid, for those who have not read the new one yet.
         dress: How the Secret looks.
         owner: What it is declared as; a Secret of another owner holds another key, whatever it looks like.
-        first: Prefix of the first key that it had: of two that take each other's place under one name, a Secret is that
-            one's whose first key it notes. None where it is not known, as with keys that earlier versions made.
+        first: Prefix of its first key, by which two are told apart that take each other's place under one name; None
+            where it is not known, as of keys that earlier versions made.
     """
 
     namespace: str
@@ -93,11 +93,7 @@ def is_due(expires_at: datetime, rotation_buffer: str, now: datetime) -> bool:
 
 
 def create(client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: datetime) -> Held:
-    """Make the key and its Secret; a key that the Secret holds is rotated.
-
-    It never keeps the key that it finds: the engine calls it for `pulumi up --replace` and for a tainted resource, by
-    which a key is to be rotated, exactly as it does after a run that was killed before the state was written.
-    """
+    """Make the key and its Secret; a key that the Secret holds is rotated, for `--replace` asks for nothing else."""
     return rotate(client, store, wanted, now, is_first=True)
 
 

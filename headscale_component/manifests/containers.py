@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
+from headscale_api.durations import format_duration, parse_duration
 from headscale_component.manifests import files, names
 from headscale_component.manifests.config_map import FILE
 from headscale_component.manifests.persistent_volume_claim import VOLUME as DATA
@@ -81,9 +82,10 @@ def apikey_manager(instance: str, spec: HeadscaleArgs) -> k8s.core.v1.ContainerA
     settings = {
         "INSTANCE": instance,
         "SECRET_NAME": spec.api_key.secret_name,
-        "EXPIRATION": spec.api_key.expiration,
-        "ROTATION_BUFFER": spec.api_key.rotation_buffer,
-        "OVERLAP": spec.api_key.overlap,
+        # One spelling for equal times, so that `90d` in place of `2160h` restarts no pod.
+        "EXPIRATION": format_duration(parse_duration(spec.api_key.expiration)),
+        "ROTATION_BUFFER": format_duration(parse_duration(spec.api_key.rotation_buffer)),
+        "OVERLAP": format_duration(parse_duration(spec.api_key.overlap)),
         "SOCKET_PATH": spec.config.unix_socket,
         "HEADSCALE_URL": f"{scheme}://127.0.0.1:{port_of(spec.config.listen_addr)}",
         **({"HEADSCALE_SERVER_NAME": name} if (name := spec.config.tls_letsencrypt_hostname) else {}),

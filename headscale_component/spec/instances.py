@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from headscale_component.spec.errors import Problem, SpecError
+from headscale_component.spec import resource_names
+from headscale_component.spec.errors import PathPart, Problem, SpecError, dotted
 from headscale_component.spec.instance import HeadscaleArgs
 from headscale_component.spec.rules import secrets_of
 from headscale_component.spec.values import DnsLabel
@@ -42,6 +43,7 @@ def load_instances(document: object) -> dict[str, HeadscaleArgs]:
         except SpecError as error:
             problems += [problem.under(ROOT, name) for problem in error.problems]
     problems += _shared_secrets(document)
+    problems += _shared_resource_names(document)
     problems = [_with_home_of_user(problem, document) for problem in problems]
     if problems:
         raise SpecError(problems)
@@ -77,6 +79,23 @@ def _shared_secrets(document: Mapping[str, Any]) -> list[Problem]:
             if owner != name:
                 text = f"Secret `{secret}` in `{namespace}` is written by instance `{owner}` too; name another one"
                 problems.append(Problem((ROOT, name, *path), text))
+    return problems
+
+
+def _shared_resource_names(document: Mapping[str, Any]) -> list[Problem]:
+    """Find resources of two instances that would be one to Pulumi."""
+    owners: dict[tuple[str, str], tuple[PathPart, ...]] = {}
+    problems = []
+    for instance, raw in document.items():
+        for kind, name, path in resource_names.names_of(str(instance), raw if isinstance(raw, Mapping) else {}):
+            here = (str(instance), *path)
+            owner = owners.setdefault((kind, name), here)
+            if owner[0] != here[0]:
+                text = (
+                    f"makes {kind} `{name}`, as `{dotted(owner)}` does, and Pulumi tells resources of a stack apart by "
+                    "kind and name; rename the one of them that is not deployed yet"
+                )
+                problems.append(Problem((ROOT, *here), text))
     return problems
 
 

@@ -7,7 +7,6 @@ policy that names nobody it knows.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,16 +14,18 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from headscale_component.spec.errors import PathPart, Problem, dotted, problems_of, unknown_key
+from headscale_component.spec.errors import Problem, dotted, problems_of, unknown_key
 from headscale_component.spec.policy import OURS, Document, PolicySpec, document_in, document_of
-
-Path = tuple[PathPart, ...]
-Version = tuple[int, int]
+from headscale_component.spec.policy_parts import Path, Version, is_network, items_of, kind_of, rules_in, section_at
+from headscale_component.spec.policy_users import ambiguous, names_of
+from headscale_component.spec.policy_versions import rules_refused, tag_refused
 
 _NEWER: Version = (0, 29)
 _SINCE_NEWER = ("grants", "nodeAttrs", "tests", "sshTests", "randomizeClientPort")
 _TAGS_AS_IDENTITY: Version = (0, 28)
 """From here on tags may own tags, and nobody logs in everywhere."""
+_AUTOGROUPS: Mapping[str, Version] = {"member": (0, 27), "tagged": (0, 27), "self": (0, 27), "danger-all": _NEWER}
+"""Headscale's own groups, each with the version that brought it."""
 _LAST_PORT = 65535
 _PROTOCOLS = frozenset(
     "icmp igmp ipv4 ip-in-ip tcp egp igp udp gre esp ah sctp ipv6-icmp fc".split()  # noqa: SIM905 - a list to read
@@ -56,6 +57,12 @@ class Place:
         before = {kind for kind, end in self.until.items() if version is not None and version < end}
         not_yet = {kind for kind, begin in self.since.items() if version is not None and version < begin}
         return self.kinds.union(before) - not_yet
+
+    def autogroups_in(self, version: Version | None) -> frozenset[str]:
+        """Return which of Headscale's own groups may stand there in a version of it."""
+        return self.autogroups - {
+            name for name, begin in _AUTOGROUPS.items() if version is not None and version < begin
+        }
 
 
 _ANYBODY = frozenset({"user", "group", "tag", "host", "address", "*"})
@@ -102,7 +109,8 @@ class _Known:
     """What is defined, by which the names of a policy are judged."""
 
     document: Document
-    users: frozenset[str] | None
+    users: Mapping[str, Any]
+    names: frozenset[str] | None
     version: Version | None
 
 
@@ -127,22 +135,10 @@ def policy_problems(
     except ValueError as error:
         yield Problem(("file",), f"`{file}` {error}")
         return
-    declared = frozenset(_names_of(users)) if not others_may_come else None
-    known = _Known(whole, declared, version)
+    known = _Known(whole, users, None if others_may_come else frozenset(names_of(users)), version)
     for problem in (*_shape(of_file), *_part(of_file, known)):
         yield Problem(("file",), f"`{file}`, {dotted(problem.path)}: {problem.message}")
     yield from _part(document_of({**written, "file": None}), known)
-
-
-def _names_of(users: Mapping[str, Any]) -> Iterator[str]:
-    """Yield every name by which a policy may call the declared users."""
-    for name, user in users.items():
-        email = user.get("email") if isinstance(user, Mapping) else None
-        for its in filter(None, (str(name), email)):
-            # Headscale takes one `@` off the end, and asks for one somewhere.
-            yield f"{its}@"
-            if "@" in str(its):
-                yield str(its)
 
 
 def _shape(document: Document) -> Iterator[Problem]:
@@ -160,21 +156,24 @@ def _part(part: Document, known: _Known) -> Iterator[Problem]:
     """Check what one of both places says, by what both define."""
     if known.version is not None and known.version < _NEWER:
         newer: list[Path] = [(section,) for section in _SINCE_NEWER if part.get(section) is not None]
-        newer += [("ssh", index, "acceptEnv") for index, rule in enumerate(_rules(part, "ssh")) if "acceptEnv" in rule]
+        newer += [
+            ("ssh", index, "acceptEnv") for index, rule in enumerate(rules_in(part, "ssh")) if "acceptEnv" in rule
+        ]
         for path in newer:
             yield Problem(path, "needs Headscale 0.29 or newer; leave it out")
     for path, alias, place in _references(part):
         problem = _wrong_name(alias, place, known)
         if problem:
             yield Problem(path, problem)
-    yield from _wrong_definitions(part)
+    yield from _wrong_definitions(part, known.version)
+    yield from rules_refused(part, known.version)
     for section in ("acls", "tests"):
-        for index, rule in enumerate(_rules(part, section)):
+        for index, rule in enumerate(rules_in(part, section)):
             proto = str(rule.get("proto") or "tcp").lower()
             is_number = re.fullmatch(r"[1-9]\d{0,2}", proto) and int(proto) <= _LAST_PROTOCOL
             if proto not in _PROTOCOLS and not is_number:
                 yield Problem((section, index, "proto"), f"`{proto}` is no protocol; write `tcp`, `udp`, `icmp`, or 6")
-    for index, rule in enumerate(_rules(part, "grants")):
+    for index, rule in enumerate(rules_in(part, "grants")):
         if not rule.get("ip") and not rule.get("app"):
             yield Problem(("grants", index), 'allows nothing: give `ip`, as `["443"]` or `["*"]`, or `app`')
 
@@ -182,21 +181,29 @@ def _part(part: Document, known: _Known) -> Iterator[Problem]:
 def _references(document: Document) -> Iterator[tuple[Path, str, Place]]:
     """Yield each name that a policy refers to, with its place."""
     for section, lists in _LISTS.items():
-        for index, rule in enumerate(_rules(document, section)):
+        for index, rule in enumerate(rules_in(document, section)):
             for name, place in lists.items():
                 yield from _listed((section, index, name), rule.get(name), place)
             if section in {"tests", "sshTests"} and isinstance(rule.get("src"), str):
                 yield (section, index, "src"), rule["src"], _SOURCE
     for path, place in _MAPS.items():
-        for name, members in _at(document, path).items():
+        for name, members in section_at(document, path).items():
             yield from _listed((*path, str(name)), members, place)
-    approvers = _at(document, ("autoApprovers",))
+    approvers = section_at(document, ("autoApprovers",))
     exits = approvers.get("exitNode", approvers.get("exit_node"))
     yield from _listed(("autoApprovers", "exitNode"), exits, _APPROVER)
 
 
+def users_named_in(document: Document) -> Iterator[tuple[Path, str]]:
+    """Yield each name of a user in a policy, with its place."""
+    for path, alias, place in _references(document):
+        name = alias.rpartition(":")[0] if place.has_ports else alias
+        if kind_of(name) == "user":
+            yield path, name
+
+
 def _listed(path: Path, names: object, place: Place) -> Iterator[tuple[Path, str, Place]]:
-    for index, alias in enumerate(_items(names)):
+    for index, alias in enumerate(items_of(names)):
         yield (*path, index), str(alias), place
 
 
@@ -206,7 +213,10 @@ def _wrong_name(alias: str, place: Place, known: _Known) -> str | None:
         if not host or not _are_ports(ports):
             return f"`{alias}` has no ports; write them behind it, as `tag:web:443`, `web:80,8000-8100` or `*:*`"
         alias = host
-    return _misplaced(alias, place, known.version) or _undefined(alias, known)
+    problem = _misplaced(alias, place, known.version) or _undefined(alias, known)
+    if problem is None and kind_of(alias) == "user":
+        return ambiguous(alias, known.users, known.version)
+    return problem
 
 
 def _are_ports(text: str) -> bool:
@@ -218,38 +228,26 @@ def _are_ports(text: str) -> bool:
 
 
 def _misplaced(alias: str, place: Place, version: Version | None) -> str | None:
-    kind, _, autogroup = _kind_of(alias).partition(":")
-    if kind == "autogroup" and autogroup not in place.autogroups:
-        choice = ", ".join(f"`autogroup:{its}`" for its in sorted(place.autogroups)) or "none"
+    kind, _, autogroup = kind_of(alias).partition(":")
+    autogroups = place.autogroups_in(version)
+    if kind == "autogroup" and autogroup not in autogroups:
+        choice = ", ".join(f"`autogroup:{its}`" for its in sorted(autogroups)) or "none"
         return f"`{alias}` is no group that may stand here; may: {choice}"
     kinds = place.kinds_in(version)
     if kind != "autogroup" and kind not in kinds:
         return f"`{alias}` may not stand here, but {_choice(kinds)} may"
-    return None
+    return tag_refused(alias, version) if kind == "tag" else None
 
 
 def _undefined(alias: str, known: _Known) -> str | None:
-    kind = _kind_of(alias)
-    if kind == "user" and known.users is not None and alias not in known.users:
+    kind = kind_of(alias)
+    if kind == "user" and known.names is not None and alias not in known.names:
         return f"`{alias}` is not under `users`; declare it there, with `adopt: true` where it exists already"
     section = _DEFINED_IN.get(kind)
-    if section is None or alias in _at(known.document, (section,)):
+    if section is None or alias in section_at(known.document, (section,)):
         return None
     remedy = f", or write a user as `{alias}@`" if kind == "host" else ""
     return f"`{alias}` is not under `{section}`; add it there{remedy}"
-
-
-def _kind_of(alias: str) -> str:
-    """Return what a name means, by Headscale's own order; of an autogroup, which."""
-    if alias == "*":
-        return "*"
-    if _is_network(re.sub(r"[\[\]]", "", alias)):
-        return "address"
-    if alias.startswith("autogroup:"):
-        return alias
-    if "@" in alias:
-        return "user"
-    return next((kind for kind in ("group", "tag") if alias.startswith(f"{kind}:")), "host")
 
 
 def _choice(kinds: frozenset[str]) -> str:
@@ -264,71 +262,19 @@ def _choice(kinds: frozenset[str]) -> str:
     return ", ".join(text for kind, text in examples.items() if kind in kinds)
 
 
-def _wrong_definitions(document: Document) -> Iterator[Problem]:
+def _wrong_definitions(document: Document, version: Version | None) -> Iterator[Problem]:
     """Check the names that a policy defines."""
+    for tag in section_at(document, ("tagOwners",)):
+        refused = tag_refused(str(tag), version) if str(tag).startswith("tag:") else None
+        if refused:
+            yield Problem(("tagOwners", str(tag)), refused)
     for section, prefix in (("groups", "group:"), ("tagOwners", "tag:")):
-        for name in _at(document, (section,)):
+        for name in section_at(document, (section,)):
             if not str(name).startswith(prefix):
                 yield Problem((section, str(name)), f"begins with `{prefix}`: write `{prefix}{name}`")
-    for name, network in _at(document, ("hosts",)).items():
-        if not _is_network(str(network)):
+    for name, network in section_at(document, ("hosts",)).items():
+        if not is_network(str(network)):
             yield Problem(("hosts", str(name)), f"`{network}` is no address or network, as `10.0.0.0/8`")
-    for route in _at(document, ("autoApprovers", "routes")):
-        if not _is_network(str(route)) or "/" not in str(route):
+    for route in section_at(document, ("autoApprovers", "routes")):
+        if not is_network(str(route)) or "/" not in str(route):
             yield Problem(("autoApprovers", "routes", str(route)), "is no network; write one as `10.0.0.0/8`")
-
-
-def policy_warnings(document: Document) -> list[str]:
-    """Return what a policy does that nobody wants without knowing: locking everybody out."""
-    if document.get("acls") is None and document.get("grants") is None:
-        # hscontrol/policy/v2/filter.go: where neither is there, everything is let through.
-        return ["the policy has no `acls`: every node reaches every port of every other; `acls: []` closes everything"]
-    rules = [rule for name in ("acls", "grants") for rule in _rules(document, name)]
-    if not rules:
-        return ["the policy has no rule under `acls` or `grants`: no node reaches any other"]
-    groups: Mapping[str, Any] = _at(document, ("groups",))
-    sources = {str(source) for rule in rules for source in _items(rule.get("src"))}
-    warnings = []
-    if not any(_is_people(source, groups) for source in sources):
-        warnings.append("no rule of the policy lets a person reach anything: every admin is locked out")
-    for name, members in groups.items():
-        if "admin" in name and not _items(members):
-            warnings.append(f"`{name}` has no members: its admins are locked out")
-        elif "admin" in name and not any(_may_be(source, name, members) for source in sources):
-            warnings.append(f"no rule lets `{name}` reach anything: its admins are locked out")
-    return warnings
-
-
-def _is_people(source: str, groups: Mapping[str, Any]) -> bool:
-    if source.startswith("group:"):
-        return bool(_items(groups.get(source)))
-    return source not in {"autogroup:tagged", "autogroup:internet"} and not source.startswith("tag:")
-
-
-def _may_be(source: str, group: str, members: object) -> bool:
-    """Return whether a source lets somebody of a group in: itself, everybody, a member, or an address that may be."""
-    everybody = {"*", "autogroup:member", "autogroup:danger-all"}
-    return source in {group, *everybody, *_items(members)} or _kind_of(source) in {"address", "host"}
-
-
-def _is_network(text: str) -> bool:
-    try:
-        ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return True
-
-
-def _at(document: Document, path: Path) -> Mapping[str, Any]:
-    value: Any = document
-    for part in path:
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value if isinstance(value, Mapping) else {}
-
-
-def _items(value: object) -> list[Any]:
-    return list(value) if isinstance(value, list | tuple) else []
-
-
-def _rules(document: Document, section: str) -> list[Mapping[str, Any]]:
-    return [rule for rule in _items(document.get(section)) if isinstance(rule, Mapping)]

@@ -1,14 +1,17 @@
 """What is refused of a policy in a preview is what real Headscales refuse; what they take is taken."""
 
 import json
+import re
+import subprocess
 
 import pytest
 
+from dynamic_providers.rules.policy import crash_hint
 from headscale_api import HeadscaleError
 from headscale_component import SpecError
 from headscale_component.spec import HeadscaleArgs
 from headscale_component.spec.policy import policy_text
-from tests.integration.conftest import running
+from tests.integration.conftest import binary, running
 
 VERSIONS = {"0.28": "v0.28.0", "0.29": "v0.29.3"}
 OLDER = {"0.26": "v0.26.1", "0.27": "v0.27.1"}
@@ -43,6 +46,10 @@ GOOD = {
     "an address of version 6": acl(dst=["fd7a:115c:a1e0::1:22"]),
     "login": ssh(),
     "login by check": ssh(action="check", checkPeriod="12h", users=["autogroup:nonroot", "root"]),
+    "a protocol without ports": acl(proto="icmp", dst=["web:*", "10.0.0.0/8:*"]),
+    "login on one's own machine": ssh(src=["alice@"], dst=["alice@"]),
+    "login of tags": ssh(src=["tag:a"], dst=["autogroup:tagged", "tag:b"]),
+    "login by check once a week": ssh(action="check", checkPeriod="168h"),
     "login on own devices": ssh(src=["autogroup:member"], dst=["autogroup:self"]),
     "approvers": {
         **NAMES,
@@ -78,22 +85,61 @@ BAD = {
     "login everywhere": ssh(dst=["*"]),
     "login of a host": ssh(src=["web"]),
     "a list where a rule has to be": {"acls": [["*"]]},
+    "a port of ICMP": acl(proto="icmp", dst=["tag:a:22"]),
+    "a port of a protocol by number": acl(proto="47", dst=["*:22"]),
+    "a check for no time": ssh(action="check", checkPeriod=""),
+    "a check that is over before": ssh(action="check", checkPeriod="-1h"),
+    "a tag on people's machines": ssh(src=["group:a", "tag:a"], dst=["autogroup:member", "autogroup:tagged"]),
+    "a tag on one's machine": ssh(src=["tag:a"], dst=["alice@"]),
+    "a group on one's machine": ssh(src=["group:a"], dst=["alice@"]),
+    "everybody and a tag on own machines": ssh(src=["autogroup:member", "tag:a"], dst=["autogroup:self"]),
+}
+OF_28_ALONE = {
+    "a login as whoever": ssh(users=["*"]),
+    "a login as nobody": ssh(users=[]),
+    "a login without a name": ssh(users=[""]),
+    "a check every day": ssh(action="check", checkPeriod="1d"),
+    "a check every week": ssh(action="check", checkPeriod="1w"),
+    "a check every 200 hours": ssh(action="check", checkPeriod="200h"),
+    "a period without a check": ssh(checkPeriod="12h"),
+    "a tag on own machines": acl(src=["autogroup:member", "tag:a"], dst=["autogroup:self:*"]),
+    "tagged ones on own machines": acl(src=["autogroup:tagged"], dst=["autogroup:self:*"]),
+    "a host on own machines": acl(src=["web"], dst=["autogroup:self:*"]),
+    "an address on own machines": acl(src=["100.64.0.1"], dst=["autogroup:self:*"]),
+    "a tag with a digit first": {"tagOwners": {"tag:3d": ["alice@"]}, "acls": [OPEN]},
+    "a tag without a name": {"tagOwners": {"tag:": ["alice@"]}, "acls": [{**OPEN, "src": ["tag:"]}]},
+}
+"""What a stored policy may hold, and 0.29 does not start with."""
+OF_29_ALONE = {
+    "a check each time": ssh(action="check", checkPeriod="always"),
+    "a check by halves": ssh(action="check", checkPeriod="1.5h"),
+    "a login as a group": ssh(users=["autogroup:member"]),
+    "everybody, as a source": acl(src=["autogroup:danger-all"]),
 }
 BAD_SINCE_29 = {
     "a grant of nothing": {**NAMES, "grants": [{"src": ["*"], "dst": ["tag:a"]}]},
     "a grant through a group": {**NAMES, "grants": [{"src": ["*"], "dst": ["*"], "ip": ["*"], "via": ["group:a"]}]},
     "a grant with ports in the wrong place": {**NAMES, "grants": [{"src": ["*"], "dst": ["tag:a:22"], "ip": ["*"]}]},
     "attributes of a machine's user": {**NAMES, "nodeAttrs": [{"target": ["autogroup:nonroot"], "attr": ["a"]}]},
+    "everybody's own machines, granted": {
+        **NAMES,
+        "grants": [{"src": ["*"], "dst": ["autogroup:self"], "ip": ["*"]}],
+    },
     "a test without a port": {**acl(), "tests": [{"src": "alice@", "accept": ["tag:a"]}]},
 }
 
 
-def ours(version, policy):
+def ours(version, policy, users=None):
     """Return the policy as it would be stored, or what is said against it."""
     config = {"server_url": "https://vpn.example.com"}
     try:
         spec = HeadscaleArgs.model_validate(
-            {"version": (VERSIONS | OLDER)[version], "config": config, "users": {"alice": {}}, "policy": policy}
+            {
+                "version": (VERSIONS | OLDER)[version],
+                "config": config,
+                "users": users or {"alice": {}},
+                "policy": policy,
+            }
         )
     except SpecError as error:
         return None, str(error)
@@ -138,12 +184,26 @@ def test_what_is_new_is_taken_from_its_version_on(server, policy):
     assert (theirs(server, text or json.dumps(policy)) is None) is (server.version == "0.29")
 
 
+@pytest.mark.parametrize("policy", OF_28_ALONE.values(), ids=OF_28_ALONE)
+def test_what_0_29_gave_up_is_refused(server, policy):
+    assert (ours(server.version, policy)[1] is None) is (server.version == "0.28")
+    assert (theirs(server, json.dumps(policy)) is None) is (server.version == "0.28")
+
+
+@pytest.mark.parametrize("policy", OF_29_ALONE.values(), ids=OF_29_ALONE)
+def test_what_0_29_brought_is_refused_before(server, policy):
+    assert (ours(server.version, policy)[1] is None) is (server.version == "0.29")
+    assert (theirs(server, json.dumps(policy)) is None) is (server.version == "0.29")
+
+
 @pytest.mark.parametrize("policy", BAD_SINCE_29.values(), ids=BAD_SINCE_29)
 def test_a_mistake_in_what_is_new_is_refused(server, policy):
     assert ours(server.version, policy)[1] is not None
     assert theirs(server, json.dumps(policy)) is not None
 
 
+OLD_NAMES = {"groups": {"group:a": ["alice@"]}, "tagOwners": {"tag:a": ["alice@"]}}
+LOGIN = {"action": "accept", "src": ["group:a"], "dst": ["tag:a"], "users": ["root"]}
 OF_OLDER = {
     "approvers": {
         "tagOwners": {"tag:router": ["alice@"]},
@@ -151,6 +211,9 @@ OF_OLDER = {
         "autoApprovers": {"routes": {"10.0.0.0/8": ["tag:router", "alice@"]}, "exitNode": ["tag:router"]},
     },
     "login everywhere": {"ssh": [{"action": "accept", "src": ["alice@"], "dst": ["*"], "users": ["root"]}]},
+    "a group on one's machine": {**OLD_NAMES, "ssh": [{**LOGIN, "dst": ["alice@"]}]},
+    "a tag on one's machine": {**OLD_NAMES, "ssh": [{**LOGIN, "src": ["tag:a"], "dst": ["alice@"]}]},
+    "a check every day": {**OLD_NAMES, "ssh": [{**LOGIN, "action": "check", "checkPeriod": "1d", "users": ["*"]}]},
 }
 BAD_OF_OLDER = {
     "a tag of a tag": {"tagOwners": {"tag:a": ["alice@"], "tag:b": ["tag:a"]}, "acls": [OPEN]},
@@ -175,6 +238,63 @@ def test_what_older_ones_take_is_taken(older, policy):
 @pytest.mark.parametrize("policy", BAD_OF_OLDER.values(), ids=BAD_OF_OLDER)
 def test_what_older_ones_do_not_know_is_refused(older, policy):
     assert ours(older.version, policy)[1] is not None
+
+
+OF_27 = {
+    name: {**OLD_NAMES, "acls": [{**OPEN, **changes}]}
+    for name, changes in {
+        "people": {"src": ["autogroup:member"]},
+        "tagged ones": {"dst": ["autogroup:tagged:22"]},
+        "own machines": {"src": ["alice@"], "dst": ["autogroup:self:*"]},
+    }.items()
+}
+
+
+@pytest.mark.parametrize("policy", OF_27.values(), ids=OF_27)
+def test_groups_of_0_27_are_refused_before(older, policy):
+    assert (ours(older.version, policy)[1] is None) is (older.version == "0.27")
+    assert (theirs(older, json.dumps(policy)) is None) is (older.version == "0.27")
+
+
+TWO_OF_A_NAME = {
+    "alice": {"email": "bob@example.com"},
+    "bob@example.com": {},
+    "carl": {"email": "c@example.com"},
+    "dora": {"email": "c@example.com"},
+}
+AMBIGUOUS = {"bob@example.com": "write `alice@`", "c@example.com": "write `carl@` or `dora@`"}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_name_of_two_users_is_refused(tmp_path, version):
+    with running(version, tmp_path) as server:
+        with server.client() as client:
+            for name, user in TWO_OF_A_NAME.items():
+                client.create_user(name, email=user.get("email") or "")
+        for name in ("alice@", "carl@", *AMBIGUOUS):
+            policy = {"acls": [{**OPEN, "src": [name]}]}
+            said = ours(version, policy, users=TWO_OF_A_NAME)[1]
+            remedy = AMBIGUOUS.get(name) if version == "0.29" else None
+            assert (said is None) is (remedy is None)
+            assert remedy is None or remedy in said
+            assert (theirs(server, json.dumps(policy)) is None) is (remedy is None)
+
+
+def test_a_stored_policy_that_crashes_is_mended(tmp_path):
+    """The hint's command is what brings a Headscale back that does not start with what its predecessor stored."""
+    with running("0.28", tmp_path) as server:
+        assert theirs(server, json.dumps(OF_28_ALONE["a check every day"])) is None
+    command = [binary("0.29"), "--config", str(tmp_path / "config.yaml")]
+    crashed = subprocess.run([*command, "serve"], capture_output=True, text=True, check=False, timeout=30)
+    hint = crash_hint(crashed.stdout + crashed.stderr)
+    way_out = re.search(r"`headscale (policy set [^`]*)`", hint)[1].split()
+    (tmp_path / "policy.hujson").write_text(json.dumps(acl()))
+
+    subprocess.run([*command, *way_out], capture_output=True, check=True, timeout=30, cwd=tmp_path)
+
+    assert "refuses the policy in its database" in hint
+    with running("0.29", tmp_path) as server, server.client() as client:
+        assert json.loads(client.get_policy()) == acl()
 
 
 CAPITALS = """{

@@ -67,7 +67,7 @@ def nodes_join(headscale):
     headscale.cli("nodes", "tag", "-i", "2", "-t", "tag:db")
 
 
-def test_tests_without_nodes_wait_and_the_rest_is_stored(headscale, provider, said):
+def test_tests_without_nodes_are_left_out(headscale, provider, said):
     made = provider.create(props(DECLARED))
 
     assert stored(headscale) == {**PLAIN, "tests": [RUN_NOW]}
@@ -90,7 +90,7 @@ def test_tests_are_stored_once_nodes_have_joined(headscale, provider, said):
     assert provider.diff("policy", updated.outs, props(DECLARED)).changes is False
 
 
-def test_a_test_that_fails_refuses_the_change_and_is_named(headscale, provider, said):
+def test_a_failing_test_refuses_and_is_named(headscale, provider, said):
     made = provider.create(props(DECLARED))
     nodes_join(headscale)
     before = stored(headscale)
@@ -102,7 +102,7 @@ def test_a_test_that_fails_refuses_the_change_and_is_named(headscale, provider, 
     assert stored(headscale) == before
 
 
-def test_a_test_that_fails_without_nodes_refuses_the_policy(headscale, provider, said):
+def test_a_test_that_fails_without_nodes_refuses(headscale, provider, said):
     wrong = {**DECLARED, "tests": [RUN_LATER, {"src": "100.64.0.77", "accept": ["100.64.0.78:22"]}]}
 
     assert "expected ALLOWED, got DENIED" in provider.check({}, props(wrong)).failures[0].reason
@@ -110,7 +110,7 @@ def test_a_test_that_fails_without_nodes_refuses_the_policy(headscale, provider,
         provider.create(props(wrong))
 
 
-def test_a_run_that_was_killed_after_storing_is_repeated(headscale, provider, said):
+def test_a_run_killed_after_storing_is_repeated(headscale, provider, said):
     provider.create(props(DECLARED))
 
     assert provider.create(props(DECLARED)).outs["tests_skipped"] == SKIPPED
@@ -150,7 +150,7 @@ def test_a_preview_says_that_tests_wait_for_nodes(provider, said):
     assert "its tests need nodes" in said[0]
 
 
-def test_a_policy_is_stored_in_a_database_that_is_new(headscale, provider, said):
+def test_a_policy_goes_into_a_new_database(headscale, provider, said):
     """The state may know it from another one."""
     provider.update("policy", {"policy": "{}"}, props(PLAIN))
 

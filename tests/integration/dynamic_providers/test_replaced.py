@@ -116,7 +116,7 @@ def test_a_replaced_key_is_rotated_in_its_secret(channel, kind, runs):
 
 
 @KEYS
-def test_a_key_whose_making_was_killed_before_the_state_is_revoked(channel, kind):
+def test_a_killed_runs_key_is_revoked(channel, kind):
     nothing = there(channel)
     a_provider(kind, channel).create(dict(PROPS[kind]))
 
@@ -127,7 +127,7 @@ def test_a_key_whose_making_was_killed_before_the_state_is_revoked(channel, kind
     assert there(channel) == nothing
 
 
-def test_a_replaced_api_key_is_good_until_the_overlap_ends(channel):
+def test_a_replaced_api_key_stays_for_the_overlap(channel):
     props = {**PROPS[ApiKeyProvider], "overlap": "5m"}
     first = a_provider(ApiKeyProvider, channel).create(dict(props))
     provider = another_run(channel, ApiKeyProvider)
@@ -140,7 +140,7 @@ def test_a_replaced_api_key_is_good_until_the_overlap_ends(channel):
     assert datetime.fromisoformat(second.outs["retire_at"]) > datetime.now(UTC)
 
 
-def test_an_api_key_of_an_earlier_version_is_replaced_too(channel):
+def test_an_api_key_of_before_is_replaced(channel):
     props = PROPS[ApiKeyProvider]
     first = a_provider(ApiKeyProvider, channel).create(dict(props))
     store = channel.secrets("any")

@@ -388,7 +388,7 @@ def test_a_key_that_is_over_is_not_taken_for_a_good_one(headscale):
         assert pre_auth_key.create(client, store, a_key(), later).key_id != old.key_id
 
 
-def test_a_secret_whose_lifetime_is_written_otherwise_is_right(headscale):
+def test_a_lifetime_written_otherwise_is_right(headscale):
     with headscale.client() as client:
         client.create_user("alice")
         store, now = MemoryStore(), datetime.now(UTC)

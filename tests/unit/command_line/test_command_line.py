@@ -39,6 +39,16 @@ GOOD = """config:
 """
 
 
+POLICY = """      policy:
+        tagOwners: {"tag:3d": []}
+        acls:
+          - {action: accept, src: ["tag:3d"], dst: ["*:*"]}
+          - {action: accept, src: [10.0.0.0/8], dst: ["autogroup:self:*"]}
+        ssh:
+          - {action: check, src: [autogroup:member], dst: ["tag:3d"], users: ["*"], checkPeriod: 7d}
+"""
+
+
 @pytest.mark.parametrize("path", STACKS, ids=lambda path: path.stem)
 def test_the_stacks_of_this_repository_are_valid(path, capsys):
     assert main(["validate", str(path)]) == 0
@@ -154,6 +164,14 @@ def test_an_upgrade_shows_what_changes_in_the_configuration(project, capsys):
         ("v0.27.1", "", "! version: goes back"),
         ("0.30", "", "! version: `0.30` is no exact version"),
         ("v0.30.0", "", "! version: skips 0.29"),
+        ("v0.29.3", POLICY, "! policy.ssh[0].users[0]: `*` is no user to Headscale 0.29 and newer"),
+        (
+            "v0.29.3",
+            POLICY,
+            "! policy.ssh[0].checkPeriod: `7d` is no time to Headscale 0.29",
+        ),
+        ("v0.29.3", POLICY, "! policy.acls[0].src[0]: `tag:3d` has no letter behind `tag:`"),
+        ("v0.29.3", POLICY, "! policy.acls[1].src[0]: `10.0.0.0/8` has no machines of its own"),
     ],
 )
 def test_an_upgrade_that_breaks_says_what_and_fails(project, capsys, version, more, says):

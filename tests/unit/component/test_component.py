@@ -10,6 +10,7 @@ import yaml
 
 from headscale_component import Headscale, HeadscaleArgs, SpecError, load_instances
 from headscale_component.render import SUFFIX, documents
+from headscale_component.spec.resource_names import names_of
 from headscale_component.stack_config import sealed
 
 README = (Path(__file__).parents[3] / "README.md").read_text()
@@ -66,6 +67,21 @@ def test_an_instance_is_these_resources_and_no_more(declared):
         ("vpn-ui-api-key", "ApiKey"),
         ("vpn-policy", "Policy"),
     }
+
+
+def test_names_of_all_repeated_kinds_are_checked(declared):
+    key = {"tags": ["tag:a"]}
+    whole = {
+        **SMALLEST,
+        "users": {"a": {}, "b": {}},
+        "apiKeys": {"c": {}, "d": {}},
+        "preAuthKeys": {"e": key, "f": key},
+    }
+    made = declared(lambda: Headscale("vpn", whole))
+
+    kinds = [kind for _, kind in made]
+    several = {(kind, name) for name, kind in made if kinds.count(kind) > 1}
+    assert several == {(kind, name) for kind, name, _ in names_of("vpn", whole)}
 
 
 def test_the_program_of_the_readme_declares_what_it_says(declared):

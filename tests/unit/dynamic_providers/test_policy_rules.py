@@ -32,6 +32,14 @@ def test_another_crash_has_no_hint_of_policies(log):
     assert policy.crash_hint(log) is None
 
 
+def test_a_refusal_is_told_in_a_line():
+    refusal = "multiple errors:\n\ttest(s) failed:\na@ -> b:1: expected DENIED, got ALLOWED\nc@: no\n"
+
+    assert policy.in_a_line(refusal) == (
+        "multiple errors: test(s) failed: a@ -> b:1: expected DENIED, got ALLOWED; c@: no"
+    )
+
+
 def test_tags_that_lose_their_owner_are_told(monkeypatch):
     said = []
     monkeypatch.setattr("pulumi.log.info", said.append)

@@ -300,3 +300,10 @@ def test_the_public_names_are_these_and_need_no_pulumi_until_they_are_used():
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=REPOSITORY)
 
     assert said.stdout.split() == ["False", "True"]
+
+
+def test_equal_durations_make_the_same_template():
+    hours = the_pod(an_instance(apiKey={"expiration": "2160h", "rotationBuffer": "240h"}))
+    days = the_pod(an_instance(apiKey={"expiration": "90d", "rotationBuffer": "10d"}))
+
+    assert hours == days

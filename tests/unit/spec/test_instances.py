@@ -442,3 +442,49 @@ def test_a_name_with_nothing_behind_it_says_all_there_is_to_say():
     spec = load_instances({"vpn": an_instance(users={"alice": None}, apiKeys={"ui": None})})["vpn"]
 
     assert (set(spec.users), set(spec.api_keys)) == ({"alice"}, {"ui"})
+
+
+METRICS = "vpn-metrics: makes Service `vpn-metrics`, as `vpn` does"
+MET = {
+    "preauth keys": (("team", "a-runner"), ("team-a", "runner"), "PreAuthKey `team-a-runner`"),
+    "users": (("vpn", "test-bob"), ("vpn-test", "bob"), "User `vpn-test-bob`"),
+    "API keys": (("team", "a-ui"), ("team-a", "ui"), "ApiKey `team-a-ui-api-key`"),
+}
+SECTIONS = {"preauth keys": "preAuthKeys", "users": "users", "API keys": "apiKeys"}
+
+
+@pytest.mark.parametrize("what", MET)
+def test_resources_with_one_urn_are_named(what):
+    (one, its), (other, others), resource = MET[what]
+    section = SECTIONS[what]
+    entry = {"tags": ["tag:ci"]} if section == "preAuthKeys" else {}
+    first = {**an_instance(), "namespace": "a", section: {its: entry}}
+    second = {**an_instance(), "namespace": "b", section: {others: entry}}
+
+    with pytest.raises(SpecError) as refused:
+        load_instances({one: first, other: second})
+
+    (problem,) = [str(problem) for problem in refused.value.problems]
+    where = f"headscale:instances.{other}.{section}.{others}"
+    assert problem.startswith(f"{where}: makes {resource}, as `{one}.{section}.{its}` does")
+    assert "rename the one of them that is not deployed yet" in problem
+
+
+def test_an_instance_named_as_anothers_metrics_is_refused():
+    with pytest.raises(SpecError, match=METRICS):
+        load_instances({"vpn": an_instance(namespace="a"), "vpn-metrics": an_instance(namespace="b")})
+
+
+def test_an_alias_that_is_anothers_name_is_refused():
+    one = an_instance(namespace="a", users={"carol": {"renamedFrom": "test-bob"}})
+    two = an_instance(namespace="b", users={"bob": {}})
+
+    with pytest.raises(SpecError, match=r"makes User `vpn-test-bob`, as `vpn.users.carol.renamedFrom` does"):
+        load_instances({"vpn": one, "vpn-test": two})
+
+
+def test_names_that_only_begin_alike_are_taken():
+    one = an_instance(namespace="a", users={"bob": {}}, preAuthKeys={"bob": {"user": "bob"}}, apiKeys={"ui": None})
+    two = an_instance(namespace="b", users={"bob": {}}, preAuthKeys={"bob": {"user": "bob"}})
+
+    assert set(load_instances({"vpn": one, "vpn-test": two})) == {"vpn", "vpn-test"}

@@ -5,8 +5,10 @@ import json
 import pytest
 
 from headscale_api import hujson
+from headscale_component.spec import HeadscaleArgs
 from headscale_component.spec.policy import PolicySpec, policy_document, policy_text
-from headscale_component.spec.policy_rules import policy_problems, policy_warnings
+from headscale_component.spec.policy_rules import policy_problems
+from headscale_component.spec.policy_warnings import policy_warnings
 
 FILE = """{
   // who owns what
@@ -103,3 +105,36 @@ LETS_IN = {"the group": "group:admin", "its member": "alice@", "every person": "
 @pytest.mark.parametrize("source", LETS_IN.values(), ids=LETS_IN)
 def test_a_policy_that_lets_its_admins_in_is_not(source):
     assert policy_warnings({**hujson.parse(FILE), "acls": [{**ALL, "src": [source]}]}) == []
+
+
+LOGIN = {
+    "issuer": "https://id.example.com",
+    "client_id": "h",
+    "client_secret": {"secretKeyRef": {"name": "o", "key": "s"}},
+}
+NAMED = {"groups": {"group:a": ["ada@"]}, "acls": [{**ALL, "src": ["group:a"], "dst": ["bob@example.com:22"]}]}
+MADE_HERE = {"ada": {}, "bob": {"email": "bob@example.com"}}
+LOGINS = {
+    "users made here": ({}, "the policy names `ada@`, `bob@example.com`, made here"),
+    "one that is adopted": ({"users": {"ada": {"adopt": True}, "bob": {}}}, None),
+    "all adopted": ({"adoptUsers": True}, None),
+    "an older version": ({"version": "v0.28.0"}, None),
+    "nobody logs in": ({"config": {"server_url": "https://vpn.example.com"}}, None),
+}
+
+
+@pytest.mark.parametrize(("changes", "warning"), LOGINS.values(), ids=LOGINS)
+def test_an_ambiguous_login_is_warned_about(changes, warning):
+    instance = HeadscaleArgs.model_validate(
+        {
+            "version": "v0.29.3",
+            "config": {"server_url": "https://vpn.example.com", "oidc": LOGIN},
+            "users": MADE_HERE,
+            "policy": NAMED,
+            **changes,
+        }
+    )
+
+    said = policy_warnings(policy_document(instance.policy), instance)
+
+    assert (said == []) if warning is None else (warning in said[0])

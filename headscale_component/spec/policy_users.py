@@ -1,0 +1,48 @@
+"""How a policy names users: by name, by e-mail address, or by the id at their identity provider.
+
+Headscale takes one `@` off the end of a name, and asks for one somewhere (hscontrol/policy/v2/types.go, `resolveUser`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from headscale_component.spec.policy_parts import Version
+
+UNIQUE_SINCE: Version = (0, 29)
+"""From here on a name that two users bear is refused; before, the first one is meant."""
+
+
+def names_of(users: Mapping[str, Any]) -> Iterator[str]:
+    """Yield every name by which a policy may call the declared users."""
+    for name, user in users.items():
+        for its in filter(None, (str(name), _email(user))):
+            yield f"{its}@"
+            if "@" in its:
+                yield its
+
+
+def bearers(alias: str, users: Mapping[str, Any]) -> list[str]:
+    """Return the declared users whom a name in a policy means."""
+    token = alias.removesuffix("@")
+    return [str(name) for name, user in users.items() if token in (str(name), _email(user))]
+
+
+def ambiguous(alias: str, users: Mapping[str, Any], version: Version | None) -> str | None:
+    """Return what is wrong with a name that two declared users bear, None for nothing."""
+    found = bearers(alias, users)
+    if len(found) < 2 or version is None or version < UNIQUE_SINCE:  # noqa: PLR2004 - one is right
+        return None
+    clear = [f"`{name}@`" for name in found if bearers(f"{name}@", users) == [name]]
+    remedy = f"write {' or '.join(clear)}" if clear else "rename one of them"
+    several = " and ".join(f"`{name}`" for name in found)
+    return (
+        f"`{alias}` is the name or the e-mail address of {several}, which Headscale 0.29 and newer refuse; {remedy}, "
+        "or give them e-mail addresses of their own"
+    )
+
+
+def _email(user: object) -> str | None:
+    email = user.get("email") if isinstance(user, Mapping) else getattr(user, "email", None)
+    return str(email) if email else None

@@ -1,0 +1,76 @@
+"""What a policy does that nobody wants without knowing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from headscale_component.spec.policy import Document
+from headscale_component.spec.policy_parts import items_of, kind_of, rules_in, section_at
+from headscale_component.spec.policy_rules import users_named_in
+from headscale_component.spec.policy_users import UNIQUE_SINCE, bearers
+from headscale_component.versions import minor_version
+
+if TYPE_CHECKING:
+    from headscale_component.spec.instance import HeadscaleArgs
+
+
+def policy_warnings(document: Document, instance: HeadscaleArgs | None = None) -> list[str]:
+    """Return what a policy does that nobody wants without knowing: locking everybody out, now or after a login.
+
+    Args:
+        document: The policy.
+        instance: The instance that it is of, where that is known.
+    """
+    return [*_locks_out(document), *(_may_become_two(document, instance) if instance else ())]
+
+
+def _may_become_two(document: Document, instance: HeadscaleArgs) -> Iterator[str]:
+    """Find names of users made here that somebody who logs in may have too: 0.29 refuses a name of two users."""
+    oidc, version = instance.config.oidc, minor_version(instance.version)
+    if oidc is None or version is None or version < UNIQUE_SINCE:
+        return
+    made_here = {
+        name: user
+        for name, user in instance.users.items()
+        if not (instance.adopt_users if user.adopt is None else user.adopt)
+    }
+    named = sorted({alias for _, alias in users_named_in(document) if bearers(alias, made_here)})
+    if named:
+        yield (
+            f"the policy names {', '.join(f'`{alias}`' for alias in named)}, made here: where somebody of that name or "
+            "e-mail address logs in by OIDC, Headscale finds two users, refuses the policy, and does not start again; "
+            "leave people who log in out of `users`, and name them by their e-mail address or their id at the provider"
+        )
+
+
+def _locks_out(document: Document) -> list[str]:
+    if document.get("acls") is None and document.get("grants") is None:
+        # hscontrol/policy/v2/filter.go: where neither is there, everything is let through.
+        return ["the policy has no `acls`: every node reaches every port of every other; `acls: []` closes everything"]
+    rules = [rule for name in ("acls", "grants") for rule in rules_in(document, name)]
+    if not rules:
+        return ["the policy has no rule under `acls` or `grants`: no node reaches any other"]
+    groups: Mapping[str, Any] = section_at(document, ("groups",))
+    sources = {str(source) for rule in rules for source in items_of(rule.get("src"))}
+    warnings = []
+    if not any(_is_people(source, groups) for source in sources):
+        warnings.append("no rule of the policy lets a person reach anything: every admin is locked out")
+    for name, members in groups.items():
+        if "admin" in name and not items_of(members):
+            warnings.append(f"`{name}` has no members: its admins are locked out")
+        elif "admin" in name and not any(_may_be(source, name, members) for source in sources):
+            warnings.append(f"no rule lets `{name}` reach anything: its admins are locked out")
+    return warnings
+
+
+def _is_people(source: str, groups: Mapping[str, Any]) -> bool:
+    if source.startswith("group:"):
+        return bool(items_of(groups.get(source)))
+    return source not in {"autogroup:tagged", "autogroup:internet"} and not source.startswith("tag:")
+
+
+def _may_be(source: str, group: str, members: object) -> bool:
+    """Return whether a source lets somebody of a group in: itself, everybody, a member, or an address that may be."""
+    everybody = {"*", "autogroup:member", "autogroup:danger-all"}
+    return source in {group, *everybody, *items_of(members)} or kind_of(source) in {"address", "host"}

@@ -45,14 +45,17 @@ def get_user(
     return _read(connection, look, after)
 
 
-def list_nodes(connection: HeadscaleConnection, *, user: str | None = None) -> pulumi.Output[list[Node]]:
+def list_nodes(
+    connection: HeadscaleConnection, *, user: str | None = None, after: Sequence[pulumi.CustomResource] = ()
+) -> pulumi.Output[list[Node]]:
     """Return the nodes of a tailnet: all, or those of a user.
 
     Args:
         connection: The Headscale.
         user: The user's name.
+        after: Resources that are to be there first.
     """
-    return _read(connection, lambda client: client.list_nodes(user))
+    return _read(connection, lambda client: client.list_nodes(user), after)
 
 
 def get_policy(connection: HeadscaleConnection, *, after: Sequence[pulumi.CustomResource] = ()) -> pulumi.Output[str]:

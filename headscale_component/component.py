@@ -70,7 +70,8 @@ class Headscale(pulumi.ComponentResource):
     """The Secrets of the declared preauth keys, by the keys' names."""
 
     connection: HeadscaleConnection
-    """The admin channel; give it as `provider` to users and keys that a program adds by itself."""
+    """The admin channel; give it as `provider` to resources that a program declares by itself, which depend on this
+    component, for the channel is there before the instance runs."""
 
     def __init__(
         self,
@@ -218,15 +219,15 @@ class Headscale(pulumi.ComponentResource):
 
     def get_user(self, name: str) -> pulumi.Output[HeadscaleUser]:
         """Return a user of the running Headscale, whoever made it, once the declared ones are there; see `get_user`."""
-        return lookup.get_user(self.connection, name, after=[*self._users.values()])
+        return lookup.get_user(self.connection, name, after=[self._rollout, *self._users.values()])
 
     def list_nodes(self, *, user: str | None = None) -> pulumi.Output[list[Node]]:
         """Return the nodes of the tailnet, or those of a user; see `list_nodes`."""
-        return lookup.list_nodes(self.connection, user=user)
+        return lookup.list_nodes(self.connection, user=user, after=[self._rollout])
 
     def get_policy(self) -> pulumi.Output[str]:
         """Return the policy in force as HuJSON, once the declared one is; see `get_policy`."""
-        return lookup.get_policy(self.connection, after=[self.policy] if self.policy else [])
+        return lookup.get_policy(self.connection, after=[self.policy or self._rollout])
 
     def _declare_policy(self) -> Policy | None:
         """Declare the policy, and also that there is none: its removal is then a change that the preview shows."""

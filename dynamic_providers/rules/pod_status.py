@@ -27,9 +27,9 @@ def pod_problem(pod: Object) -> str:
         return f"{where} is being deleted"
     if (unscheduled := condition(pod, "PodScheduled")) and unscheduled.get("status") == "False":
         return f"{where} cannot be scheduled: {_short(unscheduled.get('message'))}"
-    for container in (*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])):
-        if problem := _container_problem(namespace, name, container):
-            return problem
+    containers = _in_order_of_weight(pod)
+    if problem := next(filter(None, (_container_problem(namespace, name, its) for its in containers)), ""):
+        return problem
     if is_ready(pod):
         return ""
     reason = _short(status.get("message") or status.get("reason"))
@@ -77,15 +77,41 @@ def _event_time(event: Object) -> str:
     return str(series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime") or "")
 
 
+def _in_order_of_weight(pod: Object) -> list[Object]:
+    """Return the statuses of the containers: those that end before those that wait, and these before those that run.
+
+    Of those alike, the first that is declared comes first: the others may wait for it.
+    """
+    declared = [its["name"] for its in pod.get("spec", {}).get("containers", [])]
+    status = pod.get("status", {})
+    containers = sorted(
+        status.get("containerStatuses", []),
+        key=lambda its: declared.index(its["name"]) if its["name"] in declared else len(declared),
+    )
+
+    def weight(container: Object) -> int:
+        if _crash(container):
+            return 0
+        return 1 if "waiting" in container.get("state", {}) else 2
+
+    return sorted([*status.get("initContainerStatuses", []), *containers], key=weight)
+
+
+def _crash(container: Object) -> Object:
+    """Return how a container ended that does not stay up, empty where it does."""
+    state = container.get("state", {})
+    ended: Object = state.get("terminated") or container.get("lastState", {}).get("terminated") or {}
+    in_loop = (state.get("waiting") or {}).get("reason") == "CrashLoopBackOff"
+    failed = ended.get("exitCode", _ENDED_WELL) != _ENDED_WELL and not container.get("ready")
+    return ended or {"exitCode": "unknown"} if in_loop else ended if failed else {}
+
+
 def _container_problem(namespace: str, pod: str, container: Object) -> str:
     where = f"container `{container['name']}` of pod {namespace}/{pod}"
     logs = f"`kubectl logs {pod} -n {namespace} -c {container['name']}`"
     state = container.get("state", {})
     waiting = state.get("waiting") or {}
-    ended = state.get("terminated") or container.get("lastState", {}).get("terminated") or {}
-    if waiting.get("reason") == "CrashLoopBackOff" or (
-        ended and ended.get("exitCode") != _ENDED_WELL and not container.get("ready")
-    ):
+    if ended := _crash(container):
         said = str(ended.get("message") or "").strip()[-_LONGEST_MESSAGE:]
         return f"{where} crashes (exit code {ended.get('exitCode')}): {said}; see {logs[:-1]} --previous`"
     if waiting and waiting.get("reason") not in {"ContainerCreating", "PodInitializing"}:

@@ -33,6 +33,13 @@ def pod(*containers, revision="vpn-new", ready=True, deleted=False, **status):
     }
 
 
+def test_container_declared_first_is_told_first():
+    waiting = pod(container("apikey-manager", ready=False), container(ready=False), ready=False)
+    waiting["spec"] = {"containers": [{"name": "headscale"}, {"name": "apikey-manager"}]}
+
+    assert pod_problem(waiting).startswith("container `headscale` of")
+
+
 def event(name, message, *, reason="FailedCreate", kind="Warning", at="2026-11-25T00:00:00Z"):
     return {
         "involvedObject": {"name": name},
@@ -63,6 +70,20 @@ NOT_DONE = {
         stateful_set(),
         pod(CRASHED, ready=False),
         "exit code 1): FATAL: cannot fetch relay map; see `kubectl",
+    ),
+    "a crash loop, for which the sidecar waits": (
+        stateful_set(),
+        pod(container("apikey-manager", ready=False), CRASHED, ready=False),
+        "container `headscale` of pod headscale/vpn-0 crashes (exit code 1)",
+    ),
+    "a container that runs again after a crash": (
+        stateful_set(),
+        pod(
+            container("apikey-manager", ready=False),
+            container(ready=False, last={"terminated": {"exitCode": 1, "message": "FATAL"}}),
+            ready=False,
+        ),
+        "container `headscale` of pod headscale/vpn-0 crashes (exit code 1): FATAL",
     ),
     "a crash loop that was ready for an instant": (
         stateful_set(),

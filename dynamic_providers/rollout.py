@@ -41,7 +41,8 @@ class RolloutProvider(HeadscaleProvider):
                 raise RolloutError(f"{meaning}; {rules.consent_to_move(old)}")
             pulumi.log.warn(meaning)
             return DiffResult(changes=True, replaces=["namespace"])
-        if problem := _shrinks(olds, news) or _changes_class(olds, news):
+        # Before there is a claim, nothing of it is fixed.
+        if olds.get("claim") and (problem := _shrinks(olds, news) or _changes_class(olds, news)):
             raise RolloutError(problem)
         followed = bool(changed(_FOLLOWED, olds, news)) or olds.get("is_settled") is False
         noted = changed(("ready_timeout", "retain", "server", "abandon_data"), olds, news)
@@ -87,7 +88,7 @@ class RolloutProvider(HeadscaleProvider):
 
     def _moves(self, olds: Props, news: Props) -> bool:
         """Return whether another database will answer."""
-        if olds.get("namespace") != news.get("namespace"):
+        if changed(("namespace", "instance"), olds, news):
             return True
         if not changed(("server",), olds, news) or not olds.get("claim"):
             return False

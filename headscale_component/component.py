@@ -73,6 +73,8 @@ class Headscale(pulumi.ComponentResource):
         name: str,
         args: HeadscaleArgs | Mapping[str, Any],
         opts: pulumi.ResourceOptions | None = None,
+        *,
+        instance: str | None = None,
     ) -> None:
         """Declare an instance.
 
@@ -80,6 +82,8 @@ class Headscale(pulumi.ComponentResource):
             name: The instance's name, which its objects in the cluster bear.
             args: The instance; a mapping is checked as the stack YAML is.
             opts: Options; `provider` may be a Kubernetes provider, none is made here.
+            instance: The instance's name in the cluster, where `name` has to be another: Pulumi takes each name once,
+                and instances in other namespaces or clusters may have one name.
 
         Raises:
             SpecError: With every problem at once, before anything is declared.
@@ -87,12 +91,13 @@ class Headscale(pulumi.ComponentResource):
         spec = HeadscaleArgs.model_validate(args)
         super().__init__("headscale:index:Headscale", name, {}, opts)
         self._name, self._spec = name, spec
+        self._instance = instance or name
         self._users: dict[str, User] = {}
 
         self.namespace = spec.namespace
         self.server_url = pulumi.Output.from_input(spec.config.server_url)
-        self.service_name = name
-        self.metrics_service_name = names.metrics_service(name)
+        self.service_name = self._instance
+        self.metrics_service_name = names.metrics_service(self._instance)
         self.api_key_secret_name = spec.api_key.secret_name if spec.api_key.auto_manage else None
 
         if is_newer_than_known(spec.version):
@@ -241,17 +246,19 @@ class Headscale(pulumi.ComponentResource):
         Returns:
             The StatefulSet, and a hash of all that is declared of it.
         """
-        name, spec = self._name, self._spec
+        name, instance, spec = self._name, self._instance, self._spec
         home = self._namespace()
         text = config_map.config_text(spec)
         configuration = k8s.core.v1.ConfigMap(
-            names.config_map(name), config_map.config_map(name, spec, text), opts=self._options(home)
+            names.config_map(name), config_map.config_map(instance, spec, text), opts=self._options(home)
         )
         addresses = service.listen_addresses(spec, config_tree(spec))
-        k8s.core.v1.Service(name, service.service(name, spec, addresses), opts=self._options(home))
-        k8s.core.v1.Service(f"{name}-metrics", service.metrics_service(name, spec, addresses), opts=self._options(home))
+        k8s.core.v1.Service(name, service.service(instance, spec, addresses), opts=self._options(home))
+        k8s.core.v1.Service(
+            f"{name}-metrics", service.metrics_service(instance, spec, addresses), opts=self._options(home)
+        )
         declared = stateful_set.stateful_set(
-            name,
+            instance,
             spec,
             config_map=_name_of(configuration),
             addresses=addresses,
@@ -272,7 +279,7 @@ class Headscale(pulumi.ComponentResource):
         spec = self._spec
         return Rollout(
             f"{self._name}-rollout",
-            instance=self._name,
+            instance=self._instance,
             namespace=spec.namespace,
             template=template,
             version=spec.version,
@@ -297,14 +304,14 @@ class Headscale(pulumi.ComponentResource):
 
     def _rights(self, home: list[pulumi.Resource]) -> list[pulumi.Resource]:
         """Declare who the sidecar is and what it may do."""
-        name, spec = self._name, self._spec
+        name, instance, spec = self._name, self._instance, self._spec
         if not spec.api_key.auto_manage:
             return []
         options = self._options(home)
         return [
-            k8s.core.v1.ServiceAccount(name, service_account.service_account(name, spec), opts=options),
-            k8s.rbac.v1.Role(name, role.role(name, spec), opts=options),
-            k8s.rbac.v1.RoleBinding(name, role.role_binding(name, spec), opts=options),
+            k8s.core.v1.ServiceAccount(name, service_account.service_account(instance, spec), opts=options),
+            k8s.rbac.v1.Role(name, role.role(instance, spec), opts=options),
+            k8s.rbac.v1.RoleBinding(name, role.role_binding(instance, spec), opts=options),
         ]
 
     def _secret_environment(self, home: list[pulumi.Resource]) -> list[k8s.core.v1.EnvVarArgs]:
@@ -317,7 +324,7 @@ class Headscale(pulumi.ComponentResource):
         secret = k8s.core.v1.Secret(
             names.config_secrets(self._name),
             metadata=k8s.meta.v1.ObjectMetaArgs(
-                namespace=self._spec.namespace, labels=names.labels(self._name, self._spec)
+                namespace=self._spec.namespace, labels=names.labels(self._instance, self._spec)
             ),
             immutable=True,
             string_data={".".join(path): pulumi.Output.secret(value) for path, value in given.items()},
@@ -333,7 +340,7 @@ class Headscale(pulumi.ComponentResource):
         return HeadscaleConnection(
             f"{self._name}-connection",
             ConnectionArgs(
-                instance=self._name,
+                instance=self._instance,
                 namespace=self._spec.namespace,
                 channel=self._spec.channel,
                 kubeconfig=connection.kubeconfig or _told(given, "kubeconfig") or cluster.get_secret("kubeconfig"),

@@ -291,8 +291,8 @@ class Headscale(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 provider=self.connection,
+                # Not deleted with it: the engine would replace it with the StatefulSet, and ask nobody.
                 depends_on=[self._stateful_set],
-                deleted_with=self._stateful_set,
             ),
         )
 

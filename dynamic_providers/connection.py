@@ -118,4 +118,7 @@ def _as_text(value: pulumi.Input[object]) -> pulumi.Input[str]:
     """Return a setting as text: anything else would be encoded as JSON on its way."""
     if isinstance(value, bool):
         return str(value).lower()
-    return str(value) if isinstance(value, int | str) else pulumi.Output.from_input(value).apply(str)
+    if isinstance(value, int | str):
+        return str(value)
+    # What another provider was not told is an Output too, of None.
+    return pulumi.Output.from_input(value).apply(lambda its: "" if its is None else str(its))

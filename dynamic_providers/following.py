@@ -24,7 +24,8 @@ SIDECAR_PORT = 8081
 _PAUSE_SECONDS = 0.5
 _SAID_EVERY_SECONDS = 15.0
 _REQUEST_SECONDS = 5.0
-_NOT_FOUND, _FORBIDDEN = 404, 403
+_REMAKE_TRIES = 10
+_FORBIDDEN, _NOT_FOUND, _CONFLICT = 403, 404, 409
 
 Object = Mapping[str, Any]
 
@@ -102,10 +103,12 @@ class Follower:
         return str(claim["metadata"]["uid"]) if claim else None
 
     def _state(self, target: Target, *, grow: bool = True) -> str:
-        claim = self._claim()
+        claim, stateful_set = self._claim(), self._get("apps/v1", "statefulsets", self._place.instance)
         if claim is not None and grow:
-            self._grow(claim, target)
-        stateful_set = self._get("apps/v1", "statefulsets", self._place.instance)
+            if stateful_set and rules.is_to_be_remade(claim, stateful_set, target.size, target.storage_class):
+                self._remake(claim, target)
+            else:
+                self._grow(claim, target)
         pod = self._get("v1", "pods", self._place.pod)
         problem = rules.pod_state(self._place, stateful_set, pod, ())
         if problem:
@@ -140,6 +143,32 @@ class Follower:
                 f"claim {self._place.namespace}/{self._place.claim} cannot grow from {asked} to {target.size}: "
                 f"{answer.message}; see `allowVolumeExpansion` of its storage class, or write `size: {asked}`"
             )
+
+    def _remake(self, claim: Object, target: Target) -> None:
+        """Put the declared claim in the place of one that never had a volume.
+
+        One that has got a volume in the meantime is another by then, and stays. The StatefulSet's controller may make it
+        by its template first: then this is done again.
+        """
+        place, seen = self._place, {name: claim["metadata"][name] for name in ("uid", "resourceVersion")}
+        answer = self._cluster.request(
+            "DELETE",
+            self._path("v1", "persistentvolumeclaims", place.claim),
+            body={"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": seen},
+        )
+        body = rules.remade_claim(claim, target.size, target.storage_class)
+        for _ in range(_REMAKE_TRIES):
+            if not answer.ok and answer.status not in {_NOT_FOUND, _CONFLICT}:
+                raise ClusterError(
+                    f"claim {place.namespace}/{place.claim}, which never had a volume, cannot be made anew: "
+                    f"{answer.message}",
+                    answer.status,
+                )
+            answer = self._cluster.request("POST", self._path("v1", "persistentvolumeclaims", ""), body=body)
+            if answer.ok:
+                self._tell(f"claim {place.namespace}/{place.claim} never had a volume, and was made anew as declared")
+                return
+            time.sleep(_PAUSE_SECONDS)
 
     def _reason(self, waits_for: str) -> str:
         """Return what keeps the pod, in the sidecar's own words where it is that, and a way out if one is known."""

@@ -42,7 +42,9 @@ class RolloutProvider(HeadscaleProvider):
                 raise RolloutError(f"{meaning}; {rules.consent_to_move(old)}")
             pulumi.log.warn(meaning)
             return DiffResult(changes=True, replaces=["namespace"])
-        if problem := _shrinks(olds, news) or _changes_class(olds, news) or _wrong_step(olds, news):
+        # Before there is a claim, nothing of it is fixed.
+        of_claim = (_shrinks(olds, news) or _changes_class(olds, news)) if olds.get("claim") else ""
+        if problem := of_claim or _wrong_step(olds, news):
             raise RolloutError(problem)
         followed = bool(changed(_FOLLOWED, olds, news)) or olds.get("is_settled") is False
         # Another address of the same cluster is no change: it differs with where somebody stands.
@@ -87,7 +89,7 @@ class RolloutProvider(HeadscaleProvider):
 
     def _moves(self, olds: Props, news: Props) -> bool:
         """Return whether another database will answer."""
-        if olds.get("namespace") != news.get("namespace"):
+        if changed(("namespace", "instance"), olds, news):
             return True
         if not changed(("server",), olds, news) or not olds.get("claim"):
             return False

@@ -78,6 +78,8 @@ class Headscale(pulumi.ComponentResource):
         name: str,
         args: HeadscaleArgs | Mapping[str, Any],
         opts: pulumi.ResourceOptions | None = None,
+        *,
+        instance: str | None = None,
     ) -> None:
         """Declare an instance.
 
@@ -85,6 +87,8 @@ class Headscale(pulumi.ComponentResource):
             name: The instance's name, which its objects in the cluster bear.
             args: The instance; a mapping is checked as the stack YAML is.
             opts: Options; `provider` may be a Kubernetes provider, none is made here.
+            instance: The instance's name in the cluster, where `name` has to be another: Pulumi takes each name once,
+                and instances in other namespaces or clusters may have one name.
 
         Raises:
             SpecError: With every problem at once, before anything is declared.
@@ -92,12 +96,13 @@ class Headscale(pulumi.ComponentResource):
         spec = HeadscaleArgs.model_validate(args)
         super().__init__("headscale:index:Headscale", name, {}, opts)
         self._name, self.args = name, spec
+        self._instance = instance or name
         self._users: dict[str, User] = {}
 
         self.namespace = spec.namespace
         self.server_url = pulumi.Output.from_input(spec.config.server_url)
-        self.service_name = name
-        self.metrics_service_name = names.metrics_service(name)
+        self.service_name = self._instance
+        self.metrics_service_name = names.metrics_service(self._instance)
         self.api_key_secret_name = spec.api_key.secret_name if spec.api_key.auto_manage else None
 
         if is_newer_than_known(spec.version):
@@ -252,18 +257,18 @@ class Headscale(pulumi.ComponentResource):
         Returns:
             The StatefulSet, and a hash of all that is declared of it.
         """
-        name, spec = self._name, self.args
+        name, instance, spec = self._name, self._instance, self.args
         home = self._namespace()
         text = config_map.config_text(spec)
         configuration = k8s.core.v1.ConfigMap(
-            names.config_map(name), config_map.config_map(name, spec, text), opts=self._options(home)
+            names.config_map(name), config_map.config_map(instance, spec, text), opts=self._options(home)
         )
         addresses = service.listen_addresses(spec, config_tree(spec))
-        k8s.core.v1.Service(name, service.service(name, spec, addresses), opts=self._options(home))
+        k8s.core.v1.Service(name, service.service(instance, spec, addresses), opts=self._options(home))
         metrics = resource_names.metrics_service(name)
-        k8s.core.v1.Service(metrics, service.metrics_service(name, spec, addresses), opts=self._options(home))
+        k8s.core.v1.Service(metrics, service.metrics_service(instance, spec, addresses), opts=self._options(home))
         declared = stateful_set.stateful_set(
-            name,
+            instance,
             spec,
             config_map=_name_of(configuration),
             addresses=addresses,
@@ -295,7 +300,7 @@ class Headscale(pulumi.ComponentResource):
         spec = self.args
         return Rollout(
             f"{self._name}-rollout",
-            instance=self._name,
+            instance=self._instance,
             namespace=spec.namespace,
             template=template,
             version=spec.version,
@@ -307,8 +312,8 @@ class Headscale(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 provider=self.connection,
+                # Not deleted with it: the engine would replace it with the StatefulSet, and ask nobody.
                 depends_on=[self._stateful_set],
-                deleted_with=self._stateful_set,
             ),
         )
 
@@ -320,14 +325,14 @@ class Headscale(pulumi.ComponentResource):
 
     def _rights(self, home: list[pulumi.Resource]) -> list[pulumi.Resource]:
         """Declare who the sidecar is and what it may do."""
-        name, spec = self._name, self.args
+        name, instance, spec = self._name, self._instance, self.args
         if not spec.api_key.auto_manage:
             return []
         options = self._options(home)
         return [
-            k8s.core.v1.ServiceAccount(name, service_account.service_account(name, spec), opts=options),
-            k8s.rbac.v1.Role(name, role.role(name, spec), opts=options),
-            k8s.rbac.v1.RoleBinding(name, role.role_binding(name, spec), opts=options),
+            k8s.core.v1.ServiceAccount(name, service_account.service_account(instance, spec), opts=options),
+            k8s.rbac.v1.Role(name, role.role(instance, spec), opts=options),
+            k8s.rbac.v1.RoleBinding(name, role.role_binding(instance, spec), opts=options),
         ]
 
     def _secret_environment(self, home: list[pulumi.Resource]) -> list[k8s.core.v1.EnvVarArgs]:
@@ -340,7 +345,7 @@ class Headscale(pulumi.ComponentResource):
         secret = k8s.core.v1.Secret(
             names.config_secrets(self._name),
             metadata=k8s.meta.v1.ObjectMetaArgs(
-                namespace=self.args.namespace, labels=names.labels(self._name, self.args)
+                namespace=self.args.namespace, labels=names.labels(self._instance, self.args)
             ),
             immutable=True,
             string_data={".".join(path): pulumi.Output.secret(value) for path, value in given.items()},
@@ -356,7 +361,7 @@ class Headscale(pulumi.ComponentResource):
         return HeadscaleConnection(
             f"{self._name}-connection",
             ConnectionArgs(
-                instance=self._name,
+                instance=self._instance,
                 namespace=self.args.namespace,
                 channel=self.args.channel,
                 kubeconfig=connection.kubeconfig or _told(given, "kubeconfig") or cluster.get_secret("kubeconfig"),

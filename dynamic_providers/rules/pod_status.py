@@ -34,7 +34,10 @@ def pod_problem(pod: Object) -> str:
         return f"{where} is being deleted"
     if (unscheduled := condition(pod, "PodScheduled")) and unscheduled.get("status") == "False":
         return f"{where} cannot be scheduled: {_short(unscheduled.get('message'))}"
-    containers = (*status.get("initContainerStatuses", []), *status.get("containerStatuses", []))
+    # The API server lists containers by name; the first that is declared is what others wait for.
+    declared = [its["name"] for its in pod.get("spec", {}).get("containers", [])]
+    running = sorted(status.get("containerStatuses", []), key=lambda its: _place_in(declared, its["name"]))
+    containers = (*status.get("initContainerStatuses", []), *running)
     problems = [problem for its in containers if (problem := _container_problem(namespace, name, its))]
     if problems:
         # One that crashes is why others are not ready.
@@ -43,6 +46,10 @@ def pod_problem(pod: Object) -> str:
         return ""
     reason = _short(status.get("message") or status.get("reason"))
     return f"{where} is {status.get('phase', 'Unknown')}{f': {reason}' if reason else ''}"
+
+
+def _place_in(declared: Sequence[str], name: str) -> int:
+    return declared.index(name) if name in declared else len(declared)
 
 
 def is_ready(pod: Object) -> bool:

@@ -72,7 +72,10 @@ def pod_state(place: Place, stateful_set: Object | None, pod: Object | None, eve
     problem = pod_problem(pod)
     if pod["metadata"].get("labels", {}).get("controller-revision-hash") != status.get("updateRevision"):
         return f"{which} of the old template still runs; {problem or 'it is ready'}"
-    return problem and _with_warning(problem, last_warning(events, place.pod) or last_warning(events, place.claim))
+    # A pod that has no node yet waits for its claim, whose own warning says more than the scheduler's.
+    has_node = condition(pod, "PodScheduled").get("status") != "False"
+    told = (place.pod, place.claim) if has_node else (place.claim, place.pod)
+    return problem and _with_warning(problem, next(filter(None, (last_warning(events, name) for name in told)), ""))
 
 
 def _with_warning(problem: str, warning: str) -> str:
@@ -99,6 +102,42 @@ def claim_problem(place: Place, claim: Object, size: str, storage_class: str | N
     if storage_class is not None and found != storage_class:
         return changes_class(f"claim {place.namespace}/{place.claim}", found, storage_class)
     return ""
+
+
+def was_never_bound(claim: Object) -> bool:
+    """Return whether a claim never had a volume, and so holds nothing."""
+    return not claim["spec"].get("volumeName") and claim.get("status", {}).get("phase", "Pending") == "Pending"
+
+
+def is_to_be_remade(claim: Object, stateful_set: Object, size: str, storage_class: str | None) -> bool:
+    """Return whether a claim is another than declared and never had a volume: nothing of it can change but all of it.
+
+    Args:
+        claim: The claim.
+        stateful_set: The StatefulSet, whose claim template never changes.
+        size: The declared size, a quantity.
+        storage_class: The declared class, None for the cluster's default.
+    """
+    if not was_never_bound(claim):
+        return False
+    if quantity(size) != quantity(claim["spec"]["resources"]["requests"]["storage"]):
+        return True
+    found = claim["spec"].get("storageClassName")
+    if storage_class is not None:
+        return bool(found != storage_class)
+    templates = stateful_set["spec"].get("volumeClaimTemplates") or [{}]
+    return found is not None and found == templates[0].get("spec", {}).get("storageClassName")
+
+
+def remade_claim(claim: Object, size: str, storage_class: str | None) -> dict[str, Any]:
+    """Return a claim in place of one that never had a volume."""
+    spec: dict[str, Any] = {
+        "accessModes": claim["spec"]["accessModes"],
+        "resources": {"requests": {"storage": size}},
+        **({"storageClassName": storage_class} if storage_class else {}),
+    }
+    metadata = {"name": claim["metadata"]["name"], "labels": claim["metadata"].get("labels", {})}
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
 
 
 def shrinks(what: str, old: str, new: str) -> str:

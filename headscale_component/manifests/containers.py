@@ -95,7 +95,8 @@ def apikey_manager(instance: str, spec: HeadscaleArgs) -> k8s.core.v1.ContainerA
     namespace = k8s.core.v1.EnvVarArgs(
         name="POD_NAMESPACE",
         value_from=k8s.core.v1.EnvVarSourceArgs(
-            field_ref=k8s.core.v1.ObjectFieldSelectorArgs(field_path="metadata.namespace")
+            # With the version that it would have by default: the API server compares a field reference as a whole.
+            field_ref=k8s.core.v1.ObjectFieldSelectorArgs(api_version="v1", field_path="metadata.namespace")
         ),
     )
     return k8s.core.v1.ContainerArgs(

@@ -14,6 +14,9 @@ _ONLY_THERE = {"pulumi.com/waitFor": "jsonpath={.metadata.uid}"}
 """The provider waits for the object and not for its pod: older ones take the old pod for the new one, and none says
 what a container says about itself. The rollout follows it instead. Unlike `skipAwait` this waits for the deletion."""
 
+_OURS = {"pulumi.com/patchForce": "true"}
+"""What `kubectl scale` or an interrupted run wrote is taken over, where the API server would call it a conflict."""
+
 
 def stateful_set(
     instance: str,
@@ -43,7 +46,7 @@ def stateful_set(
             name=instance,
             namespace=spec.namespace,
             labels=names.labels(instance, spec),
-            annotations=dict(_ONLY_THERE),
+            annotations=_ONLY_THERE | _OURS,
         ),
         spec=k8s.apps.v1.StatefulSetSpecArgs(
             service_name=instance,

@@ -59,6 +59,11 @@ def environment(tmp_path_factory):
 class Cluster:
     environment: dict
 
+    def apply(self, *documents):
+        """Make objects exactly so."""
+        told = json.dumps({"apiVersion": "v1", "kind": "List", "items": documents})
+        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", told=told)
+
     def kubectl(self, *arguments, check=True, told=None):
         command = [str(tools.path("kubectl")), *arguments]
         run = subprocess.run(command, capture_output=True, text=True, env=self.environment, check=False, input=told)
@@ -73,6 +78,27 @@ class Cluster:
 
     def names(self, kind, namespace):
         return set(self.kubectl("get", kind, "-n", namespace, "-o", "name").split())
+
+    def kubeconfig(self):
+        """Return the kubeconfig in use, with certificates instead of paths."""
+        return json.loads(self.kubectl("config", "view", "--raw", "--flatten", "-o", "json"))
+
+    def as_account(self, name, namespace, rules):
+        """Return a kubeconfig of a ServiceAccount that has these rights in its namespace and no others."""
+        metadata = {"name": name, "namespace": namespace}
+        rbac = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": metadata}
+        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name}
+        subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
+        self.apply(
+            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata},
+            {**rbac, "kind": "Role", "rules": rules},
+            {**rbac, "kind": "RoleBinding", "roleRef": role, "subjects": [subject]},
+        )
+        document = self.kubeconfig()
+        token = self.kubectl("create", "token", name, "-n", namespace, "--duration=1h").strip()
+        document["users"] = [{"name": name, "user": {"token": token}}]
+        document["contexts"][0]["context"] |= {"user": name, "namespace": namespace}
+        return document
 
     def secret(self, name, namespace):
         data = self.get("secret", name, namespace).get("data", {})
@@ -99,6 +125,7 @@ class Stack:
     environment: dict
     name: str
     said: list = field(default_factory=list)
+    took: list = field(default_factory=list)
 
     @classmethod
     def ours(cls, directory, environment, name):
@@ -128,6 +155,7 @@ class Stack:
         self.file.write_text(yaml.safe_dump({**(kept or {}), "config": config}))
 
     def pulumi(self, *arguments, check=True, **environment):
+        begun = time.monotonic()
         run = subprocess.run(
             ["pulumi", *arguments, "--non-interactive"],
             cwd=self.directory,
@@ -139,6 +167,7 @@ class Stack:
             timeout=LONGEST_SECONDS,
         )
         self.said.append(run.stdout + run.stderr)
+        self.took.append((arguments[0], round(time.monotonic() - begun, 1)))
         assert not check or run.returncode == 0, f"pulumi {' '.join(arguments)}:\n{run.stdout}\n{run.stderr}"
         return run
 
@@ -160,6 +189,15 @@ class Stack:
         steps = json.loads(run.stdout)["steps"]
         return {(step["op"], step["urn"].rpartition("::")[2]) for step in steps if step["op"] != "same"}
 
+    def plan(self, *arguments, **options):
+        """Return what a preview would do, as sets of `type::name` by operation, without what stays the same."""
+        steps = json.loads(self.preview("--json", *arguments, **options).stdout)["steps"]
+        found = {}
+        for step in steps:
+            if step["op"] not in {"same", "read", "refresh"}:
+                found.setdefault(step["op"], set()).add(type_and_name(step["urn"]))
+        return found
+
     def output(self, name):
         return json.loads(self.pulumi("stack", "output", name, "--json", "--stack", self.name).stdout)
 
@@ -180,6 +218,25 @@ class Stack:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         self.pulumi("cancel", "--yes", self.name, check=False)
+
+
+def type_and_name(urn):
+    """Return the last two parts of a URN, without the types of its parents."""
+    *_, types, name = urn.split("::")
+    return f"{types.rpartition('$')[2]}::{name}"
+
+
+def said(run):
+    return run.stdout + run.stderr
+
+
+def errors(run):
+    """Return what went wrong, without the lines that every failed update ends with."""
+    lines = (line.strip() for line in said(run).splitlines())
+    return [line for line in lines if line.startswith("error: ") and line not in _LAST_WORDS]
+
+
+_LAST_WORDS = {"error: update failed", "error: preview failed", "error: Resource monitor has terminated, shutting down"}
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pulumi
+import pulumi_kubernetes as k8s
 import pytest
 import yaml
 
@@ -173,3 +174,22 @@ def test_an_unknown_newer_version_is_taken_with_a_warning(declared, monkeypatch)
     declared(lambda: Headscale("vpn", {**SMALLEST, "version": "v0.31.0"}))
 
     assert said == ["vpn: Headscale v0.31.0 is newer than what is known here; it is configured as 0.29 is"]
+
+
+def test_connection_takes_what_given_provider_was_told(declared):
+    def program():
+        provider = k8s.Provider("elsewhere", kubeconfig="a: 1", context="north")
+        Headscale("vpn", SMALLEST, pulumi.ResourceOptions(provider=provider))
+
+    told = declared(program)["vpn-connection", "pulumi-python"].inputs
+
+    assert (told["headscale:context"], told["headscale:cluster"]) == ("north", "")
+
+
+def test_instance_may_have_another_name_than_its_resource(declared):
+    made = declared(lambda: Headscale("north", SMALLEST, instance="vpn"))
+
+    for kind in ("StatefulSet", "Service", "ServiceAccount", "Role", "RoleBinding"):
+        assert made["north", kind].inputs["metadata"]["name"] == "vpn"
+    assert made["north-connection", "pulumi-python"].inputs["headscale:instance"] == "vpn"
+    assert made["north-rollout", "Rollout"].inputs["instance"] == "vpn"

@@ -33,6 +33,13 @@ def pod(*containers, revision="vpn-new", ready=True, deleted=False, **status):
     }
 
 
+def test_container_declared_first_is_told_first():
+    waiting = pod(container("apikey-manager", ready=False), container(ready=False), ready=False)
+    waiting["spec"] = {"containers": [{"name": "headscale"}, {"name": "apikey-manager"}]}
+
+    assert pod_problem(waiting).startswith("container `headscale` of")
+
+
 def event(name, message, *, reason="FailedCreate", kind="Warning", at="2026-11-25T00:00:00Z"):
     return {
         "involvedObject": {"name": name},
@@ -63,6 +70,20 @@ NOT_DONE = {
         stateful_set(),
         pod(CRASHED, ready=False),
         "exit code 1): FATAL: cannot fetch relay map; see `kubectl",
+    ),
+    "a crash loop, for which the sidecar waits": (
+        stateful_set(),
+        pod(container("apikey-manager", ready=False), CRASHED, ready=False),
+        "container `headscale` of pod headscale/vpn-0 crashes (exit code 1)",
+    ),
+    "a container that runs again after a crash": (
+        stateful_set(),
+        pod(
+            container("apikey-manager", ready=False),
+            container(ready=False, last={"terminated": {"exitCode": 1, "message": "FATAL"}}),
+            ready=False,
+        ),
+        "container `headscale` of pod headscale/vpn-0 crashes (exit code 1): FATAL",
     ),
     "a crash loop that was ready for an instant": (
         stateful_set(),
@@ -106,6 +127,49 @@ EVENTS = [
 ]
 
 
+def test_claim_is_told_before_the_scheduler():
+    unscheduled = {"type": "PodScheduled", "status": "False", "message": "unbound"}
+    waiting = pod(ready=False, phase="Pending", conditions=[unscheduled])
+    events = [*EVENTS, event("vpn-0", "no claim is bound", reason="FailedScheduling")]
+
+    assert "(ProvisioningFailed: no class)" in rules.pod_state(PLACE, stateful_set(), waiting, events)
+
+
+def unbound(*, size="1Gi", storage_class="none", phase="Pending", volume=None):
+    spec = {
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": storage_class,
+        "resources": {"requests": {"storage": size}},
+        **({"volumeName": volume} if volume else {}),
+    }
+    return {"metadata": {"name": "data-vpn-0", "labels": {"a": "b"}}, "spec": spec, "status": {"phase": phase}}
+
+
+@pytest.mark.parametrize(
+    ("found", "declared", "is_remade"),
+    [
+        (unbound(), ("1Gi", "fast"), True),
+        (unbound(), ("1Gi", "none"), False),
+        (unbound(), ("1Gi", None), True),
+        (unbound(storage_class="the default"), ("1Gi", None), False),
+        (unbound(), ("2Gi", "none"), True),
+        (unbound(phase="Bound", volume="pv"), ("2Gi", "fast"), False),
+        (unbound(phase="Lost"), ("2Gi", "fast"), False),
+    ],
+)
+def test_only_claim_that_never_had_volume_is_remade(found, declared, is_remade):
+    template = {"spec": {"volumeClaimTemplates": [{"spec": {"storageClassName": "none"}}]}}
+
+    assert rules.is_to_be_remade(found, template, *declared) is is_remade
+
+
+def test_remade_claim_is_as_declared():
+    made = rules.remade_claim(unbound(), "2Gi", None)
+
+    assert made["metadata"] == {"name": "data-vpn-0", "labels": {"a": "b"}}
+    assert made["spec"] == {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "2Gi"}}}
+
+
 @pytest.mark.parametrize("case", NOT_DONE)
 def test_rollout_that_is_not_over_says_why(case):
     workload, its_pod, said = NOT_DONE[case]
@@ -143,9 +207,10 @@ def test_containers_that_run_unready_are_named():
 
 
 def claim(asked="1Gi", capacity="1Gi", storage_class="fast", conditions=()):
+    volume = {"volumeName": "pvc-1"} if capacity else {}
     return {
         "metadata": {"name": "data-vpn-0", "namespace": "headscale", "uid": "u"},
-        "spec": {"resources": {"requests": {"storage": asked}}, "storageClassName": storage_class},
+        "spec": {"resources": {"requests": {"storage": asked}}, "storageClassName": storage_class, **volume},
         "status": {"capacity": {"storage": capacity} if capacity else {}, "conditions": list(conditions)},
     }
 

@@ -147,7 +147,7 @@ class Follower:
     def _remake(self, claim: Object, target: Target) -> None:
         """Put the declared claim in the place of one that never had a volume.
 
-        One that has got a volume in the meantime is another by then, and stays. Where the StatefulSet's controller makes
+        One that has got a volume meanwhile is another by then, and stays. Where the StatefulSet's controller makes
         it by its template first, this is done again.
         """
         place, seen = self._place, {name: claim["metadata"][name] for name in ("uid", "resourceVersion")}

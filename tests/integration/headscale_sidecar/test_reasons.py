@@ -112,7 +112,7 @@ def test_a_headscale_that_is_down_is_told(headscale, api_server, make_sidecar):
         headscale.start()
 
 
-def test_a_headscale_that_does_not_serve_http_is_told(headscale, make_sidecar):
+def test_a_headscale_without_http_is_told(headscale, make_sidecar):
     url = f"http://127.0.0.1:{free_port()}"
     sidecar = make_sidecar(HEADSCALE_URL=url)
     sidecar.start()
@@ -120,7 +120,7 @@ def test_a_headscale_that_does_not_serve_http_is_told(headscale, make_sidecar):
     assert why_not(sidecar) == f"Headscale does not answer at {url}: [Errno 111] Connection refused"
 
 
-def test_a_headscale_that_refuses_its_own_key_is_told(headscale, api_server, make_sidecar, tmp_path):
+def test_a_fresh_key_that_fails_is_told(headscale, api_server, make_sidecar, tmp_path):
     """The address leads to another Headscale than the socket."""
     other = tmp_path / "other"
     other.mkdir()

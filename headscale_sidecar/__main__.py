@@ -16,6 +16,11 @@ from headscale_sidecar.kubernetes import ManagedSecret, api_server
 from headscale_sidecar.serving import Loop, Service, listen
 from headscale_sidecar.settings import Settings, SettingsError, settings_from
 
+_MOST_RELAYED = 64
+"""Connections; a provider process opens one."""
+_MOST_PROBES = 256
+_PROBE_SECONDS = 5.0
+
 
 def main() -> int:
     """Serve until SIGTERM; 1 when a port cannot be had, 2 when the settings are wrong."""
@@ -44,12 +49,12 @@ def main() -> int:
 
 
 def _services(settings: Settings, state: health.Health) -> tuple[Service, ...]:
-    admin = Service(
-        "relay", listen(settings.relay_listen), partial(relay.serve, socket_path=settings.socket_path), most=64
-    )
+    to_headscale = partial(relay.serve, socket_path=settings.socket_path)
+    admin = Service("relay", listen(settings.relay_listen, _MOST_RELAYED), to_headscale, _MOST_RELAYED)
     state.checks = (admin.trouble,)
+    answer = partial(health.serve, health=state)
     probes = Service(
-        "health endpoint", listen(settings.health_listen), partial(health.serve, health=state), most=256, seconds=5.0
+        "health endpoint", listen(settings.health_listen, _MOST_PROBES), answer, _MOST_PROBES, _PROBE_SECONDS
     )
     return admin, probes
 

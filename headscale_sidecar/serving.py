@@ -19,8 +19,6 @@ READ, WRITE = select.POLLIN, select.POLLOUT
 _FAILED = select.POLLERR | select.POLLHUP | select.POLLNVAL
 
 _WAIT_SECONDS = 1.0
-_BACKLOG = 128
-"""Fewer than the cap of each service: a burst of clients that waited to be accepted does not push out its own first."""
 _ACCEPTS_PER_TURN = 64
 _PAUSE_SECONDS = 0.05
 _BROKEN_SECONDS = 60.0
@@ -196,22 +194,24 @@ class Loop:
         service.drop(connection)
 
 
-def listen(address: tuple[str, int]) -> socket.socket:
+def listen(address: tuple[str, int], most: int) -> socket.socket:
     """Return a listening socket.
 
     Args:
         address: Host and port. No host, or `::`, is every address of the pod, of IPv4 and of IPv6, where the node has
             both.
+        most: Connections at once. Half as many may wait to be accepted: a burst does not push out its own first.
 
     Raises:
         OSError: When the address cannot be had.
     """
     host, port = address
+    waiting = most // 2
     if host in {"", "::"} and socket.has_dualstack_ipv6():
-        listener = socket.create_server(("", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True)
+        listener = socket.create_server(("", port), family=socket.AF_INET6, backlog=waiting, dualstack_ipv6=True)
     else:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server(address, family=family, backlog=_BACKLOG)
+        listener = socket.create_server(address, family=family, backlog=waiting)
     listener.setblocking(False)
     return listener
 

@@ -1,193 +1,19 @@
-"""The sidecar as a process, between a real Headscale and an API server that does what faults do.
-
-It is killed, with the process that replaces the key, before and after every request that it makes of Kubernetes;
-between two of them lies each of its steps.
+"""The sidecar is killed, with the process that replaces the key, before and after every request that it makes of
+Kubernetes; between two of them lies each of its steps. Then come all other faults.
 """
 
 import base64
 import contextlib
-import http.server
-import json
-import os
-import signal
-import ssl
 import subprocess
-import sys
-import threading
 import time
-import urllib.request
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from headscale_api import api_key_prefix
 from headscale_sidecar import headscale as sidecars_headscale
 from tests.integration.conftest import free_port, running
-
-REPOSITORY = Path(__file__).parents[3]
-ORDINARY = {"EXPIRATION": "1h", "ROTATION_BUFFER": "10m", "OVERLAP": "0s"}
-
-
-class ApiServer(http.server.ThreadingHTTPServer):
-    """Keeps the Secrets and the claim's annotations, and takes note of Events."""
-
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.secrets, self.claim, self.events, self.requests = {}, {}, [], 0
-        self.before = self.after = lambda: None
-        self.answer_with = None
-
-    @property
-    def secret(self):
-        return self.secrets.get("key")
-
-    @secret.setter
-    def secret(self, secret):
-        """Put another Secret there, or none, as an administrator does."""
-        self.secrets = {"key": secret} if secret else {}
-
-    def key(self):
-        """Return the key of the Secret, nothing where it holds none yet."""
-        return base64.b64decode(self.secret["data"].get("api-key", "")).decode() if self.secret else ""
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def _handle(self):
-        length = int(self.headers.get("Content-Length") or 0)
-        body = json.loads(self.rfile.read(length)) if length else None
-        self.server.requests += 1
-        self.server.before()
-        status, answer = self.server.answer_with or self._answer(body)
-        self.server.after()
-        data = json.dumps(answer).encode()
-        with contextlib.suppress(OSError):
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-    do_GET = do_PATCH = do_POST = _handle  # noqa: N815 - the library asks for these names
-
-    def _answer(self, body):
-        if "statefulsets" in self.path:
-            return 200, {"metadata": {"uid": "u"}}
-        if "events" in self.path:
-            self.server.events.append(body)
-            return 201, body
-        name = self.path.partition("?")[0].rpartition("/")[2]
-        if "persistentvolumeclaims" in self.path:
-            if self.command == "PATCH":
-                self.server.claim |= body["metadata"]["annotations"]
-            return 200, {"metadata": {"annotations": self.server.claim}}
-        if self.command == "PATCH":
-            self.server.secrets[name] = body
-        return (200, self.server.secrets[name]) if name in self.server.secrets else (404, {"message": "not found"})
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("account")
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=k"]
-    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder / "tls.key", "-out", folder / "ca.crt"]
-    subprocess.run([*command, *names], check=True, capture_output=True)
-    (folder / "token").write_text("token")
-    return folder
-
-
-@pytest.fixture
-def api_server(certificate):
-    server = ApiServer()
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(certificate / "ca.crt", certificate / "tls.key")
-    server.socket = tls.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.fixture(params=["0.28", "0.29"])
-def headscale(request, tmp_path):
-    with running(request.param, tmp_path) as server:
-        yield server
-
-
-class Sidecar:
-    def __init__(self, headscale, api_server, account, **settings):
-        self.health_port = free_port()
-        self.environment = {
-            **os.environ,
-            "POD_NAMESPACE": "ns",
-            "INSTANCE": "vpn",
-            "SECRET_NAME": "key",
-            "SOCKET_PATH": headscale.socket_path,
-            "HEADSCALE_URL": headscale.url,
-            "RELAY_LISTEN": f"127.0.0.1:{free_port()}",
-            "HEALTH_LISTEN": f"127.0.0.1:{self.health_port}",
-            "SERVICE_ACCOUNT": str(account),
-            "KUBERNETES_SERVICE_HOST": "127.0.0.1",
-            "KUBERNETES_SERVICE_PORT": str(api_server.server_address[1]),
-            **ORDINARY,
-            **settings,
-        }
-        self.log = headscale.directory / "sidecar.log"
-        self.process = None
-
-    def start(self):
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "headscale_sidecar"],
-                env=self.environment,
-                stdout=log,
-                stderr=log,
-                cwd=REPOSITORY,
-                start_new_session=True,
-            )
-
-    def kill(self):
-        """End it and its children, without a word."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-
-    def says(self, path):
-        with contextlib.suppress(OSError):
-            return urllib.request.urlopen(f"http://127.0.0.1:{self.health_port}{path}", timeout=2).read().decode()
-        return ""
-
-
-@pytest.fixture
-def make_sidecar(headscale, api_server, certificate):
-    made = []
-
-    def make(**settings):
-        sidecar = Sidecar(headscale, api_server, certificate, **settings)
-        made.append(sidecar)
-        return sidecar
-
-    yield make
-    for sidecar in made:
-        if sidecar.process:
-            sidecar.kill()
-            sidecar.process.wait()
-
-
-def eventually(what, truth, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not (found := truth()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
-    return found
-
-
-def prefixes(headscale):
-    with headscale.client() as client:
-        return [key.prefix for key in client.list_api_keys()]
+from tests.integration.sidecars import Sidecar, eventually, prefixes
 
 
 def test_a_sidecar_that_is_killed_between_any_two_steps_ends_with_one_key_that_works(
@@ -263,7 +89,7 @@ def test_a_headscale_that_restarts_or_is_away_is_told_in_an_event_and_survived(h
 
     eventually("ready", lambda: sidecar.says("/readyz"))
     assert event["involvedObject"]["kind"] == "StatefulSet"
-    assert (event["type"], event["reason"]) == ("Warning", "HeadscaleError")
+    assert (event["type"], event["reason"]) == ("Warning", "Unreachable")
     assert prefixes(headscale) == [api_key_prefix(api_server.key())]
 
 

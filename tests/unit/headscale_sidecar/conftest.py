@@ -15,8 +15,8 @@ def serving():
     with contextlib.ExitStack() as ends:
 
         def start(serve, *, listener=None, log=lambda *_, **__: None, **fields):
-            listener = listener or listen(("127.0.0.1", 0))
-            service = Service("service", listener, serve, **{"most": 8, **fields})
+            most = fields.pop("most", 8)
+            service = Service("service", listener or listen(("127.0.0.1", 0), 256), serve, most, **fields)
             stop = threading.Event()
             loop = Loop([service], log)
             thread = threading.Thread(target=_turn, args=(loop, stop))

@@ -94,7 +94,7 @@ def test_connections_end_with_no_descriptor_left_open(relayed, server):
     assert service.connections == {}
 
 
-def test_hundreds_of_idle_clients_do_not_close_the_relay(relayed, server):
+def test_idle_clients_do_not_close_the_relay(relayed, server):
     service, threads = relayed(most=16), threading.active_count()
     with contextlib.ExitStack() as idle:
         for _ in range(300):

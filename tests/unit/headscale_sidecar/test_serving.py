@@ -132,7 +132,7 @@ class Listener:
     """A listener whose `accept` fails as told, before it works."""
 
     def __init__(self, errors):
-        self.errors, self.real = errors, listen(("127.0.0.1", 0))
+        self.errors, self.real = errors, listen(("127.0.0.1", 0), 8)
 
     def __getattr__(self, name):
         return getattr(self.real, name)
@@ -183,7 +183,7 @@ def test_a_loop_that_fails_goes_on(monkeypatch):
 
 @pytest.mark.parametrize("host", ["", "::"])
 def test_no_host_listens_on_both_families(host):
-    with contextlib.closing(listen((host, 0))) as listener:
+    with contextlib.closing(listen((host, 0), 8)) as listener:
         port = listener.getsockname()[1]
         for address in ("127.0.0.1", "::1"):
             socket.create_connection((address, port), 5).close()
@@ -191,7 +191,7 @@ def test_no_host_listens_on_both_families(host):
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
 def test_a_host_is_listened_on_alone(host):
-    with contextlib.closing(listen((host, 0))) as listener:
+    with contextlib.closing(listen((host, 0), 8)) as listener:
         port = listener.getsockname()[1]
         socket.create_connection((host, port), 5).close()
         with pytest.raises(ConnectionRefusedError):
@@ -201,6 +201,6 @@ def test_a_host_is_listened_on_alone(host):
 def test_a_node_without_ipv6_is_listened_on(monkeypatch):
     monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: False)
 
-    with contextlib.closing(listen(("", 0))) as listener:
+    with contextlib.closing(listen(("", 0), 8)) as listener:
         assert listener.family == socket.AF_INET
         socket.create_connection(listener.getsockname(), 5).close()

@@ -1,0 +1,131 @@
+"""Why the sidecar is not ready, in words, as whoever asks `/readyz` reads them."""
+
+import base64
+import re
+
+import pytest
+
+from tests.integration.conftest import free_port, running
+from tests.integration.sidecars import eventually
+
+FORBIDDEN = 'secrets "key" is forbidden: User "system:serviceaccount:ns:vpn" cannot {} resource "secrets"'
+
+
+def repeating(body):
+    """Return what an admission webhook says that repeats the key which it refuses; nothing where there is none yet."""
+    data = body["data"].get("api-key", "")
+    return data and f"webhook denied the request: {data} ({base64.b64decode(data).decode()}) is not allowed"
+
+
+REFUSED = {
+    "no right to read the Secret": (
+        ("GET", "/secrets/", 403, FORBIDDEN.format("get")),
+        f"Secret ns/key cannot be read: {FORBIDDEN.format('get')}",
+    ),
+    "no right to write the Secret": (
+        ("PATCH", "/secrets/", 403, FORBIDDEN.format("patch")),
+        f"Secret ns/key cannot be written: {FORBIDDEN.format('patch')}",
+    ),
+    "a webhook that repeats the key": (
+        ("PATCH", "/secrets/", 400, repeating),
+        "Secret ns/key cannot be written: webhook denied the request: (key) ((key)) is not allowed",
+    ),
+    "no right to read the StatefulSet": (
+        ("GET", "/statefulsets/", 403, "statefulsets is forbidden"),
+        "StatefulSet ns/vpn cannot be read: statefulsets is forbidden",
+    ),
+    "notes that cannot be written": (
+        ("PATCH", "/persistentvolumeclaims/", 500, "etcd is away"),
+        "the notes on the claim cannot be written: etcd is away",
+    ),
+}
+
+
+def why_not(sidecar):
+    """Return the reason, once it is another one than that the sidecar is about to begin."""
+
+    def reason():
+        status, text = sidecar.answer("/readyz")
+        assert status in {0, 503}, text
+        return text if status and text not in {"not ready: starting\n", "not ready: there is no Secret\n"} else ""
+
+    text = eventually("a reason", reason)
+    assert text.startswith("not ready: ")
+    assert text.endswith("\n")
+    assert "hskey" not in text
+    return text.removeprefix("not ready: ").removesuffix("\n")
+
+
+@pytest.mark.parametrize(("refused", "reason"), REFUSED.values(), ids=REFUSED)
+def test_a_call_that_kubernetes_refuses_is_told(headscale, api_server, make_sidecar, refused, reason):
+    verb, kind, status, message = refused
+    api_server.refused = {(verb, kind): (status, message)}
+    sidecar = make_sidecar()
+    sidecar.start()
+
+    assert why_not(sidecar) == reason
+    event = eventually("an Event", lambda: api_server.events)[0] if "statefulsets" not in kind else {}
+    assert event.get("reason", "KubernetesError") == "KubernetesError"
+    assert "hskey" not in sidecar.log.read_text() + str(api_server.events)
+
+
+def test_a_secret_of_somebody_else_is_told(headscale, api_server, make_sidecar):
+    api_server.secret = {"metadata": {"name": "key"}, "data": {"password": "eA=="}}
+    sidecar = make_sidecar()
+    sidecar.start()
+
+    assert why_not(sidecar) == "Secret ns/key exists and is not ours; delete it, or name another one"
+    assert eventually("an Event", lambda: api_server.events)[0]["reason"] == "ForeignSecret"
+
+
+def test_a_kubernetes_that_does_not_answer_is_told(headscale, make_sidecar):
+    sidecar = make_sidecar(KUBERNETES_SERVICE_PORT=str(free_port()))
+    sidecar.start()
+
+    assert re.fullmatch(r"Kubernetes does not answer at 127.0.0.1:\d+: GET /api/.*refused", why_not(sidecar))
+
+
+def test_an_answer_that_is_no_object_is_told(headscale, api_server, make_sidecar):
+    api_server.answer_with = (200, "nonsense")
+    sidecar = make_sidecar()
+    sidecar.start()
+
+    assert re.match(r"what answers at 127.0.0.1:\d+ is no Kubernetes API: GET /api/v1/", why_not(sidecar))
+
+
+def test_a_missing_service_account_is_told(headscale, make_sidecar, tmp_path):
+    sidecar = make_sidecar(SERVICE_ACCOUNT=str(tmp_path / "none"))
+    sidecar.start()
+
+    assert why_not(sidecar).startswith(f"the service account in {tmp_path}/none cannot be read: ")
+
+
+def test_a_headscale_that_is_down_is_told(headscale, api_server, make_sidecar):
+    headscale.stop()
+    sidecar = make_sidecar()
+    sidecar.start()
+
+    try:
+        assert re.search(r"on Headscale at \S+ found nobody there: .*; check that the pod runs", why_not(sidecar))
+        assert eventually("an Event", lambda: api_server.events)[0]["reason"] == "Unreachable"
+    finally:
+        headscale.start()
+
+
+def test_a_headscale_without_http_is_told(headscale, make_sidecar):
+    url = f"http://127.0.0.1:{free_port()}"
+    sidecar = make_sidecar(HEADSCALE_URL=url)
+    sidecar.start()
+
+    assert why_not(sidecar) == f"Headscale does not answer at {url}: [Errno 111] Connection refused"
+
+
+def test_a_fresh_key_that_fails_is_told(headscale, api_server, make_sidecar, tmp_path):
+    """The address leads to another Headscale than the socket."""
+    other = tmp_path / "other"
+    other.mkdir()
+    with running(headscale.version, other) as another:
+        sidecar = make_sidecar(HEADSCALE_URL=another.url)
+        sidecar.start()
+
+        assert why_not(sidecar) == "Headscale does not take the key that it just made"

@@ -1,7 +1,7 @@
 """A Headscale on Kubernetes, with its users and keys, as one Pulumi component."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -157,7 +157,7 @@ class Headscale(pulumi.ComponentResource):
             # Destroying the instance leaves users in the retained database; Headscale would refuse to delete
             # those with nodes, and 0.28 would delete everybody's keys with the first of them.
             opts=pulumi.ResourceOptions.merge(
-                self._admin_options(deleted_with=self._stateful_set),
+                self._admin_options(deleted_with=self._rollout),
                 pulumi.ResourceOptions(aliases=before, retain_on_delete=profile.retain or None),
             ),
         )
@@ -264,9 +264,11 @@ class Headscale(pulumi.ComponentResource):
             names.config_map(name), config_map.config_map(instance, spec, text), opts=self._options(home)
         )
         addresses = service.listen_addresses(spec, config_tree(spec))
-        k8s.core.v1.Service(name, service.service(instance, spec, addresses), opts=self._options(home))
+        k8s.core.v1.Service(name, service.service(instance, spec, addresses), opts=self._options_of_named(home))
         metrics = resource_names.metrics_service(name)
-        k8s.core.v1.Service(metrics, service.metrics_service(instance, spec, addresses), opts=self._options(home))
+        k8s.core.v1.Service(
+            metrics, service.metrics_service(instance, spec, addresses), opts=self._options_of_named(home)
+        )
         declared = stateful_set.stateful_set(
             instance,
             spec,
@@ -278,7 +280,7 @@ class Headscale(pulumi.ComponentResource):
             name,
             declared,
             opts=pulumi.ResourceOptions.merge(
-                self._options([*home, configuration, *self._rights(home), self._prepare_upgrade()]),
+                self._options_of_named([*home, configuration, *self._rights(home), self._prepare_upgrade()]),
                 pulumi.ResourceOptions(ignore_changes=["spec.volumeClaimTemplates"]),
             ),
         )
@@ -328,7 +330,7 @@ class Headscale(pulumi.ComponentResource):
         name, instance, spec = self._name, self._instance, self.args
         if not spec.api_key.auto_manage:
             return []
-        options = self._options(home)
+        options = self._options_of_named(home)
         return [
             k8s.core.v1.ServiceAccount(name, service_account.service_account(instance, spec), opts=options),
             k8s.rbac.v1.Role(name, role.role(instance, spec), opts=options),
@@ -365,8 +367,8 @@ class Headscale(pulumi.ComponentResource):
                 namespace=self.args.namespace,
                 channel=self.args.channel,
                 kubeconfig=connection.kubeconfig or _told(given, "kubeconfig") or cluster.get_secret("kubeconfig"),
-                context=connection.context or _told(given, "context") or cluster.get("context"),
-                cluster=_told(given, "cluster") or cluster.get("cluster"),
+                context=connection.context or _told_or_none(given, "context") or cluster.get("context"),
+                cluster=_told_or_none(given, "cluster") or cluster.get("cluster"),
                 relay_port=names.RELAY_PORT,
                 address=connection.address,
                 api_key=connection.api_key,
@@ -386,6 +388,15 @@ class Headscale(pulumi.ComponentResource):
     def _options(self, depends_on: list[pulumi.Resource]) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, depends_on=depends_on or None)
 
+    def _options_of_named(self, depends_on: list[pulumi.Resource]) -> pulumi.ResourceOptions:
+        """Return the options of an object whose name never changes.
+
+        A Kubernetes provider with another address is replaced, and all objects with it: what was made first under the
+        same name would be deleted in the end.
+        """
+        first = pulumi.ResourceOptions(delete_before_replace=True)
+        return pulumi.ResourceOptions.merge(self._options(depends_on), first)
+
     def _admin_options(
         self, *depends_on: pulumi.Resource, deleted_with: pulumi.Resource | None = None
     ) -> pulumi.ResourceOptions:
@@ -398,6 +409,18 @@ def _told(provider: pulumi.ProviderResource | None, name: str) -> pulumi.Input[s
     """Return what a Kubernetes provider was given; one that is only known by reference tells nothing."""
     told: pulumi.Input[str] | None = getattr(provider, name, None)
     return told
+
+
+def _told_or_none(provider: pulumi.ProviderResource | None, name: str) -> pulumi.Input[str] | None:
+    """Return what a Kubernetes provider was given, None in a preview where it is not known.
+
+    The SDK says that what a resource was not given is unknown in a preview, and every preview would show a change.
+    """
+    told = _told(provider, name)
+    if not isinstance(told, pulumi.Output):
+        return told
+    known: Awaitable[Any] = told.future()
+    return pulumi.Output.from_input(known)
 
 
 def _hash_of(declared: object) -> pulumi.Output[str]:

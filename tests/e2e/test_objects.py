@@ -326,8 +326,8 @@ def test_workload_that_was_scaled_to_none_comes_back(life):
     scale = ("scale", "statefulset", "vpn", "-n", life.namespace)
     life.cluster.kubectl(*scale, "--replicas=0")
     life.cluster.kubectl("wait", "--for=delete", "pod/vpn-0", "-n", life.namespace, "--timeout=60s")
-    # What lives in Headscale cannot be looked at while it does not run, so a refresh is held to the one object.
-    life.stack.refresh("--target", "**StatefulSet::vpn")
+    # What lives in Headscale cannot be looked at while it does not run, so the refresh is held to what does.
+    life.stack.refresh("--target", "**StatefulSet::vpn", "--target", "**Rollout::vpn-rollout")
     life.stack.up()
 
     assert_everything_is_as_declared(life)

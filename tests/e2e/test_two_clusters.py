@@ -107,6 +107,7 @@ def test_each_instance_has_its_own_users_and_keys(stack, cluster, name):
 
 
 def test_second_up_changes_nothing(stack):
+    stack.preview("--expect-no-changes")
     stack.up("--expect-no-changes")
 
 
@@ -127,6 +128,37 @@ def test_refresh_and_new_key_reach_their_own_cluster(stack, cluster):
         "east": {"of-east", "added"},
     }
     assert cluster.exists("secret", "new-key", SOUTH)
+
+
+def test_another_address_of_the_cluster_keeps_everything(stack, cluster):
+    """The Kubernetes provider is replaced then, and each of its objects; the database and what is in it are not."""
+
+    def kept():
+        return {
+            namespace: (
+                cluster.get("persistentvolumeclaim", "data-vpn-0", namespace)["metadata"]["uid"],
+                [(user["name"], user["id"]) for user in cluster.headscale("vpn", namespace, "users", "list")],
+                {key["key"][:23] for key in cluster.headscale("vpn", namespace, "preauthkeys", "list")},
+                cluster.secret("declared-key", namespace),
+            )
+            for namespace in PLACES.values()
+        }
+
+    before = kept()
+    path = stack.directory / "kubeconfig.yaml"
+    kubeconfig = yaml.safe_load(path.read_text())
+    its_service = cluster.get("service", "kubernetes", "default")["spec"]
+    kubeconfig["clusters"][0]["cluster"]["server"] = (
+        f"https://{its_service['clusterIP']}:{its_service['ports'][0]['port']}"
+    )
+    path.write_text(yaml.safe_dump(kubeconfig))
+    stack.up()
+
+    assert kept() == before
+    for namespace in PLACES.values():
+        for kind in ("statefulset", "service", "serviceaccount", "role", "rolebinding"):
+            assert cluster.exists(kind, "vpn", namespace), kind
+    stack.preview("--expect-no-changes")
 
 
 def test_account_of_another_namespace_is_refused(stack, cluster):

@@ -45,7 +45,7 @@ class RolloutProvider(HeadscaleProvider):
         if olds.get("claim") and (problem := _shrinks(olds, news) or _changes_class(olds, news)):
             raise RolloutError(problem)
         followed = bool(changed(_FOLLOWED, olds, news)) or olds.get("is_settled") is False
-        noted = changed(("ready_timeout", "retain", "server", "abandon_data"), olds, news)
+        noted = changed(("replicas", "ready_timeout", "retain", "server", "abandon_data"), olds, news)
         return DiffResult(changes=followed or bool(noted))
 
     def create(self, props: Props) -> CreateResult:
@@ -111,6 +111,7 @@ class Rollout(HeadscaleResource, module="headscale", name="Rollout"):
         namespace: Its namespace.
         template: A hash of the StatefulSet; a change is followed until its pod serves.
         version: Headscale's version, which has to answer.
+        replicas: 1, or 0 for an instance that is stopped.
         size: The claim's size, a Kubernetes quantity. It can grow, and never shrink.
         storage_class: The claim's storage class; None for whatever it has. It cannot change.
         ready_timeout: How long a rollout may take, a duration.
@@ -130,6 +131,7 @@ class Rollout(HeadscaleResource, module="headscale", name="Rollout"):
         namespace: pulumi.Input[str],
         template: pulumi.Input[str],
         version: str,
+        replicas: int,
         size: str,
         storage_class: str | None,
         ready_timeout: str,
@@ -143,6 +145,7 @@ class Rollout(HeadscaleResource, module="headscale", name="Rollout"):
             "namespace": namespace,
             "template": template,
             "version": version,
+            "replicas": replicas,
             "size": size,
             "storage_class": storage_class,
             "ready_timeout": ready_timeout,
@@ -163,6 +166,8 @@ def _target(props: Props) -> Target:
         size=str(props["size"]),
         storage_class=props.get("storage_class"),
         timeout_seconds=parse_duration(props["ready_timeout"]).total_seconds(),
+        # The engine hands numbers over as floats; what an older program noted has none.
+        replicas=int(props.get("replicas", 1)),
     )
 
 

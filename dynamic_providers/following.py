@@ -39,12 +39,14 @@ class Target:
         size: The claim's size, a Kubernetes quantity.
         storage_class: The claim's class; None for whatever it has.
         timeout_seconds: How long it may take.
+        replicas: How many pods are declared: 1, or 0.
     """
 
     version: str
     size: str
     storage_class: str | None
     timeout_seconds: float
+    replicas: int = 1
 
 
 class Follower:
@@ -110,10 +112,10 @@ class Follower:
             else:
                 self._grow(claim, target)
         pod = self._get("v1", "pods", self._place.pod)
-        problem = rules.pod_state(self._place, stateful_set, pod, ())
+        problem = rules.pod_state(self._place, stateful_set, pod, (), replicas=target.replicas)
         if problem:
             # Events are read where they may tell why.
-            return rules.pod_state(self._place, stateful_set, pod, self._events())
+            return rules.pod_state(self._place, stateful_set, pod, self._events(), replicas=target.replicas)
         if pod is None:
             return ""
         if wrong := self._wrong_version(target.version):

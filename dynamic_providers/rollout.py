@@ -48,7 +48,7 @@ class RolloutProvider(HeadscaleProvider):
             raise RolloutError(problem)
         followed = bool(changed(_FOLLOWED, olds, news)) or olds.get("is_settled") is False
         # Another address of the same cluster is no change: it differs with where somebody stands.
-        noted = changed(("ready_timeout", "retain", "abandon_data"), olds, news)
+        noted = changed(("replicas", "ready_timeout", "retain", "abandon_data"), olds, news)
         return DiffResult(changes=followed or bool(noted))
 
     def create(self, props: Props) -> CreateResult:
@@ -112,6 +112,7 @@ class Rollout(HeadscaleResource, module="headscale", name="Rollout"):
         namespace: Its namespace.
         template: A hash of the StatefulSet; a change is followed until its pod serves.
         version: Headscale's version, which has to answer.
+        replicas: 1, or 0 for an instance that is stopped.
         size: The claim's size, a Kubernetes quantity. It can grow, and never shrink.
         storage_class: The claim's storage class; None for whatever it has. It cannot change.
         ready_timeout: How long a rollout may take, a duration.
@@ -131,6 +132,7 @@ class Rollout(HeadscaleResource, module="headscale", name="Rollout"):
         namespace: pulumi.Input[str],
         template: pulumi.Input[str],
         version: str,
+        replicas: int,
         size: str,
         storage_class: str | None,
         ready_timeout: str,
@@ -144,6 +146,7 @@ class Rollout(HeadscaleResource, module="headscale", name="Rollout"):
             "namespace": namespace,
             "template": template,
             "version": version,
+            "replicas": replicas,
             "size": size,
             "storage_class": storage_class,
             "ready_timeout": ready_timeout,
@@ -164,6 +167,8 @@ def _target(props: Props) -> Target:
         size=str(props["size"]),
         storage_class=props.get("storage_class"),
         timeout_seconds=parse_duration(props["ready_timeout"]).total_seconds(),
+        # The engine hands numbers over as floats; what an older program noted has none.
+        replicas=int(props.get("replicas", 1)),
     )
 
 

@@ -306,6 +306,7 @@ class Headscale(pulumi.ComponentResource):
             namespace=spec.namespace,
             template=template,
             version=spec.version,
+            replicas=spec.replicas,
             size=spec.persistent_volume_claim.size,
             storage_class=spec.persistent_volume_claim.storage_class_name,
             ready_timeout=spec.ready_timeout,

@@ -50,7 +50,9 @@ class Place:
         return f"{self.namespace}/{self.instance}"
 
 
-def pod_state(place: Place, stateful_set: Object | None, pod: Object | None, events: Sequence[Object]) -> str:
+def pod_state(
+    place: Place, stateful_set: Object | None, pod: Object | None, events: Sequence[Object], *, replicas: int = 1
+) -> str:
     """Return what the rollout waits for, empty where the pod of the newest template is ready.
 
     Args:
@@ -58,16 +60,15 @@ def pod_state(place: Place, stateful_set: Object | None, pod: Object | None, eve
         stateful_set: The StatefulSet, None where there is none.
         pod: Its pod, None where there is none.
         events: Events of the namespace, as far as they may be read.
+        replicas: How many pods are declared: 1, or 0.
     """
-    if stateful_set is None:
-        return f"there is no StatefulSet {place}"
-    status, which = stateful_set.get("status", {}), f"pod {place.namespace}/{place.pod}"
-    if status.get("observedGeneration", 0) < stateful_set["metadata"]["generation"]:
-        return f"the controller has not seen the new StatefulSet {place} yet"
-    wanted = stateful_set["spec"].get("replicas", 1) > 0
+    status, which = (stateful_set or {}).get("status", {}), f"pod {place.namespace}/{place.pod}"
+    if problem := _stateful_set_problem(place, stateful_set, replicas):
+        return problem
     if pod is None:
-        return _with_warning(f"{which} is not there", last_warning(events, place.instance)) if wanted else ""
-    if not wanted:
+        missing = f"{which} is not there"
+        return _with_warning(missing, last_warning(events, place.instance)) if replicas else ""
+    if not replicas:
         return f"{which} still runs"
     problem = pod_problem(pod)
     if pod["metadata"].get("labels", {}).get("controller-revision-hash") != status.get("updateRevision"):
@@ -76,6 +77,15 @@ def pod_state(place: Place, stateful_set: Object | None, pod: Object | None, eve
     has_node = condition(pod, "PodScheduled").get("status") != "False"
     told = (place.pod, place.claim) if has_node else (place.claim, place.pod)
     return problem and _with_warning(problem, next(filter(None, (last_warning(events, name) for name in told)), ""))
+
+
+def _stateful_set_problem(place: Place, stateful_set: Object | None, replicas: int) -> str:
+    if stateful_set is None:
+        return f"there is no StatefulSet {place}"
+    if stateful_set.get("status", {}).get("observedGeneration", 0) < stateful_set["metadata"]["generation"]:
+        return f"the controller has not seen the new StatefulSet {place} yet"
+    found = stateful_set["spec"].get("replicas", 1)
+    return f"StatefulSet {place} is scaled to {found} and not to {replicas}" if found != replicas else ""
 
 
 def _with_warning(problem: str, warning: str) -> str:

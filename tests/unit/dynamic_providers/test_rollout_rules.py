@@ -65,7 +65,7 @@ NOT_DONE = {
         "of the old template still runs; it is ready",
     ),
     "a pod that goes": (stateful_set(), pod(container(), deleted=True), "is being deleted"),
-    "a pod of a stopped one": (stateful_set(replicas=0), pod(container()), "still runs"),
+    "one that was scaled to none": (stateful_set(replicas=0), None, "is scaled to 0 and not to 1"),
     "a crash loop": (
         stateful_set(),
         pod(CRASHED, ready=False),
@@ -182,12 +182,18 @@ def test_rollout_that_is_not_over_says_why(case):
     [
         (stateful_set(), pod(container())),
         (stateful_set(), pod(container(last={"terminated": {"exitCode": 1}}))),
-        (stateful_set(replicas=0), None),
     ],
-    ids=["ready", "ready after a crash", "stopped"],
+    ids=["ready", "ready after a crash"],
 )
 def test_rollout_is_over_with_the_new_pod(workload, its_pod):
     assert rules.pod_state(PLACE, workload, its_pod, EVENTS) == ""
+
+
+def test_stopped_instance_waits_for_its_pod_to_go():
+    stopped = stateful_set(replicas=0)
+
+    assert rules.pod_state(PLACE, stopped, None, (), replicas=0) == ""
+    assert "still runs" in rules.pod_state(PLACE, stopped, pod(container()), (), replicas=0)
 
 
 def test_newest_warning_about_an_object_is_told():

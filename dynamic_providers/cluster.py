@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import ssl
 import threading
 import time
 import warnings
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from dynamic_providers import kubeconfig as kubeconfigs
+from dynamic_providers.api_server import ApiServer, Credentials
 from dynamic_providers.cluster_errors import (
     FORBIDDEN,
     NOT_FOUND,
@@ -96,6 +98,7 @@ class Cluster:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._api: Any = None
+        self._requests: ApiServer
         self._access = kubeconfigs.Access(None, "KUBECONFIG")
         self._failure: tuple[float, ClusterUnreachable] | None = None
 
@@ -137,10 +140,33 @@ class Cluster:
             ClusterUnreachable: When no API server answers.
             ClusterError: When it refuses the credentials.
         """
-        options: dict[str, Any] = {"params": dict(params or {}), "timeout": timeout_seconds}
-        if body is not None:
-            options |= {"json": body, "headers": {"Content-Type": content_type}}
-        return self._run(self._request(method, path, options))
+        self._connect()
+
+        def send() -> Answer:
+            try:
+                return Answer(
+                    *self._requests.send(
+                        method,
+                        path,
+                        body=body,
+                        params=params or {},
+                        content_type=content_type,
+                        timeout_seconds=timeout_seconds,
+                    )
+                )
+            except Exception as error:
+                if meaning := explained(error, self._access):
+                    raise meaning from None
+                raise
+
+        answer = send()
+        if answer.status == UNAUTHORIZED:
+            # A token may have expired; kr8s gets a new one, and raises where that is refused too.
+            self._requests = self._on_loop(self._renewed())
+            answer = send()
+        if answer.status == UNAUTHORIZED:
+            raise credentials_refused(self._access, answer.message)
+        return answer
 
     @contextlib.contextmanager
     def port_forward(self, pod: str, namespace: str, port: int) -> Iterator[int]:
@@ -170,26 +196,22 @@ class Cluster:
         """
         return self._run(self._execute(pod, namespace, container, command))
 
-    async def _request(self, method: str, path: str, options: Mapping[str, Any]) -> Answer:
-        answer = await self._send(method, path, options)
-        if answer.status == UNAUTHORIZED:
-            # A token may have expired; this call has kr8s get a new one, and raises where that is refused too.
-            await self._api.version()
-            answer = await self._send(method, path, options)
-        if answer.status == UNAUTHORIZED:
-            raise credentials_refused(self._access, answer.message)
-        return answer
+    async def _renewed(self) -> ApiServer:
+        await self._api.version()
+        return await self._opened()
 
-    async def _send(self, method: str, path: str, options: Mapping[str, Any]) -> Answer:
-        base, _, rest = path.rpartition("/")
-        async with self._api.call_api(
-            method, base=base, version="", url=rest, raise_for_status=False, **options
-        ) as response:
-            try:
-                body = response.json()
-            except ValueError:
-                body = None
-            return Answer(response.status_code, body if isinstance(body, dict) else {"message": response.text[:300]})
+    async def _opened(self) -> ApiServer:
+        """Return what sends requests with the credentials that kr8s has now."""
+        auth = self._api.auth
+        tls = await auth.ssl_context()
+        credentials = Credentials(
+            server=auth.server,
+            tls=tls if isinstance(tls, ssl.SSLContext) else None,
+            token=auth.token,
+            server_name=auth.tls_server_name,
+            proxy=auth.proxy,
+        )
+        return ApiServer(credentials)
 
     async def _forward(self, pod: str, namespace: str, port: int) -> tuple[Any, int]:
         from kr8s.asyncio.objects import Pod  # noqa: PLC0415 - loaded when it is needed
@@ -239,6 +261,7 @@ class Cluster:
                 threading.Thread(target=self._loop.run_forever, daemon=True, name="kubernetes").start()
             try:
                 self._api = self._accepted()
+                self._requests = self._on_loop(self._opened())
             except ClusterUnreachable as error:
                 self._failure = time.monotonic() + _FAILED_FOR_SECONDS, error
                 raise

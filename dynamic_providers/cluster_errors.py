@@ -72,6 +72,7 @@ def explained(error: Exception, access: Access) -> ClusterError | None:
     import httpx  # noqa: PLC0415 - loaded with the first request, and not before
     import httpx_ws  # noqa: PLC0415
     import kr8s  # noqa: PLC0415
+    import urllib3  # noqa: PLC0415
 
     if isinstance(error, ClusterError):
         return error
@@ -83,7 +84,9 @@ def explained(error: Exception, access: Access) -> ClusterError | None:
         return _answered(access, status, f"no connection to the pod: HTTP status {status}")
     if isinstance(error, httpx_ws.HTTPXWSException | kr8s.ConnectionClosedError | kr8s.ExecError):
         return ClusterError(f"the connection to the pod broke ({type(error).__name__}: {error})")
-    if isinstance(error, httpx.HTTPError | httpx.InvalidURL | kr8s.APITimeoutError | TimeoutError):
+    if isinstance(
+        error, urllib3.exceptions.HTTPError | httpx.HTTPError | httpx.InvalidURL | kr8s.APITimeoutError | TimeoutError
+    ):
         return unreachable(access, error)
     return None
 

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -16,7 +16,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from headscale_api._proto import headscale_pb2 as wire
 from headscale_api.errors import NotFound, Unsupported
 from headscale_api.models import ApiKey, Node, PreAuthKey, User
-from headscale_api.rest import RestTransport
 from headscale_api.transport import NOBODY, GrpcTransport, Transport
 
 _CHANNEL_OPTIONS: list[tuple[str, str | int]] = [
@@ -38,6 +37,13 @@ POLICY_CHECK_SINCE = 29
 """The minor version from which the server checks a policy without storing it."""
 
 
+def _rest_transport(url: str, **options: Any) -> Transport:
+    """Return a transport by REST; httpx is slow to load, and few need it."""
+    from headscale_api.rest import RestTransport  # noqa: PLC0415
+
+    return RestTransport(url, **options)
+
+
 class HeadscaleClient:
     """Calls to one Headscale; safe to share between threads.
 
@@ -53,7 +59,7 @@ class HeadscaleClient:
     def over_unix_socket(cls, path: str, *, timeout_seconds: float = 10.0) -> Self:
         """Return a client of the Headscale behind a unix socket, which asks for no key and speaks gRPC up to 0.29."""
         if speaks_http(socket.AF_UNIX, path):
-            return cls(RestTransport("http://headscale", unix_socket=path, timeout_seconds=timeout_seconds))
+            return cls(_rest_transport("http://headscale", unix_socket=path, timeout_seconds=timeout_seconds))
         channel = grpc.insecure_channel(f"unix:{path}", options=_CHANNEL_OPTIONS)
         return cls(GrpcTransport(channel, path, timeout_seconds=timeout_seconds))
 
@@ -61,7 +67,7 @@ class HeadscaleClient:
     def over_relay(cls, host: str, port: int, *, timeout_seconds: float = 10.0) -> Self:
         """Return a client of the Headscale whose unix socket is relayed to an address."""
         if speaks_http(socket.AF_INET, (host, port)):
-            return cls(RestTransport(f"http://{host}:{port}", timeout_seconds=timeout_seconds))
+            return cls(_rest_transport(f"http://{host}:{port}", timeout_seconds=timeout_seconds))
         return cls.over_tcp(f"{host}:{port}", timeout_seconds=timeout_seconds)
 
     @classmethod
@@ -84,7 +90,7 @@ class HeadscaleClient:
             timeout_seconds: Deadline of each call.
         """
         trust = ssl.create_default_context(cadata=ca_certificate.decode()) if ca_certificate else None
-        rest = RestTransport(
+        rest = _rest_transport(
             url, api_key=api_key, trust=trust, server_name=server_name, timeout_seconds=timeout_seconds
         )
         return cls(rest)

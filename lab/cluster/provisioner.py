@@ -11,10 +11,15 @@ import shutil
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
 
+import urllib3
+
 from lab.cluster import volumes
+from lab.cluster.certificates import PKI, SERVER
 from lab.cluster.control import kubectl
 from lab.cluster.volumes import Document, Growth
 from lab.state import STATE
@@ -80,8 +85,23 @@ def _reclaim(name: str) -> None:
 
 
 def _list(kind: str) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = json.loads(_run(["get", kind, "--all-namespaces", "-o", "json"]))["items"]
+    """Return all objects of a kind; without kubectl, which takes a tenth of a second of a processor each time."""
+    try:
+        response = _pool().request("GET", f"{SERVER}/api/v1/{kind}")
+    except urllib3.exceptions.HTTPError as error:
+        raise RuntimeError(str(error)) from None
+    if response.status != HTTPStatus.OK:
+        raise RuntimeError(f"{kind} cannot be listed: {response.data.decode()[:300]}")
+    items: list[dict[str, Any]] = json.loads(response.data)["items"]
     return items
+
+
+@cache
+def _pool() -> urllib3.PoolManager:
+    """Return connections with the administrator's certificate."""
+    return urllib3.PoolManager(
+        ca_certs=str(PKI / "ca.crt"), cert_file=str(PKI / "admin.crt"), key_file=str(PKI / "admin.key"), retries=False
+    )
 
 
 def _apply(document: Document) -> None:

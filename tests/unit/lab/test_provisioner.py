@@ -17,10 +17,10 @@ class ApiServer:
     def __init__(self):
         self.claims, self.volumes, self.refused, self.calls = [], [], "", []
 
+    def list(self, kind):
+        return self.claims if kind == "persistentvolumeclaims" else self.volumes
+
     def __call__(self, *arguments):
-        if arguments[0] == "get":
-            items = self.claims if arguments[1] == "persistentvolumeclaims" else self.volumes
-            return subprocess.CompletedProcess(arguments, 0, json.dumps({"items": items}), "")
         if self.refused and any(self.refused in argument for argument in arguments):
             return subprocess.CompletedProcess(arguments, 1, "", f"{self.refused} not found")
         document = json.loads(Path(arguments[-1]).read_text()) if arguments[-2] == "-f" else None
@@ -32,6 +32,7 @@ class ApiServer:
 def api_server(tmp_path, monkeypatch):
     server = ApiServer()
     monkeypatch.setattr(provisioner, "kubectl", server)
+    monkeypatch.setattr(provisioner, "_list", server.list)
     monkeypatch.setattr(provisioner, "STATE", tmp_path)
     monkeypatch.setattr(provisioner, "_VOLUMES", tmp_path / "volumes")
     monkeypatch.setattr(provisioner.os, "chown", lambda *_: None)  # a test need not be root

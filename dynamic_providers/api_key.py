@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import pulumi
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
@@ -146,6 +146,7 @@ class ApiKey(HeadscaleResource, module="headscale", name="ApiKey"):
         replaced: Prefixes of the keys that wait for that.
     """
 
+    computed: ClassVar[tuple[str, ...]] = _COMPUTED
     owner: pulumi.Output[str | None]
     namespace: pulumi.Output[str]
     secret_name: pulumi.Output[str]
@@ -186,11 +187,6 @@ class ApiKey(HeadscaleResource, module="headscale", name="ApiKey"):
             "rotation_buffer": rotation_buffer,
             "overlap": overlap,
             **secret_of_key.looks(secret_key, secret_labels, secret_annotations, usual_key=rules.DATA_KEY),
-            "prefix": None,
-            "expires_at": None,
-            "created_at": None,
-            "retire_at": None,
-            "replaced": None,
         }
         super().__init__(ApiKeyProvider(), resource_name, props, opts)
 

@@ -1,6 +1,6 @@
 """A Headscale's policy as a Pulumi resource: applied live, read back, restored."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
@@ -139,6 +139,7 @@ class Policy(HeadscaleResource, module="headscale", name="Policy"):
         tests_can_run: Whether a refresh found that one of those can be run by now.
     """
 
+    computed: ClassVar[tuple[str, ...]] = _COMPUTED
     policy: pulumi.Output[str | None]
     overwrite: pulumi.Output[bool | None]
     tests_skipped: pulumi.Output[list[str] | None]

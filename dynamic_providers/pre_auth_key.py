@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
@@ -140,6 +140,7 @@ class PreAuthKey(HeadscaleResource, module="headscale", name="PreAuthKey"):
         expires_at: When it ends, RFC 3339.
     """
 
+    computed: ClassVar[tuple[str, ...]] = _COMPUTED
     owner: pulumi.Output[str | None]
     namespace: pulumi.Output[str]
     secret_name: pulumi.Output[str]
@@ -190,8 +191,6 @@ class PreAuthKey(HeadscaleResource, module="headscale", name="PreAuthKey"):
             "renew_before": renew_before,
             "recreate_if_invalid": recreate_if_invalid,
             **secret_of_key.looks(secret_key, secret_labels, secret_annotations, usual_key=rules.DATA_KEY),
-            "key": None,
-            "expires_at": None,
         }
         secret = pulumi.ResourceOptions(additional_secret_outputs=["key"])
         super().__init__(PreAuthKeyProvider(), resource_name, props, pulumi.ResourceOptions.merge(opts, secret))

@@ -1,5 +1,6 @@
 """What the providers of all resources share: their channel, what they remember, and their checks."""
 
+import gc
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -50,6 +51,8 @@ class HeadscaleProvider(ResourceProvider):
     def configure(self, req: ConfigureRequest) -> None:
         """Take the connection's settings; nothing is opened yet."""
         failures.show_one_line()
+        # What was loaded stays until this process ends: it is not looked through for garbage again.
+        gc.freeze()
         settings = settings_of(req.config)
         with _channels_lock:
             if settings not in _channels:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import pulumi
 from pulumi.dynamic import Resource, ResourceProvider
@@ -18,8 +18,14 @@ class HeadscaleResource(Resource, module="headscale"):
     """A dynamic resource that is registered without the call stack of the program.
 
     The SDK sends 1.3 kB of it with every resource, and a backend writes the whole state at every step. The engine
-    stores it and never compares it (https://github.com/pulumi/pulumi/issues/20430).
+    stores it and never compares it (https://github.com/pulumi/pulumi/issues/20430). For the same reason an input that
+    is not given is not registered; it reads as an Output of None.
+
+    Attributes:
+        computed: Names of what its provider computes.
     """
+
+    computed: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -33,11 +39,19 @@ class HeadscaleResource(Resource, module="headscale"):
         Args:
             provider: Its provider.
             name: Its name in Pulumi.
-            props: Its inputs, with None for what the provider computes.
+            props: Its inputs, None for those that are not given.
             opts: Options.
         """
+        given = {key: value for key, value in props.items() if value is not None}
         with _no_call_stack():
-            super().__init__(provider, name, dict(props), opts)
+            super().__init__(provider, name, {**given, **dict.fromkeys(self.computed)}, opts)
+
+    def __getattr__(self, name: str) -> pulumi.Output[None]:
+        """Return an input that was not given."""
+        if name.startswith("_") or name not in type(self).__annotations__:
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        nothing: pulumi.Output[None] = pulumi.Output.from_input(None)
+        return nothing
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """The rollout of an instance as a Pulumi resource: an update ends when the new pod serves, and says why it does not."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pulumi
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
@@ -122,6 +122,7 @@ class Rollout(HeadscaleResource, module="headscale", name="Rollout"):
         claim: The claim's uid, by which another database is noticed.
     """
 
+    computed: ClassVar[tuple[str, ...]] = ("claim",)
     claim: pulumi.Output[str | None]
 
     def __init__(
@@ -152,7 +153,6 @@ class Rollout(HeadscaleResource, module="headscale", name="Rollout"):
             "ready_timeout": ready_timeout,
             "retain": retain,
             "abandon_data": abandon_data,
-            "claim": None,
         }
         super().__init__(RolloutProvider(), resource_name, props, opts)
 

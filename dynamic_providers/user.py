@@ -1,7 +1,7 @@
 """A Headscale user as a Pulumi resource."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import pulumi
 from pulumi.dynamic import (
@@ -161,6 +161,7 @@ class User(HeadscaleResource, module="headscale", name="User"):
         created_at: When it was made, RFC 3339.
     """
 
+    computed: ClassVar[tuple[str, ...]] = ("user_id", "created_at")
     username: pulumi.Output[str]
     display_name: pulumi.Output[str | None]
     email: pulumi.Output[str | None]
@@ -192,8 +193,6 @@ class User(HeadscaleResource, module="headscale", name="User"):
             "picture_url": picture_url,
             "adopt": adopt,
             "force_delete": force_delete or None,
-            "user_id": None,
-            "created_at": None,
         }
         super().__init__(UserProvider(), resource_name, props, opts)
 

@@ -37,7 +37,7 @@ POLICY_CHECK_SINCE = 29
 """The minor version from which the server checks a policy without storing it."""
 
 
-def _rest_transport(url: str, **options: Any) -> Transport:
+def _rest_transport(url: str, **options: Any) -> Transport:  # noqa: ANN401 - as `RestTransport` takes them
     """Return a transport by REST; httpx is slow to load, and few need it."""
     from headscale_api.rest import RestTransport  # noqa: PLC0415
 

@@ -13,8 +13,8 @@ from dynamic_providers.api_key import ApiKey
 from dynamic_providers.connection import ConnectionArgs, HeadscaleConnection
 from dynamic_providers.policy import Policy
 from dynamic_providers.pre_auth_key import PreAuthKey
+from dynamic_providers.preflight import Preflight
 from dynamic_providers.rollout import Rollout
-from dynamic_providers.upgrade import Upgrade
 from dynamic_providers.user import User
 from headscale_api import Node
 from headscale_api import User as HeadscaleUser
@@ -258,7 +258,7 @@ class Headscale(pulumi.ComponentResource):
             The StatefulSet, and a hash of all that is declared of it.
         """
         name, instance, spec = self._name, self._instance, self.args
-        home = self._namespace()
+        home = self._home()
         text = config_map.config_text(spec)
         configuration = k8s.core.v1.ConfigMap(
             names.config_map(name), config_map.config_map(instance, spec, text), opts=self._options(home)
@@ -280,20 +280,24 @@ class Headscale(pulumi.ComponentResource):
             name,
             declared,
             opts=pulumi.ResourceOptions.merge(
-                self._options_of_named([*home, configuration, *self._rights(home), self._prepare_upgrade()]),
+                self._options_of_named([*home, configuration, *self._rights(home)]),
                 pulumi.ResourceOptions(ignore_changes=["spec.volumeClaimTemplates"]),
             ),
         )
         return workload, _hash_of(declared)
 
-    def _prepare_upgrade(self) -> Upgrade:
-        """Declare what goes before a pod of another version."""
+    def _check_before(self) -> Preflight:
+        """Declare what goes before every change."""
         spec = self.args
         in_database = spec.policy is not None and spec.config.policy.mode == "database"
-        return Upgrade(
-            f"{self._name}-upgrade",
+        return Preflight(
+            f"{self._name}-preflight",
+            instance=self._instance,
+            namespace=spec.namespace,
             version=spec.version,
             policy=policy_text(spec.policy) if spec.policy and in_database else None,
+            retain=spec.retain,
+            abandon_data=spec.abandon_data,
             opts=pulumi.ResourceOptions(parent=self, provider=self.connection),
         )
 
@@ -320,11 +324,14 @@ class Headscale(pulumi.ComponentResource):
             ),
         )
 
-    def _namespace(self) -> list[pulumi.Resource]:
+    def _home(self) -> list[pulumi.Resource]:
+        """Declare what every object depends on."""
+        preflight = self._check_before()
         if not self.args.create_namespace:
-            return []
-        options = pulumi.ResourceOptions(parent=self, retain_on_delete=True)
-        return [k8s.core.v1.NamespacePatch(f"{self._name}-namespace", namespace.namespace_patch(self.args), options)]
+            return [preflight]
+        options = pulumi.ResourceOptions(parent=self, depends_on=[preflight], retain_on_delete=True)
+        patch = namespace.namespace_patch(self.args)
+        return [preflight, k8s.core.v1.NamespacePatch(f"{self._name}-namespace", patch, options)]
 
     def _rights(self, home: list[pulumi.Resource]) -> list[pulumi.Resource]:
         """Declare who the sidecar is and what it may do."""

@@ -165,7 +165,6 @@ def test_failed_policy_leaves_no_key_on_first_up(make_stack, cluster):
     stack.preview("--expect-no-changes")
 
 
-@pytest.mark.xfail(reason="objects are made in the new namespace before the rollout is asked", raises=AssertionError)
 def test_move_is_taken_back_after_up_without_preview(make_stack, cluster):
     stack = make_stack(BEFORE, AFTER)
     stack.declare(vpn=declared(BEFORE))

@@ -40,7 +40,7 @@ OURS = {
 }
 NOTES = {
     "pulumi-python:dynamic/headscale:Instances::headscale-instances",
-    "pulumi-python:dynamic/headscale:Upgrade::vpn-upgrade",
+    "pulumi-python:dynamic/headscale:Upgrade::vpn-preflight",
 }
 """Resources that stand for nothing in the cluster."""
 

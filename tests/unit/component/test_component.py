@@ -62,7 +62,7 @@ def test_an_instance_is_these_resources_and_no_more(declared):
         ("vpn-metrics", "Service"),
         ("vpn-config", "ConfigMap"),
         ("vpn-rollout", "Rollout"),
-        ("vpn-upgrade", "Upgrade"),
+        ("vpn-preflight", "Preflight"),
         ("vpn-connection", "pulumi-python"),
         ("vpn-alice", "User"),
         ("vpn-ui-api-key", "ApiKey"),

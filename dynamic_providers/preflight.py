@@ -1,4 +1,4 @@
-"""What is done before a pod of another version starts, as a Pulumi resource."""
+"""What is checked and done before anything of an instance changes, as a Pulumi resource."""
 
 from typing import Any
 
@@ -10,22 +10,34 @@ from dynamic_providers.errors import ChannelError, ClusterError
 from dynamic_providers.provider import HeadscaleProvider, Props, changed
 from dynamic_providers.resource import HeadscaleResource
 from dynamic_providers.rules import policy as policy_rules
+from dynamic_providers.rules.rollout import Place, RolloutError, consent_to_move, what_moving_means
 from dynamic_providers.rules.upgrade import is_another_minor
 from headscale_api import HeadscaleError
 
+_NOTED = ("version", "policy", "retain", "abandon_data")
 _PATIENCE_SECONDS = 5.0
 
 
-class UpgradeProvider(HeadscaleProvider):
-    """Adapter of the upgrade's rules. Its dotted path is in people's state: moving it needs an alias here."""
+class PreflightProvider(HeadscaleProvider):
+    """Adapter of the rules of upgrade and move. Its dotted path is in people's state: moving it needs an alias here."""
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
-        """Compare version and policy."""
-        return DiffResult(changes=bool(changed(("version", "policy"), olds, news)))
+        """Refuse to leave data behind without consent, before any object is made in another place.
+
+        Raises:
+            RolloutError: When namespace or instance change, and the stack does not say that the data may stay behind.
+        """
+        moves = changed(("namespace", "instance"), olds, news) if olds.get("namespace") else []
+        if moves:
+            old, new = (Place(props["namespace"], props["instance"]) for props in (olds, news))
+            if news.get("abandon_data") != str(old):
+                meaning = what_moving_means(old, new, retain=bool(olds.get("retain")), elsewhere=False)
+                raise RolloutError(f"{meaning}; {consent_to_move(old)}")
+        return DiffResult(changes=bool(moves or changed(_NOTED, olds, news)))
 
     def create(self, props: Props) -> CreateResult:
         """Do nothing: there is no version before the first one."""
-        return CreateResult("upgrade", props)
+        return CreateResult("preflight", props)
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """Return what is known; nothing of it is in the cluster."""
@@ -59,22 +71,37 @@ class UpgradeProvider(HeadscaleProvider):
             channel.close()
 
 
-class Upgrade(HeadscaleResource, module="headscale", name="Upgrade"):
-    """What goes before another version of Headscale.
+class Preflight(HeadscaleResource, module="headscale", name="Preflight"):
+    """What goes before every change of an instance: everything of it depends on this.
 
     Attributes:
+        instance: Name of the instance.
+        namespace: Its namespace.
         version: Headscale's version.
         policy: The declared policy; None where there is none.
+        retain: Whether the claim outlives its StatefulSet.
+        abandon_data: `namespace/instance` of the data that may be left behind; None for none.
     """
 
     def __init__(
         self,
         resource_name: str,
         *,
+        instance: str,
+        namespace: pulumi.Input[str],
         version: str,
         policy: str | None,
+        retain: bool,
+        abandon_data: str | None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare it; `opts.provider` is the instance's `HeadscaleConnection`."""
-        props: dict[str, Any] = {"version": version, "policy": policy}
-        super().__init__(UpgradeProvider(), resource_name, props, opts)
+        props: dict[str, Any] = {
+            "instance": instance,
+            "namespace": namespace,
+            "version": version,
+            "policy": policy,
+            "retain": retain,
+            "abandon_data": abandon_data,
+        }
+        super().__init__(PreflightProvider(), resource_name, props, opts)

@@ -66,3 +66,24 @@ def test_a_new_up_finds_the_old_users(gone_and_back, cluster):
 
     assert cluster.headscale("vpn", namespace, "users", "list") == before
     stack.preview("--expect-no-changes")
+
+
+def test_replace_rotates_a_key_in_its_secret(make_stack, cluster):
+    namespace = "e2e-replace"
+    stack = make_stack(namespace)
+    keys = {"laptop": {"user": "alice", "expiration": "24h"}, "desk": {"user": "alice", "expiration": "24h"}}
+    stack.declare(vpn=an_instance(namespace, users={"alice": {}}, preAuthKeys=keys, apiKeys={"ui": {"overlap": "0s"}}))
+    stack.up()
+    urns = {its["urn"].rpartition("::")[2]: its["urn"] for its in stack.export()["deployment"]["resources"]}
+    before = {name: cluster.secret(name, namespace) for name in ("laptop", "desk", "ui")}
+
+    stack.up("--replace", urns["vpn-laptop"], "--replace", urns["vpn-ui-api-key"])
+    after = {name: cluster.secret(name, namespace) for name in before}
+    listed = {key["key"][:23] for key in cluster.headscale("vpn", namespace, "preauthkeys", "list")}
+
+    assert after["laptop"]["key"] != before["laptop"]["key"]
+    assert after["ui"]["api-key"] != before["ui"]["api-key"]
+    assert after["desk"] == before["desk"]
+    assert listed == {after["laptop"]["key"][:23], after["desk"]["key"][:23]}
+    assert api_key_prefix(after["ui"]["api-key"]) in live_keys(cluster, namespace)
+    stack.preview("--expect-no-changes")

@@ -6,7 +6,7 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 
-from dynamic_providers.provider import HeadscaleProvider, Props, changed
+from dynamic_providers.provider import HeadscaleProvider, Props
 from dynamic_providers.resource import HeadscaleResource
 from dynamic_providers.rules.rollout import Place, consent_to_move, what_moving_means
 
@@ -37,7 +37,7 @@ class InstancesProvider(HeadscaleProvider):
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
         """Compare what is noted."""
-        return DiffResult(changes=bool(changed(("instances",), olds, news)))
+        return DiffResult(changes=_noted(olds) != _noted(news))
 
     def create(self, props: Props) -> CreateResult:
         """Note them."""
@@ -53,6 +53,14 @@ class InstancesProvider(HeadscaleProvider):
 
     def delete(self, _id: str, _props: Props) -> None:
         """Leave everything."""
+
+
+def _noted(props: Props) -> dict[str, dict[str, Any]]:
+    """Return what is noted of each instance, without what is not given."""
+    return {
+        name: {key: value for key, value in its.items() if value is not None}
+        for name, its in (props.get("instances") or {}).items()
+    }
 
 
 def _refusal(old: Place, added: Mapping[str, Any], *, retain: bool) -> str:

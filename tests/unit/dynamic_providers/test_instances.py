@@ -71,3 +71,11 @@ def test_step_to_another_version_is_taken_or_not(before, after, said):
 def test_patch_release_is_the_same_minor():
     assert not is_another_minor("v0.29.1", "v0.29.3")
     assert is_another_minor("v0.28.0", "v0.29.3")
+
+
+def test_order_and_absent_values_are_no_difference():
+    provider = InstancesProvider()
+    olds = {"instances": {"vpn": {"retain": True, "namespace": "a"}}}
+
+    assert not provider.diff("instances", olds, {"instances": {"vpn": noted("a")}}).changes
+    assert provider.diff("instances", olds, {"instances": {"vpn": noted("a", retain=False)}}).changes

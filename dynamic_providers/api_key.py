@@ -9,14 +9,15 @@ import pulumi
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 
 from dynamic_providers import secret_of_key
-from dynamic_providers.channel import HeadscaleGone, repeat_safely, utc_now
+from dynamic_providers.channel import HeadscaleGone, HeadscaleStopped, repeat_safely, utc_now
 from dynamic_providers.provider import HeadscaleProvider, Props, another_database, carried, checked
 from dynamic_providers.resource import HeadscaleResource
+from dynamic_providers.rules import revocation
 from dynamic_providers.secret_of_key import DRESS, PLACE, changed_of_key, dress_of
 from headscale_api import fields
 from headscale_api.stored_keys import api_key as rules
 from headscale_api.stored_keys.marks import FIRST_KEY
-from headscale_api.stored_keys.store import SecretStore
+from headscale_api.stored_keys.store import SecretStore, if_ours
 
 _ALTERED = ("expiration", "rotation_buffer", "overlap", *DRESS)
 _INPUTS = ("owner", "database", *PLACE, *_ALTERED)
@@ -67,6 +68,9 @@ class ApiKeyProvider(HeadscaleProvider):
             if self.channel.stored(_KIND, props["namespace"], props["secret_name"]) is None:
                 self.channel.require_evidence(f"API key {id_}")
             return ReadResult(id_, props, inputs)
+        except HeadscaleStopped as error:
+            self.channel.running.tell_unseen(error)
+            return ReadResult(id_, props, inputs)
         wanted = _wanted(props)
         stored = self.channel.stored(_KIND, wanted.namespace, wanted.secret_name)
         held = rules.known(keys, stored, wanted.dress.data_key) if stored else None
@@ -107,18 +111,23 @@ class ApiKeyProvider(HeadscaleProvider):
         return outs
 
     def delete(self, id_: str, props: Props) -> None:
-        """Delete the key and, unless another key is in it by now, its Secret."""
+        """Delete the key and, unless another key is in it by now, its Secret; noted first where Headscale is away."""
         wanted, prefixes = _wanted(props, id_), _prefixes(props)
 
         def delete() -> None:
-            with self.channel.change() as client:
+            with self.channel.change(patient=False) as client:
                 rules.delete(client, self._secrets, wanted, prefixes)
 
         try:
             repeat_safely(delete)
-        except HeadscaleGone:
-            if not rules.delete_secret(self._secrets, wanted, prefixes):
-                self.channel.require_evidence(f"API key {id_}")
+        except (HeadscaleGone, HeadscaleStopped) as error:
+            what, stored = f"API key {id_}", if_ours(self._secrets, wanted.namespace, wanted.secret_name)
+            its = stored is not None and rules.belongs_to(stored, wanted, prefixes)
+            if isinstance(error, HeadscaleGone) and not its:
+                self.channel.require_evidence(what)
+            keys = revocation.of_api_key(stored, wanted, prefixes, datetime.fromisoformat(props["expires_at"]))
+            self.channel.revocations.note(what, keys, error)
+            rules.delete_secret(self._secrets, wanted, prefixes)
 
     @property
     def _secrets(self) -> SecretStore:

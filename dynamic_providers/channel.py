@@ -10,8 +10,19 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from dynamic_providers.cluster import Cluster
-from dynamic_providers.errors import ChannelBroken, ChannelError, HeadscaleGone, WrongCluster
+from dynamic_providers.cluster_errors import FORBIDDEN
+from dynamic_providers.errors import (
+    ChannelBroken,
+    ChannelError,
+    ClusterError,
+    ClusterUnreachable,
+    HeadscaleGone,
+    HeadscaleStopped,
+    WrongCluster,
+)
+from dynamic_providers.revocation import Revocations
 from dynamic_providers.route import Route
+from dynamic_providers.running import Running
 from dynamic_providers.secret_store import KubernetesSecretStore
 from dynamic_providers.settings import Settings
 from dynamic_providers.snapshot import Snapshot
@@ -25,6 +36,7 @@ __all__ = [
     "ChannelBroken",
     "ChannelError",
     "HeadscaleGone",
+    "HeadscaleStopped",
     "Settings",
     "WrongCluster",
     "repeat_safely",
@@ -63,6 +75,7 @@ class Channel:
             settings.kubeconfig, settings.context, settings.cluster, log_in_seconds=max(least, min(most, open_seconds))
         )
         self._route = Route(settings, self.cluster)
+        self.running = Running(self._route, settings, warn)
         self._lock = threading.Lock()
         self._open: contextlib.ExitStack | None = None
         self._client: HeadscaleClient | None = None
@@ -75,6 +88,7 @@ class Channel:
         self.record = ClaimRecord(
             self.cluster, settings.namespace, settings.instance, needs_cluster=settings.channel != "direct", warn=warn
         )
+        self.revocations = Revocations(self.cluster, settings, warn)
 
     def secrets(self, kind: str) -> KubernetesSecretStore:
         """Return the store of one kind of keys."""
@@ -82,17 +96,28 @@ class Channel:
         return KubernetesSecretStore(self.cluster, settings.instance, settings.namespace, kind, self._secret_versions)
 
     @contextlib.contextmanager
-    def change(self, *, alone: bool = False) -> Iterator[HeadscaleClient]:
-        """Give a client for an operation that changes something: lists are asked for anew afterwards.
+    def change(
+        self, *, alone: bool = False, patient: bool = True, keeps_lists: bool = False
+    ) -> Iterator[HeadscaleClient]:
+        """Give a client for an operation that changes something, once keys that wait for that are revoked.
 
         Args:
             alone: Whether no other change may be under way.
+            patient: As for `session`.
+            keeps_lists: Whether lists stay at hand; by default they are asked for anew afterwards.
         """
-        with self.session() as client, self.turns.alone() if alone else self.turns.together():
+        with self.session(patient=patient) as client, self.turns.alone() if alone else self.turns.together():
             try:
+                self.revocations.revoke_noted(client)
                 yield client
             finally:
-                self.snapshot.forget()
+                if not keeps_lists:
+                    self.snapshot.forget()
+
+    def revoke_noted(self) -> None:
+        """Revoke the keys that wait for that, where nothing else is to be changed."""
+        with self.change():
+            pass
 
     def users(self) -> dict[str, User]:
         """Return the users by id, asked for once in a while."""
@@ -135,21 +160,26 @@ class Channel:
 
     def _ask(self, question: Callable[[HeadscaleClient], Result]) -> Result:
         def ask() -> Result:
-            with self.session() as client:
+            with self.session(patient=False) as client:
                 return question(client)
 
         return repeat_safely(ask)
 
     @contextlib.contextmanager
-    def session(self) -> Iterator[HeadscaleClient]:
+    def session(self, *, patient: bool = True) -> Iterator[HeadscaleClient]:
         """Give a client that works, for one operation.
 
+        Args:
+            patient: Whether a pod that does not run is waited for as long as any other trouble. Where not, there is
+                something else to do, and it is waited for once and shortly.
+
         Raises:
+            HeadscaleStopped: When the pod does not run, unless patient.
             ChannelError: When the way to Headscale is blocked; a ClusterError where it is Kubernetes that blocks it.
         """
         with self._lock:
             if self._client is None:
-                self._client = self._connect()
+                self._client = self._connect() if patient else self._connect_if_running()
             client = self._client
             self._sessions += 1
         try:
@@ -165,6 +195,16 @@ class Channel:
                 if self.settings.borrows_key and self._sessions == 0:
                     self._close()
 
+    def _connect_if_running(self) -> HeadscaleClient:
+        self.running.require()
+        try:
+            return self._connect()
+        except ChannelError as error:
+            # The pod may have stopped meanwhile; nothing is concluded from the error itself.
+            if not isinstance(error, HeadscaleGone | ClusterUnreachable) and _status(error) != FORBIDDEN:
+                self.running.require_ready()
+            raise
+
     def _connect(self) -> HeadscaleClient:
         """Try until it works or time is over: the pod may be starting, the port-forward may have broken."""
         deadline = time.monotonic() + self._patience_seconds
@@ -179,6 +219,7 @@ class Channel:
                     problem = str(error)
                 else:
                     self._patience_seconds = self._open_seconds
+                    self.running.forget()
                     self._open = stack.pop_all()
                     return client
             report = self._route.report()
@@ -201,6 +242,10 @@ class Channel:
         stack, self._open, self._client = self._open, None, None
         if stack is not None:
             stack.close()
+
+
+def _status(error: ChannelError) -> int | None:
+    return error.status if isinstance(error, ClusterError) else None
 
 
 def repeat_safely(action: Callable[[], Result], *, times: int = 3) -> Result:

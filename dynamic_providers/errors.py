@@ -3,6 +3,7 @@
 ChannelError                 Headscale cannot be reached
 ├── ChannelBroken            the connection broke in the middle of an operation
 ├── HeadscaleGone            there is no instance of that name in this cluster any more
+├── HeadscaleStopped         the instance is there, and its pod does not run
 ├── WrongCluster             there is none, and nothing shows that there ever was
 └── ClusterError             Kubernetes did not do what was asked, on the way there or with a Secret
     └── ClusterUnreachable   no API server answers
@@ -35,6 +36,18 @@ class ChannelBroken(ChannelError):
 
 class HeadscaleGone(ChannelError):
     """The instance itself is not there any more."""
+
+
+class HeadscaleStopped(ChannelError):
+    """The instance is there and its pod does not run: by the StatefulSet and the pod, not by a call that failed.
+
+    Attributes:
+        is_scaled_to_zero: Whether the StatefulSet is to have no pod.
+    """
+
+    def __init__(self, message: str, *, is_scaled_to_zero: bool) -> None:
+        super().__init__(message)
+        self.is_scaled_to_zero = is_scaled_to_zero
 
 
 class WrongCluster(ChannelError):

@@ -6,7 +6,7 @@ import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 from pulumi.output import Unknown
 
-from dynamic_providers.channel import Channel, ChannelError, HeadscaleGone, repeat_safely
+from dynamic_providers.channel import Channel, ChannelError, HeadscaleGone, HeadscaleStopped, repeat_safely
 from dynamic_providers.errors import ClusterError
 from dynamic_providers.provider import HeadscaleProvider, Props, another_database, carried, changed
 from dynamic_providers.resource import HeadscaleResource
@@ -80,12 +80,15 @@ class PolicyProvider(HeadscaleProvider):
             return ReadResult(id_, inputs, inputs)
 
         def look() -> rules.InForce:
-            with self.channel.session() as client:
+            with self.channel.session(patient=False) as client:
                 return rules.look(client, declared=props["policy"])
 
         try:
             found = repeat_safely(look)
         except HeadscaleGone:
+            return ReadResult(id_, props, inputs)
+        except HeadscaleStopped as error:
+            self.channel.running.tell_unseen(error)
             return ReadResult(id_, props, inputs)
         inputs["policy"] = found.policy
         outs = {**inputs, "tests_skipped": [*found.skipped] or None, "tests_can_run": found.can_run or None}

@@ -9,14 +9,14 @@ from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, 
 from pulumi.output import Unknown
 
 from dynamic_providers import secret_of_key
-from dynamic_providers.channel import HeadscaleGone, repeat_safely, utc_now
+from dynamic_providers.channel import HeadscaleGone, HeadscaleStopped, repeat_safely, utc_now
 from dynamic_providers.provider import HeadscaleProvider, Props, another_database, carried, checked
 from dynamic_providers.resource import HeadscaleResource
 from dynamic_providers.rules import pre_auth_key as rules
-from dynamic_providers.rules import replacement
+from dynamic_providers.rules import replacement, revocation
 from dynamic_providers.secret_of_key import DRESS, PLACE, changed_of_key, dress_of
 from headscale_api import fields
-from headscale_api.stored_keys.store import SecretStore
+from headscale_api.stored_keys.store import SecretStore, if_ours
 
 _IMMUTABLE = (*PLACE, "user_id", "expiration", "reusable", "ephemeral", "tags")
 _POLICY = ("renew_before", "recreate_if_invalid")
@@ -79,6 +79,9 @@ class PreAuthKeyProvider(HeadscaleProvider):
             if self.channel.stored(_KIND, props["namespace"], props["secret_name"]) is None:
                 self.channel.require_evidence(f"preauth key {id_}")
             return ReadResult(id_, props, inputs)
+        except HeadscaleStopped as error:
+            self.channel.running.tell_unseen(error)
+            return ReadResult(id_, props, inputs)
         wanted = _wanted(props)
         stored = self.channel.stored(_KIND, wanted.namespace, wanted.secret_name)
         seen = rules.look(keys, stored, wanted, _held(id_, props), utc_now())
@@ -99,19 +102,23 @@ class PreAuthKeyProvider(HeadscaleProvider):
         return UpdateResult(outs)
 
     def delete(self, id_: str, props: Props) -> None:
-        """Delete the key and, unless another key is in it by now, its Secret."""
+        """Delete the key and, unless another key is in it by now, its Secret; noted first where Headscale is away."""
         state, place = _held(id_, props), (props["namespace"], props["secret_name"])
 
         def delete() -> None:
             # The lists stay at hand: the keys of a thousand deletions are asked for once in a while.
-            with self.channel.session() as client, self.channel.turns.together():
+            with self.channel.change(patient=False, keeps_lists=True) as client:
                 rules.delete(client, self._secrets, state, self.channel.pre_auth_keys(), place)
 
         try:
             repeat_safely(delete)
-        except HeadscaleGone:
-            if not rules.delete_secret(self._secrets, state, place):
-                self.channel.require_evidence(f"preauth key {id_}")
+        except (HeadscaleGone, HeadscaleStopped) as error:
+            what, stored = f"preauth key {id_}", if_ours(self._secrets, *place)
+            its = stored is not None and rules.holds(stored, state)
+            if isinstance(error, HeadscaleGone) and not its:
+                self.channel.require_evidence(what)
+            self.channel.revocations.note(what, revocation.of_pre_auth_key(stored, state), error)
+            rules.delete_secret(self._secrets, state, place)
 
     @property
     def _secrets(self) -> SecretStore:

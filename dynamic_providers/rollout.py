@@ -6,13 +6,15 @@ import pulumi
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 from pulumi.output import Unknown
 
-from dynamic_providers.errors import ClusterError
+from dynamic_providers.channel import repeat_safely
+from dynamic_providers.errors import ChannelError, ClusterError
 from dynamic_providers.following import Follower, Target
 from dynamic_providers.provider import HeadscaleProvider, Props, changed
 from dynamic_providers.resource import HeadscaleResource
 from dynamic_providers.rules import rollout as rules
 from dynamic_providers.rules.rollout import Place, RolloutError
 from dynamic_providers.rules.upgrade import step_problem
+from headscale_api import HeadscaleError
 from headscale_api.durations import parse_duration
 
 _FOLLOWED = ("template", "version", "size", "storage_class")
@@ -53,7 +55,7 @@ class RolloutProvider(HeadscaleProvider):
 
     def create(self, props: Props) -> CreateResult:
         """Follow the first rollout; the id tells the database from every other one."""
-        claim = self._follower.follow(_target(props))
+        claim = self._followed(props)
         return CreateResult(f"{_place(props)}/{(claim or '')[:8]}", {**props, "claim": claim})
 
     def read(self, id_: str, props: Props) -> ReadResult:
@@ -71,7 +73,7 @@ class RolloutProvider(HeadscaleProvider):
         """Follow the rollout, and notice a claim that is another one than before."""
         if not changed(_FOLLOWED, olds, news) and olds.get("is_settled") is not False:
             return UpdateResult({**news, "claim": olds.get("claim")})
-        claim = self._follower.follow(_target(news))
+        claim = self._followed(news)
         if olds.get("claim") and claim and claim != olds["claim"]:
             place = _place(news)
             raise RolloutError(
@@ -82,6 +84,19 @@ class RolloutProvider(HeadscaleProvider):
 
     def delete(self, _id: str, _props: Props) -> None:
         """Leave everything: the StatefulSet goes by itself, and the claim by its retention."""
+
+    def _followed(self, props: Props) -> str | None:
+        """Follow the rollout, and revoke the keys that were deleted while Headscale did not run."""
+        target = _target(props)
+        claim = self._follower.follow(target)
+        self.channel.running.forget()
+        if target.replicas and self.channel.revocations.are_noted():
+            try:
+                repeat_safely(self.channel.revoke_noted)
+            except (ChannelError, HeadscaleError) as error:
+                # They stay noted, and what changes something next tries again.
+                pulumi.log.warn(f"keys that were deleted while Headscale did not run are not revoked yet: {error}")
+        return claim
 
     @property
     def _follower(self) -> Follower:

@@ -49,7 +49,7 @@ class Route:
             with self._remote(settings.address, self._stored_key()) as client:
                 yield client
             return
-        self._require_pod()
+        self.stateful_set()
         in_pod = settings.http_port if settings.transport == "rest" else settings.grpc_port
         port = settings.relay_port if settings.channel == "relay" else in_pod
         with contextlib.ExitStack() as stack:
@@ -67,7 +67,7 @@ class Route:
         if settings.channel == "direct":
             return "look at the address, the proxy before it and Headscale's log"
         try:
-            pod = self._get("v1", "pods", settings.pod)
+            pod = self.pod()
         except ClusterError as error:
             return str(error)
         where = f"pod {settings.namespace}/{settings.pod}"
@@ -116,14 +116,24 @@ class Route:
         settings = self._settings
         return self._cluster.execute(settings.pod, settings.namespace, "headscale", ["headscale", *arguments])
 
-    def _require_pod(self) -> None:
-        """Check that the pod is there: a port-forward to none fails without a reason."""
+    def stateful_set(self) -> Mapping[str, Any]:
+        """Return the StatefulSet: a port-forward to a pod of none fails without a reason.
+
+        Raises:
+            HeadscaleGone: When it is not there.
+        """
         place = f"{self._settings.namespace}/{self._settings.instance}"
-        if self._get("apps/v1", "statefulsets", self._settings.instance) is None:
+        found = self._get("apps/v1", "statefulsets", self._settings.instance)
+        if found is None:
             raise HeadscaleGone(
                 f"there is no StatefulSet {place} in {self._cluster.name}; was the instance deleted, or is this the "
                 "wrong cluster?"
             )
+        return found
+
+    def pod(self) -> Mapping[str, Any] | None:
+        """Return the pod, None where there is none."""
+        return self._get("v1", "pods", self._settings.pod)
 
     def _get(self, version: str, kind: str, name: str) -> Mapping[str, Any] | None:
         root = "/api/v1" if version == "v1" else f"/apis/{version}"

@@ -13,7 +13,7 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from dynamic_providers.channel import HeadscaleGone, repeat_safely, utc_now
+from dynamic_providers.channel import HeadscaleGone, HeadscaleStopped, repeat_safely, utc_now
 from dynamic_providers.provider import HeadscaleProvider, Props, another_database, carried, changed, checked
 from dynamic_providers.resource import HeadscaleResource
 from dynamic_providers.rules import user as rules
@@ -93,6 +93,9 @@ class UserProvider(HeadscaleProvider):
             # The instance is to be made anew, and its data may be there still.
             self._require_evidence(props)
             return ReadResult(id_, props, _inputs(props))
+        except HeadscaleStopped as error:
+            self.channel.running.tell_unseen(error)
+            return ReadResult(id_, props, _inputs(props))
         if user is None or not _known(id_, props).is_it(user):
             return ReadResult("", {})
         found = {name: its or None for name, its in _profile_of(user).items() if name in _declared(props)}
@@ -118,7 +121,7 @@ class UserProvider(HeadscaleProvider):
             return
 
         def delete() -> list[str]:
-            with self.channel.change(alone=True) as client:
+            with self.channel.change(alone=True, patient=False) as client:
                 return rules.delete(
                     client,
                     _known(id_, props),
@@ -132,6 +135,11 @@ class UserProvider(HeadscaleProvider):
             _tell(repeat_safely(delete))
         except HeadscaleGone:
             self._require_evidence(props)
+        except HeadscaleStopped as error:
+            # Whether it has nodes, which would lose their owner, is known to Headscale alone.
+            raise rules.UserError(
+                f"user `{props['username']}` cannot be deleted: {error}; start the instance first"
+            ) from None
 
     def _require_evidence(self, props: Props) -> None:
         name = props["username"]

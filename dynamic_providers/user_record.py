@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from dynamic_providers.cluster import Answer, Cluster
@@ -17,6 +17,8 @@ from dynamic_providers.cluster_errors import CONFLICT, FORBIDDEN, NOT_FOUND
 from dynamic_providers.errors import ClusterError
 
 MARK = "headscale-component/users"
+REVOKE = "headscale-component/revoke"
+"""The same for keys that are to be revoked; see `revocation`."""
 _OURS = "headscale-component/"
 
 _INCOMPLETE = "*"
@@ -51,6 +53,7 @@ class ClaimRecord:
         cluster: The cluster.
         namespace: The instance's namespace.
         instance: The instance.
+        mark: The annotation.
         needs_cluster: Whether a cluster that does not answer is a failure.
         warn: Takes a sentence that a person should see.
     """
@@ -61,10 +64,12 @@ class ClaimRecord:
         namespace: str,
         instance: str,
         *,
+        mark: str = MARK,
         needs_cluster: bool = True,
         warn: Callable[[str], None] = lambda _text: None,
     ) -> None:
-        self._cluster, self._needs_cluster, self._warn = cluster, needs_cluster, warn
+        self._cluster, self._mark, self._needs_cluster, self._warn = cluster, mark, needs_cluster, warn
+        self._what = f"annotation `{mark}` of claim {namespace}/data-{instance}-0"
         self._claim = f"{namespace}/data-{instance}-0"
         self._path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/data-{instance}-0"
         self._lock = threading.Lock()
@@ -76,23 +81,32 @@ class ClaimRecord:
         self._version: str | None = None
         self._is_kept = True
 
-    def holds(self, name: str) -> bool | None:
-        """Return whether a user is noted; None where that cannot be told: no record is kept, or it is incomplete."""
+    def names(self) -> set[str]:
+        """Return what is noted; nothing where no record is kept."""
         names = self._names
         if names is None:
             with self._lock:
                 names = self._read()
+        return names
+
+    def holds(self, name: str) -> bool | None:
+        """Return whether a user is noted; None where that cannot be told: no record is kept, or it is incomplete."""
+        names = self.names()
         if not self._is_kept:
             return None
         return name in names or (None if _INCOMPLETE in names else False)
 
-    def add(self, name: str) -> None:
-        """Note a user; it is noted when this returns."""
-        self._change(name, is_noted=True)
+    def add(self, *names: str) -> None:
+        """Note users; they are noted when this returns."""
+        self._change(names, is_noted=True)
 
-    def remove(self, name: str) -> None:
-        """Strike out a user."""
-        self._change(name, is_noted=False)
+    def remove(self, *names: str) -> None:
+        """Strike out users."""
+        self._change(names, is_noted=False)
+
+    def has_claim(self) -> bool:
+        """Return whether the claim is there."""
+        return self._claim_now() is not None
 
     def is_found(self, user: str | None = None) -> bool:
         """Return whether the claim is there with a note of ours: evidence that this is the instance's cluster.
@@ -100,22 +114,28 @@ class ClaimRecord:
         Args:
             user: A user that has to be noted; None where any note will do.
         """
-        with self._lock:
-            answer = self._cluster.request("GET", self._path)
-        if answer.status == NOT_FOUND:
+        answer = self._claim_now()
+        if answer is None:
             return False
-        if not answer.ok:
-            raise answer.error(f"claim {self._claim} cannot be read")
-        names = _names_in(answer)
+        names = _names_in(answer, self._mark)
         if user is None:
             return any(key.startswith(_OURS) for key in _annotations(answer))
         return user in names or _INCOMPLETE in names
 
-    def _change(self, name: str, *, is_noted: bool) -> None:
-        """Have a name written, with those of other threads that come in the meantime; return when it is."""
+    def _claim_now(self) -> Answer | None:
+        with self._lock:
+            answer = self._cluster.request("GET", self._path)
+        if answer.status == NOT_FOUND:
+            return None
+        if not answer.ok:
+            raise answer.error(f"claim {self._claim} cannot be read")
+        return answer
+
+    def _change(self, names: Collection[str], *, is_noted: bool) -> None:
+        """Have names written, with those of other threads that come in the meantime; return when it is."""
         with self._turn:
             batch = self._next
-            batch.changes[name] = is_noted
+            batch.changes |= dict.fromkeys(names, is_noted)
             self._turn.wait_for(lambda: batch.is_done or not self._is_writing)
             if not batch.is_done:
                 self._is_writing, self._next = True, _Batch()
@@ -125,7 +145,7 @@ class ClaimRecord:
             raise ClusterError(str(batch.error), batch.error.status)
 
     def _commit(self, batch: _Batch) -> None:
-        batch.error = ClusterError("the record of users was not written")
+        batch.error = ClusterError(f"{self._what} was not written")
         try:
             with self._lock:
                 self._write(batch.changes)
@@ -149,14 +169,14 @@ class ClaimRecord:
             return self._names
         self._is_kept = answer.ok
         if not answer.ok and answer.status not in _NOT_OURS_TO_KEEP:
-            raise answer.error("the record of users cannot be read")
+            raise answer.error(f"{self._what} cannot be read")
         return self._take(answer)
 
     def _take(self, answer: Answer) -> set[str]:
         """Remember what a claim holds."""
-        self._names = _names_in(answer) if answer.ok else set()
+        self._names = _names_in(answer, self._mark) if answer.ok else set()
         self._version = answer.body.get("metadata", {}).get("resourceVersion") if answer.ok else None
-        others = {key: value for key, value in _annotations(answer).items() if key != MARK} if answer.ok else {}
+        others = {key: value for key, value in _annotations(answer).items() if key != self._mark} if answer.ok else {}
         self._others_bytes = sum(len(key.encode()) + len(value.encode()) for key, value in others.items())
         return self._names
 
@@ -182,15 +202,12 @@ class ClaimRecord:
                 self._others_bytes = _ROOM_BYTES
                 continue
             if answer.status != CONFLICT:
-                raise answer.error("the record of users cannot be written")
+                raise answer.error(f"{self._what} cannot be written")
             self._names = None
             # Programs that write at the same time must not do so in step.
             pause = min(_PAUSE_SECONDS * 2**attempt, _LONGEST_PAUSE_SECONDS)
             time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
-        raise ClusterError(
-            f"the record of users on claim {self._claim} cannot be written: others write it all the time; run "
-            "`pulumi up` again"
-        )
+        raise ClusterError(f"{self._what} cannot be written: others write it all the time; run `pulumi up` again")
 
     def _with_room(self, names: set[str], wanted: set[str]) -> set[str]:
         """Return what fits into the claim; more users than that are simply not noted."""
@@ -205,7 +222,7 @@ class ClaimRecord:
         return names & wanted | {_INCOMPLETE}
 
     def _patch(self, names: set[str]) -> Answer:
-        metadata = {"annotations": {MARK: _text(names) or None}, "resourceVersion": self._version}
+        metadata = {"annotations": {self._mark: _text(names) or None}, "resourceVersion": self._version}
         return self._cluster.request(
             "PATCH",
             self._path,
@@ -227,5 +244,5 @@ def _annotations(claim: Answer) -> Mapping[str, str]:
     return claim.body.get("metadata", {}).get("annotations") or {}
 
 
-def _names_in(claim: Answer) -> set[str]:
-    return set(filter(None, _annotations(claim).get(MARK, "").split(",")))
+def _names_in(claim: Answer, mark: str) -> set[str]:
+    return set(filter(None, _annotations(claim).get(mark, "").split(",")))

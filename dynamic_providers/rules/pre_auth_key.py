@@ -289,7 +289,7 @@ def delete(client: HeadscaleClient, store: SecretStore, state: Held, keys: Keys,
         place: Namespace and name of its Secret.
     """
     stored = if_ours(store, *place)
-    if stored is not None and _holds(stored, state):
+    if stored is not None and holds(stored, state):
         remove_pending(client, stored, keys.values())
         remade = held_in(stored)
         if remade and remade.key_id != state.key_id and remade.among(keys):
@@ -306,13 +306,13 @@ def delete_secret(store: SecretStore, state: Held, place: tuple[str, str]) -> bo
         Whether it held this key.
     """
     stored = if_ours(store, *place)
-    if stored is None or not _holds(stored, state):
+    if stored is None or not holds(stored, state):
         return False
     store.delete(*place)
     return True
 
 
-def _holds(stored: StoredSecret, state: Held) -> bool:
+def holds(stored: StoredSecret, state: Held) -> bool:
     """Return whether a Secret holds the key that the state knows, or the one that was made in its place."""
     notes = stored.annotations
     is_it = notes.get(KEY_ID) == state.key_id and time_of(notes, EXPIRES_AT) == state.expires_at

@@ -243,7 +243,7 @@ def delete(client: HeadscaleClient, store: SecretStore, wanted: Wanted, prefixes
         prefixes: What the state knows of it: its prefix, and those of the keys that it replaced.
     """
     stored = if_ours(store, wanted.namespace, wanted.secret_name)
-    its = stored is not None and _belongs_to(stored, wanted, prefixes)
+    its = stored is not None and belongs_to(stored, wanted, prefixes)
     if stored is not None and its:
         clean_up(client, stored, _END_OF_TIME)
         prefixes = {*prefixes, stored.annotations.get(KEY_ID, "")} - {""}
@@ -259,13 +259,13 @@ def delete(client: HeadscaleClient, store: SecretStore, wanted: Wanted, prefixes
 def delete_secret(store: SecretStore, wanted: Wanted, prefixes: Collection[str]) -> bool:
     """Delete the Secret alone, unless it is another key's by now; return whether it was this key's."""
     stored = if_ours(store, wanted.namespace, wanted.secret_name)
-    if stored is None or not _belongs_to(stored, wanted, prefixes):
+    if stored is None or not belongs_to(stored, wanted, prefixes):
         return False
     store.delete(wanted.namespace, wanted.secret_name)
     return True
 
 
-def _belongs_to(stored: StoredSecret, wanted: Wanted, prefixes: Collection[str]) -> bool:
+def belongs_to(stored: StoredSecret, wanted: Wanted, prefixes: Collection[str]) -> bool:
     """Return whether a Secret is this key's: a run that was killed may have rotated it since."""
     owner = stored.annotations.get(OWNER)
     if not owner:

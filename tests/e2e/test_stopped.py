@@ -1,0 +1,135 @@
+"""An instance that does not run is refreshed, repaired and destroyed; keys deleted meanwhile are revoked afterwards."""
+
+import time
+
+import pytest
+
+from .conftest import an_instance, eventually, said
+
+NAMESPACE = "e2e-stopped"
+QUICK_SECONDS = 60
+REVOKE = "headscale-component/revoke"
+
+
+def declared(*keys, **changes):
+    return {
+        "vpn": an_instance(
+            NAMESPACE,
+            users={"alice": {}},
+            policy={"acls": [{"action": "accept", "src": ["alice@"], "dst": ["alice@:*"]}]},
+            preAuthKeys={name: {"user": "alice", "expiration": "24h"} for name in keys or ("laptop", "tablet")},
+            apiKeys={"ui": {}},
+            **changes,
+        )
+    }
+
+
+@pytest.fixture(scope="module")
+def stack(make_stack):
+    stack = make_stack(NAMESPACE)
+    stack.declare(**declared())
+    stack.up()
+    return stack
+
+
+def quickly(command, *arguments, **options):
+    begun = time.monotonic()
+    run = command(*arguments, **options)
+    assert time.monotonic() - begun < QUICK_SECONDS
+    return run
+
+
+def keys_in(cluster):
+    """Return the ids of the preauth keys and the prefixes of the API keys that Headscale knows."""
+    pre_auth_keys = cluster.headscale("vpn", NAMESPACE, "preauthkeys", "list") or []
+    return {str(key["id"]) for key in pre_auth_keys}, {
+        key["prefix"] for key in cluster.headscale("vpn", NAMESPACE, "apikeys", "list")
+    }
+
+
+def noted(cluster):
+    notes = cluster.get("pvc", "data-vpn-0", NAMESPACE)["metadata"].get("annotations", {}).get(REVOKE, "")
+    return [entry.split("/")[:2] for entry in sorted(filter(None, notes.split(",")))]
+
+
+def secrets_of_keys(cluster):
+    selector = "app.kubernetes.io/managed-by=headscale-component"
+    return cluster.kubectl("get", "secrets", "-n", NAMESPACE, "-l", selector, "-o", "name").split()
+
+
+def scale_to_zero(cluster):
+    cluster.kubectl("scale", "statefulset", "vpn", "-n", NAMESPACE, "--replicas=0")
+    eventually("the pod is gone", lambda: not cluster.exists("pod", "vpn-0", NAMESPACE))
+
+
+def test_stopped_instance_is_refreshed_without_a_change(stack, cluster):
+    stack.declare(**declared(replicas=0))
+    stack.up()
+
+    refreshed = quickly(stack.refresh, "--expect-no-changes")
+    quickly(stack.up, "--refresh", "--expect-no-changes")
+
+    assert said(refreshed).count("does not run") == 1
+    assert f"StatefulSet {NAMESPACE}/vpn is scaled to 0" in said(refreshed)
+
+
+def test_key_deleted_while_stopped_is_revoked_by_the_next_start(stack, cluster):
+    tablet = next(its["outputs"] for its in resources(stack, "PreAuthKey") if its["urn"].endswith("vpn-tablet"))
+    stack.declare(**declared("laptop", replicas=0))
+
+    removed = quickly(stack.up)
+
+    assert not cluster.exists("secret", tablet["secret_name"], NAMESPACE)
+    assert "is revoked by the next `pulumi up`" in said(removed)
+    assert [kind for kind, _ in noted(cluster)] == ["preauth-key"]
+    stack.declare(**declared("laptop"))
+    stack.up()
+    pre_auth_keys, _ = keys_in(cluster)
+    assert pre_auth_keys == {its["id"] for its in resources(stack, "PreAuthKey")}
+    assert noted(cluster) == []
+    stack.preview("--expect-no-changes")
+
+
+def resources(stack, kind):
+    found = stack.export()["deployment"]["resources"]
+    return [its for its in found if its["urn"].rpartition("::")[0].endswith(f"/headscale:{kind}")]
+
+
+def test_instance_scaled_by_hand_is_brought_back(stack, cluster):
+    before = keys_in(cluster)
+    scale_to_zero(cluster)
+
+    quickly(stack.up, "--refresh")
+
+    assert keys_in(cluster) == before
+    stack.preview("--expect-no-changes")
+
+
+def broken(stack, cluster):
+    stack.declare(**declared("laptop", image="headscale.invalid/headscale", readyTimeout="15s"))
+    assert stack.up(check=False).returncode != 0
+    run = quickly(stack.refresh)
+    assert said(run).count("does not run") == 1
+    assert "Pull" in said(run)
+
+
+def stopped(stack, cluster):
+    scale_to_zero(cluster)
+
+
+@pytest.mark.parametrize("end", [stopped, broken], ids=lambda end: end.__name__)
+def test_destroyed_keys_are_revoked_when_the_claim_is_used_again(stack, cluster, end):
+    pre_auth_keys, _ = keys_in(cluster)
+    mine = {its["outputs"]["prefix"] for its in resources(stack, "ApiKey")}
+    end(stack, cluster)
+
+    quickly(stack.destroy)
+
+    assert secrets_of_keys(cluster) == []
+    assert {name for _, name in noted(cluster)} == {*pre_auth_keys, *mine}
+    stack.declare(**declared("laptop"))
+    stack.up()
+    pre_auth_keys_now, api_keys_now = keys_in(cluster)
+    assert pre_auth_keys_now == {its["id"] for its in resources(stack, "PreAuthKey")}
+    assert not api_keys_now & mine
+    assert noted(cluster) == []

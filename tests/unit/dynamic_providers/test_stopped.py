@@ -1,0 +1,309 @@
+"""What is read and deleted while Headscale does not run: the state is kept, and keys are noted for revocation."""
+
+import contextlib
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+from pulumi.dynamic import Config, ConfigureRequest
+
+from dynamic_providers import channel as channel_module
+from dynamic_providers import provider as provider_module
+from dynamic_providers import running as running_module
+from dynamic_providers.api_key import ApiKeyProvider
+from dynamic_providers.failures import Refusal
+from dynamic_providers.following import Follower
+from dynamic_providers.policy import PolicyProvider
+from dynamic_providers.pre_auth_key import PreAuthKeyProvider
+from dynamic_providers.rollout import RolloutProvider
+from dynamic_providers.user import UserProvider
+from dynamic_providers.user_record import MARK, REVOKE
+from headscale_api import ApiKey, HeadscaleClient, PreAuthKey
+from headscale_api.errors import Unreachable
+from headscale_api.stored_keys import marks
+
+from .test_rollout_rules import container, pod
+
+STATEFUL_SET = "/apis/apps/v1/namespaces/n/statefulsets/vpn"
+POD = "/api/v1/namespaces/n/pods/vpn-0"
+CLAIM = "/api/v1/namespaces/n/persistentvolumeclaims/data-vpn-0"
+SECRETS = "/api/v1/namespaces/n/secrets"
+END = datetime(2030, 1, 1, 0, 0, 0, 123456, UTC)
+LATER = datetime(2031, 1, 1, tzinfo=UTC)
+USER = {"username": "alice", "user_id": "1", "created_at": "2026-01-01T00:00:00+00:00"}
+KEY = {"namespace": "n", "secret_name": "s", "expiration": "1h", "key": "k", "expires_at": END.isoformat()}
+API_KEY = {
+    **KEY,
+    "secret_name": "a",
+    "rotation_buffer": "1m",
+    "overlap": "0s",
+    "prefix": "abc",
+    "created_at": END.isoformat(),
+    "replaced": ["old"],
+}
+READ = {
+    "user": (UserProvider, USER),
+    "preauth key": (PreAuthKeyProvider, KEY),
+    "API key": (ApiKeyProvider, API_KEY),
+    "policy": (PolicyProvider, {"policy": '{"acls": []}', "tests_can_run": True}),
+}
+NOTED = {
+    f"preauth-key/1/{END.isoformat()}",
+    f"preauth-key/8/{LATER.isoformat()}",
+    f"api-key/abc/{END.isoformat()}",
+    "api-key/old/",
+}
+UNREADY = pod(container(state={"waiting": {"reason": "ImagePullBackOff"}}, ready=False), ready=False)
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch):
+    monkeypatch.setattr(running_module, "_WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(running_module, "_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(channel_module, "_PAUSE_SECONDS", 0.01)
+
+
+@pytest.fixture
+def stopped(api, monkeypatch):
+    """An instance that is scaled to 0, with its claim."""
+    monkeypatch.setattr(provider_module, "_channels", {})
+    api.said = []
+    monkeypatch.setattr("pulumi.log.warn", api.said.append)
+    api.objects[STATEFUL_SET] = {"metadata": {"namespace": "n", "name": "vpn"}, "spec": {"replicas": 0}}
+    api.put(CLAIM, {MARK: "alice"})
+    return api
+
+
+def start(api, found):
+    api.objects[STATEFUL_SET]["spec"]["replicas"] = 1
+    api.objects[POD] = found
+
+
+def a_provider(api, kind):
+    made = kind()
+    told = {"instance": "vpn", "namespace": "n", "kubeconfig": api.kubeconfig}
+    made.configure(ConfigureRequest(Config({f"headscale:{key}": its for key, its in told.items()}, "project")))
+    return made
+
+
+def noted(api):
+    return set(filter(None, api.objects[CLAIM]["metadata"]["annotations"].get(REVOKE, "").split(",")))
+
+
+def a_secret(api, name, kind, **notes):
+    labels = a_provider(api, kind).channel.secrets("preauth-key" if kind is PreAuthKeyProvider else "api-key")._labels()
+    api.put(f"{SECRETS}/{name}", notes, labels)
+
+
+def delete_both(api):
+    """Delete a preauth key whose Secret tells of a killed run, and an API key."""
+    told = {
+        marks.KEY_ID: "8",
+        marks.EXPIRES_AT: LATER.isoformat(),
+        marks.REMADE_FROM: "1",
+        marks.PENDING: datetime(2032, 1, 1, tzinfo=UTC).isoformat(),
+    }
+    a_secret(api, "s", PreAuthKeyProvider, **told)
+    api.objects[f"{SECRETS}/s"]["data"] = {"key": "c2VjcmV0"}
+    a_secret(api, "a", ApiKeyProvider, **{marks.KEY_ID: "abc", marks.EXPIRES_AT: END.isoformat()})
+    a_provider(api, PreAuthKeyProvider).delete("1", dict(KEY))
+    a_provider(api, ApiKeyProvider).delete("n/a/abc", dict(API_KEY))
+
+
+def test_refresh_keeps_the_state_with_one_warning(stopped):
+    for kind, props in READ.values():
+        read = a_provider(stopped, kind).read("1", dict(props))
+        assert (read.id, read.outs) == ("1", props)
+
+    assert len(stopped.said) == 1
+    assert "pod n/vpn-0 does not exist: StatefulSet n/vpn is scaled to 0" in stopped.said[0]
+    assert "users, keys and policy were not looked at" in stopped.said[0]
+    assert stopped.count("GET", STATEFUL_SET) == 1
+
+
+def test_unready_pod_is_waited_for_once(stopped):
+    start(stopped, UNREADY)
+    begun = time.monotonic()
+
+    for kind, props in READ.values():
+        a_provider(stopped, kind).read("1", dict(props))
+
+    assert time.monotonic() - begun < 1
+    assert len(stopped.said) == 1
+    assert "ImagePullBackOff" in stopped.said[0]
+
+
+@pytest.mark.parametrize(("kind", "props"), READ.values(), ids=READ)
+def test_failure_of_a_ready_pod_is_no_stop(stopped, monkeypatch, kind, props):
+    start(stopped, pod(container()))
+    channel = a_provider(stopped, kind).channel
+    channel._open_seconds = channel._patience_seconds = 0.0
+
+    @contextlib.contextmanager
+    def broken():
+        raise Unreachable("ListUsers", "vpn", "broken")
+        yield
+
+    monkeypatch.setattr(channel._route, "client", broken)
+
+    with pytest.raises(Refusal, match=r"broken.*is ready"):
+        a_provider(stopped, kind).read("1", dict(props))
+    if kind in {PreAuthKeyProvider, ApiKeyProvider}:
+        with pytest.raises(Refusal, match=r"broken.*is ready"):
+            a_provider(stopped, kind).delete("1", dict(props))
+    assert noted(stopped) == set()
+    assert stopped.said == []
+
+
+def test_what_may_not_be_read_stays_an_error(stopped):
+    stopped.refuse = lambda _, path: (403, "pods is forbidden") if path == POD else None
+
+    with pytest.raises(Refusal, match="cannot be read: pods is forbidden"):
+        a_provider(stopped, UserProvider).read("1", dict(USER))
+
+
+def test_deleted_keys_are_noted_and_their_secrets_go(stopped):
+    delete_both(stopped)
+
+    assert noted(stopped) - NOTED == {"preauth-key//2032-01-01T00:00:00+00:00"}
+    assert noted(stopped) >= NOTED
+    assert stopped.objects[CLAIM]["metadata"]["annotations"][MARK] == "alice"
+    assert not [path for path in stopped.objects if path.startswith(SECRETS)]
+    assert "secret" not in json.dumps(stopped.objects[CLAIM])
+    assert "valid until then, or until 2030-01-01 00:00 UTC" in stopped.said[1]
+
+
+def test_key_of_a_deleted_instance_is_noted_too(stopped):
+    del stopped.objects[STATEFUL_SET]
+
+    delete_both(stopped)
+
+    assert noted(stopped) >= NOTED
+
+
+REFUSED = {"no right": 403, "etcd is away": 500}
+
+
+@pytest.mark.parametrize("status", REFUSED.values(), ids=REFUSED)
+def test_key_that_cannot_be_noted_stays(stopped, status):
+    stopped.refuse = lambda method, path: (status, "no") if (method, path) == ("PATCH", CLAIM) else None
+
+    with pytest.raises(Refusal, match=r"preauth key 1 cannot be revoked.*nor noted on claim n/data-vpn-0.*start the"):
+        delete_both(stopped)
+
+    assert f"{SECRETS}/s" in stopped.objects
+
+
+def test_without_claim_and_pod_nothing_is_left(stopped):
+    del stopped.objects[CLAIM]
+
+    delete_both(stopped)
+
+    assert not [path for path in stopped.objects if path.startswith(SECRETS)]
+
+
+def test_without_claim_an_unready_pod_keeps_keys(stopped):
+    start(stopped, UNREADY)
+    del stopped.objects[CLAIM]
+
+    with pytest.raises(Refusal, match="there is no such claim"):
+        delete_both(stopped)
+
+
+def test_user_waits_until_the_instance_is_started(stopped):
+    with pytest.raises(Refusal, match=r"user `alice` cannot be deleted.*scaled to 0; start the instance first"):
+        a_provider(stopped, UserProvider).delete("1", dict(USER))
+
+
+def test_many_keys_share_looks_and_notes(stopped):
+    start(stopped, UNREADY)
+    keys = [(str(number), {**KEY, "secret_name": f"s-{number}"}) for number in range(100)]
+    begun = time.monotonic()
+
+    with ThreadPoolExecutor(16) as threads:
+        list(threads.map(lambda key: a_provider(stopped, PreAuthKeyProvider).delete(*key), keys))
+
+    assert len(noted(stopped)) == 100
+    assert stopped.count("GET", POD) < 10
+    assert stopped.count("PATCH", CLAIM) < 60
+    assert time.monotonic() - begun < 20
+
+
+class FakeHeadscale(HeadscaleClient):
+    """Keys in memory, behind the client's own methods."""
+
+    def __init__(self):
+        self.pre_auth = {1: END, 2: END, 8: LATER, 9: datetime(2032, 1, 1, tzinfo=UTC)}
+        self.api = {"abc": END, "old": END, "other": END}
+
+    def list_users(self, **_):
+        return []
+
+    def list_pre_auth_keys(self):
+        return [PreAuthKey(number, "", None, False, False, False, end, None) for number, end in self.pre_auth.items()]
+
+    def list_api_keys(self):
+        return [ApiKey(1, prefix, end, None) for prefix, end in self.api.items()]
+
+    def delete_pre_auth_key(self, key_id):
+        del self.pre_auth[key_id]
+
+    def delete_api_key(self, prefix):
+        del self.api[prefix]
+
+
+@pytest.fixture
+def started_again(stopped, monkeypatch):
+    """Keys were deleted while it was stopped; now it runs, and another process works."""
+    delete_both(stopped)
+    start(stopped, pod(container()))
+    provider_module._channels.clear()
+    headscale = FakeHeadscale()
+    channel = a_provider(stopped, UserProvider).channel
+    monkeypatch.setattr(channel._route, "client", lambda: contextlib.nullcontext(headscale))
+    return SimpleNamespace(api=stopped, headscale=headscale, channel=channel)
+
+
+def revoked(again):
+    return (set(again.headscale.pre_auth), set(again.headscale.api), noted(again.api)) == ({2}, {"other"}, set())
+
+
+def test_next_change_revokes_what_is_noted(started_again):
+    with started_again.channel.change():
+        pass
+
+    assert revoked(started_again)
+
+
+def test_next_rollout_revokes_what_is_noted(started_again, monkeypatch):
+    monkeypatch.setattr(Follower, "follow", lambda *_: "uid")
+    place = {"namespace": "n", "instance": "vpn", "version": "v0.29.3", "size": "1Gi", "ready_timeout": "1m"}
+
+    a_provider(started_again.api, RolloutProvider).create({**place, "replicas": 1})
+
+    assert revoked(started_again)
+
+
+def test_failed_revocation_stays_noted(started_again, monkeypatch):
+    def away():
+        raise Unreachable("ListApiKeys", "vpn", "away")
+
+    monkeypatch.setattr(started_again.headscale, "list_api_keys", away)
+    before = noted(started_again.api)
+
+    with pytest.raises(channel_module.ChannelBroken), started_again.channel.change():
+        pass
+
+    assert noted(started_again.api) == before
+
+
+def test_id_of_another_database_is_left_alone(started_again):
+    started_again.headscale.pre_auth = {1: LATER}
+
+    with started_again.channel.change():
+        pass
+
+    assert started_again.headscale.pre_auth == {1: LATER}

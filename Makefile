@@ -38,12 +38,14 @@ shell-env: venv ## print the exports for your own pulumi, kubectl and tailscale
 images: venv ## build the images that the lab runs
 	@$(RUN) -m lab images
 
-test: lint ## everything: lint, types, unit, integration, e2e
+test: lint ## lint, types, unit, integration, e2e: all but what takes long
 	@$(RUN) -m lab prepare
-	$(RUN) -m pytest tests/unit tests/integration tests/lab tests/e2e
+	$(RUN) -m pytest tests/unit tests/integration tests/lab tests/e2e -m "not slow"
 
-test-full: test ## everything, and the end-to-end suite once more on a storage class that binds at once
-	TEST_STORAGE_CLASS=lab-immediate $(RUN) -m pytest tests/e2e --ignore tests/e2e/test_readme.py
+test-full: lint ## everything, and end to end once more on a storage class that binds at once
+	@$(RUN) -m lab prepare
+	$(RUN) -m pytest tests/unit tests/integration tests/lab tests/e2e --ignore tests/e2e/test_readme.py
+	TEST_STORAGE_CLASS=lab-immediate $(RUN) -m pytest tests/e2e
 
 test-unit: venv ## pure and fast
 	$(RUN) -m pytest tests/unit

@@ -14,6 +14,8 @@ from lab.tailnode import TailNode
 
 from .conftest import an_instance, eventually
 
+pytestmark = pytest.mark.slow
+
 NAMESPACE = "e2e-every-way"
 ELSEWHERE = "e2e-every-way-pods"
 BY_REST = {"apiKey": {"autoManage": False}, "connection": {"transport": "rest"}}

@@ -10,6 +10,8 @@ import yaml
 
 from .conftest import an_instance, errors, said
 
+pytestmark = pytest.mark.slow
+
 NAMESPACE = "e2e-refused"
 FIXED = "lab-fixed"
 """The lab's storage class whose claims cannot grow."""

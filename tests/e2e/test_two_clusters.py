@@ -13,6 +13,8 @@ import yaml
 from .conftest import Stack, said
 
 NORTH, SOUTH, EAST = "e2e-two-north", "e2e-two-south", "e2e-two-east"
+pytestmark = pytest.mark.slow
+
 PROGRAM = """
 import json
 

@@ -60,9 +60,10 @@ class Revocations:
             self._warn(problem)
             return
         until = valid_until(keys)
+        longest = f", at the longest until {until:%Y-%m-%d %H:%M} UTC" if until else ""
         self._warn(
-            f"{what} is revoked by the next `pulumi up` by which Headscale {self._place} runs again; it is valid until "
-            f"then{f', or until {until:%Y-%m-%d %H:%M} UTC' if until else ''}: {away}"
+            f"{what} is revoked by the next `pulumi up` by which Headscale {self._place} runs again; until then"
+            f"{longest}, it is valid: {away}"
         )
 
     def are_noted(self) -> bool:

@@ -90,9 +90,10 @@ class RolloutProvider(HeadscaleProvider):
         target = _target(props)
         claim = self._follower.follow(target)
         self.channel.running.forget()
-        if target.replicas and self.channel.revocations.are_noted():
+        if target.replicas:
             try:
-                repeat_safely(self.channel.revoke_noted)
+                if self.channel.revocations.are_noted():
+                    repeat_safely(self.channel.revoke_noted)
             except (ChannelError, HeadscaleError) as error:
                 # They stay noted, and what changes something next tries again.
                 pulumi.log.warn(f"keys that were deleted while Headscale did not run are not revoked yet: {error}")

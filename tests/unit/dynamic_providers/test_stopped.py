@@ -173,7 +173,7 @@ def test_deleted_keys_are_noted_and_their_secrets_go(stopped):
     assert stopped.objects[CLAIM]["metadata"]["annotations"][MARK] == "alice"
     assert not [path for path in stopped.objects if path.startswith(SECRETS)]
     assert "secret" not in json.dumps(stopped.objects[CLAIM])
-    assert "valid until then, or until 2030-01-01 00:00 UTC" in stopped.said[1]
+    assert "until then, at the longest until 2030-01-01 00:00 UTC, it is valid" in stopped.said[1]
 
 
 def test_key_of_a_deleted_instance_is_noted_too(stopped):

@@ -16,7 +16,7 @@ import yaml
 from lab import packages, processes, tools
 from lab.cluster import certificates, network, parts
 from lab.progress import LabError, say, step, wait_for
-from lab.state import KUBECONFIG, LOGS, PIDS, REPOSITORY, STATE
+from lab.state import BIN, KUBECONFIG, LOGS, PIDS, REPOSITORY, STATE
 
 GROUP = "headscale-lab"
 """The control group under which all pods run."""
@@ -80,6 +80,7 @@ def down() -> None:
     if not STATE.exists():
         network.restore()
         return
+    _end_orphaned_plugins()
     with step("stopping the cluster"):
         for name in _PARTS[:5]:
             processes.stop(name)
@@ -150,6 +151,15 @@ def _node_is_ready() -> bool:
 def _accounts_work() -> bool:
     found = kubectl("get", "serviceaccount/default", "configmap/kube-root-ca.crt", "-n", "default")
     return found.returncode == 0
+
+
+def _end_orphaned_plugins() -> None:
+    """End the plugins of an engine that was killed: nobody told them, and each leads a process group of its own."""
+    for pid, command in _processes():
+        with contextlib.suppress(OSError):
+            parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
+            if str(BIN.parent) in command and parent == "1" and os.getpgid(pid) == pid:
+                os.killpg(pid, signal.SIGTERM)
 
 
 def _end_containers() -> None:

@@ -14,6 +14,7 @@ from dynamic_providers import channel as channel_module
 from dynamic_providers import provider as provider_module
 from dynamic_providers import running as running_module
 from dynamic_providers.api_key import ApiKeyProvider
+from dynamic_providers.errors import ClusterError
 from dynamic_providers.failures import Refusal
 from dynamic_providers.following import Follower
 from dynamic_providers.policy import PolicyProvider
@@ -136,18 +137,25 @@ def test_unready_pod_is_waited_for_once(stopped):
     assert "ImagePullBackOff" in stopped.said[0]
 
 
-@pytest.mark.parametrize(("kind", "props"), READ.values(), ids=READ)
-def test_failure_of_a_ready_pod_is_no_stop(stopped, monkeypatch, kind, props):
-    start(stopped, pod(container()))
-    channel = a_provider(stopped, kind).channel
+def fail(monkeypatch, channel, error):
+    """Have every attempt to reach Headscale fail, once each."""
     channel._open_seconds = channel._patience_seconds = 0.0
 
     @contextlib.contextmanager
-    def broken():
-        raise Unreachable("ListUsers", "vpn", "broken")
+    def failing():
+        raise error
         yield
 
-    monkeypatch.setattr(channel._route, "client", broken)
+    monkeypatch.setattr(channel._route, "client", failing)
+
+
+BROKEN = Unreachable("ListUsers", "vpn", "broken")
+
+
+@pytest.mark.parametrize(("kind", "props"), READ.values(), ids=READ)
+def test_failure_of_a_ready_pod_is_no_stop(stopped, monkeypatch, kind, props):
+    start(stopped, pod(container()))
+    fail(monkeypatch, a_provider(stopped, kind).channel, BROKEN)
 
     with pytest.raises(Refusal, match=r"broken.*is ready"):
         a_provider(stopped, kind).read("1", dict(props))
@@ -156,6 +164,25 @@ def test_failure_of_a_ready_pod_is_no_stop(stopped, monkeypatch, kind, props):
             a_provider(stopped, kind).delete("1", dict(props))
     assert noted(stopped) == set()
     assert stopped.said == []
+
+
+UNREADY_SIDECAR = pod(container(), container("apikey-manager", ready=False), ready=False)
+
+
+def test_failed_attempt_at_an_unready_pod_is_a_stop(stopped, monkeypatch):
+    start(stopped, UNREADY_SIDECAR)
+    fail(monkeypatch, a_provider(stopped, UserProvider).channel, BROKEN)
+
+    assert a_provider(stopped, UserProvider).read("1", dict(USER)).outs == USER
+    assert "`apikey-manager` of pod headscale/vpn-0 runs and is not ready" in stopped.said[0]
+
+
+def test_refused_port_forward_is_no_stop(stopped, monkeypatch):
+    start(stopped, UNREADY_SIDECAR)
+    fail(monkeypatch, a_provider(stopped, UserProvider).channel, ClusterError("pods/portforward is forbidden", 403))
+
+    with pytest.raises(Refusal, match="portforward is forbidden"):
+        a_provider(stopped, UserProvider).read("1", dict(USER))
 
 
 def test_what_may_not_be_read_stays_an_error(stopped):

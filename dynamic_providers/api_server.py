@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
@@ -57,7 +57,7 @@ class ApiServer:
         if credentials.server_name:
             options |= {"server_hostname": credentials.server_name, "assert_hostname": credentials.server_name}
         proxy = credentials.proxy or _proxy_of_environment(self._server)
-        self._pool = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
+        self._pool = _through(proxy, options) if proxy else urllib3.PoolManager(**options)
 
     def send(
         self,
@@ -90,6 +90,13 @@ class ApiServer:
         if not isinstance(answer, dict):
             answer = {"message": response.data.decode(errors="replace")[:300]}
         return response.status, answer
+
+
+def _through(proxy: str, options: Mapping[str, Any]) -> urllib3.ProxyManager:
+    """Return connections through a proxy, whose address may hold a user and a password."""
+    parts = urlsplit(proxy)
+    login = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
+    return urllib3.ProxyManager(proxy, proxy_headers=urllib3.make_headers(proxy_basic_auth=login), **options)
 
 
 def _proxy_of_environment(server: str) -> str | None:

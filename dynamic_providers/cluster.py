@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import shutil
 import ssl
+import tempfile
 import threading
 import time
 import warnings
 from collections.abc import Coroutine, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from dynamic_providers import kubeconfig as kubeconfigs
@@ -99,6 +102,8 @@ class Cluster:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._api: Any = None
         self._requests: ApiServer
+        self._document: Any = None
+        self._folder: Path | None = None
         self._access = kubeconfigs.Access(None, "KUBECONFIG")
         self._failure: tuple[float, ClusterUnreachable] | None = None
 
@@ -162,7 +167,8 @@ class Cluster:
         answer = send()
         if answer.status == UNAUTHORIZED:
             # A token may have expired; kr8s gets a new one, and raises where that is refused too.
-            self._requests = self._on_loop(self._renewed())
+            with self._lock, self._credential_files():
+                self._requests = self._on_loop(self._renewed())
             answer = send()
         if answer.status == UNAUTHORIZED:
             raise credentials_refused(self._access, answer.message)
@@ -260,11 +266,33 @@ class Cluster:
                 self._loop = asyncio.new_event_loop()
                 threading.Thread(target=self._loop.run_forever, daemon=True, name="kubernetes").start()
             try:
-                self._api = self._accepted()
-                self._requests = self._on_loop(self._opened())
+                with self._credential_files():
+                    self._api = self._accepted()
+                    self._requests = self._on_loop(self._opened())
             except ClusterUnreachable as error:
                 self._failure = time.monotonic() + _FAILED_FOR_SECONDS, error
                 raise
+
+    @contextlib.contextmanager
+    def _credential_files(self) -> Iterator[None]:
+        """Have certificates and keys in files while they are loaded, and no longer.
+
+        kr8s writes those of a kubeconfig to files of its own otherwise, and leaves them.
+        """
+        self._document = self._access.document
+        if self._access.document is None:
+            yield
+            return
+        self._folder = self._folder or Path(tempfile.mkdtemp(prefix="headscale-"))
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        try:
+            self._document, files = kubeconfigs.with_files(self._access.document, self._folder)
+            for path, content in files.items():
+                path.touch(mode=0o600)
+                path.write_bytes(content)
+            yield
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def _accepted(self) -> Any:  # noqa: ANN401 - kr8s has no types
         """Log in, again after a moment where nobody answers: that may be an outage of seconds."""
@@ -298,8 +326,7 @@ class Cluster:
             import kr8s.asyncio  # noqa: PLC0415 - 0.5 s, and most commands need none of it
 
             try:
-                document: Any = self._access.document  # a mapping is as good as a path
-                return await kr8s.asyncio.api(kubeconfig=document)
+                return await kr8s.asyncio.api(kubeconfig=self._document)
             except (OSError, ValueError) as error:
                 # A certificate that is none, a plugin that is not there or prints something else.
                 raise credentials_unavailable(self._access, error) from None

@@ -25,7 +25,7 @@ _PAUSE_SECONDS = 0.5
 _SAID_EVERY_SECONDS = 15.0
 _REQUEST_SECONDS = 5.0
 _REMAKE_TRIES = 10
-_FORBIDDEN, _NOT_FOUND, _CONFLICT = 403, 404, 409
+_FORBIDDEN, _NOT_FOUND, _CONFLICT, _TOO_MANY, _SERVER_FAULT = 403, 404, 409, 429, 500
 
 Object = Mapping[str, Any]
 
@@ -76,7 +76,9 @@ class Follower:
         while True:
             try:
                 waits_for = self._state(target)
-            except ClusterUnreachable as error:
+            except ClusterError as error:
+                if not _may_pass(error):
+                    raise
                 waits_for = str(error)
             if not waits_for:
                 return self.claim_uid()
@@ -101,11 +103,25 @@ class Follower:
         Raises:
             ClusterError: When it cannot be read.
         """
-        claim = self._claim()
+        claim = self.claim()
         return str(claim["metadata"]["uid"]) if claim else None
 
+    def delete_claim(self, place: Place, uid: str) -> None:
+        """Delete a claim with its data; one that is gone, or another one by now, is done.
+
+        Raises:
+            ClusterError: When it cannot be deleted.
+        """
+        answer = self._cluster.request(
+            "DELETE",
+            f"/api/v1/namespaces/{place.namespace}/persistentvolumeclaims/{place.claim}",
+            body={"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}},
+        )
+        if not answer.ok and answer.status not in {_NOT_FOUND, _CONFLICT}:
+            raise answer.error(f"claim {place.namespace}/{place.claim} cannot be deleted")
+
     def _state(self, target: Target, *, grow: bool = True) -> str:
-        claim, stateful_set = self._claim(), self._get("apps/v1", "statefulsets", self._place.instance)
+        claim, stateful_set = self.claim(), self._get("apps/v1", "statefulsets", self._place.instance)
         if claim is not None and grow:
             if stateful_set and rules.is_to_be_remade(claim, stateful_set, target.size, target.storage_class):
                 self._remake(claim, target)
@@ -219,7 +235,12 @@ class Follower:
             finally:
                 connection.close()
 
-    def _claim(self) -> Object | None:
+    def claim(self) -> Object | None:
+        """Return the claim, None where there is none.
+
+        Raises:
+            ClusterError: When it cannot be read.
+        """
         return self._get("v1", "persistentvolumeclaims", self._place.claim)
 
     def _events(self) -> Sequence[Object]:
@@ -231,9 +252,15 @@ class Follower:
         if answer.status == _NOT_FOUND:
             return None
         if not answer.ok:
-            raise ClusterError(f"{kind} {self._place.namespace}/{name} cannot be read: {answer.message}")
+            raise answer.error(f"{kind} {self._place.namespace}/{name} cannot be read")
         return answer.body
 
     def _path(self, version: str, kind: str, name: str) -> str:
         root = "/api/v1" if version == "v1" else f"/apis/{version}"
         return f"{root}/namespaces/{self._place.namespace}/{kind}/{name}".rstrip("/")
+
+
+def _may_pass(error: ClusterError) -> bool:
+    """Return whether an API server may answer otherwise in a moment: it does not answer, or is busy."""
+    status = error.status or 0
+    return isinstance(error, ClusterUnreachable) or status == _TOO_MANY or status >= _SERVER_FAULT

@@ -5,6 +5,7 @@ https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeco
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -87,6 +88,34 @@ def access(kubeconfig: str | None, context: str | None, cluster: str | None = No
     }
     plugin = (user.get("exec") or {}).get("command")
     return Access(one, f"context `{name}` of {source}", str(endpoint["server"]), plugin)
+
+
+def with_files(document: Document, folder: Path) -> tuple[Document, dict[Path, bytes]]:
+    """Return a kubeconfig whose certificates and keys are in files, and those files.
+
+    Args:
+        document: The kubeconfig of `Access`.
+        folder: Where the files are to be.
+
+    Raises:
+        ClusterError: When one of them is not base64.
+    """
+    files: dict[Path, bytes] = {}
+    changed: Document = dict(document)
+    for kind in ("cluster", "user"):
+        entries = []
+        for its in _listed(document, f"{kind}s"):
+            inner = dict(its.get(kind) or {})
+            for field in ("certificate-authority", "client-certificate", "client-key"):
+                if data := inner.pop(f"{field}-data", None):
+                    try:
+                        files[folder / field] = base64.b64decode(data, validate=True)
+                    except ValueError:
+                        raise ClusterError(f"`{field}-data` of the kubeconfig is not base64") from None
+                    inner[field] = str(folder / field)
+            entries.append({**its, kind: inner})
+        changed[f"{kind}s"] = entries
+    return changed, files
 
 
 def read(kubeconfig: str | None) -> Document:

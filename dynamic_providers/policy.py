@@ -99,6 +99,9 @@ class PolicyProvider(HeadscaleProvider):
 
         def update() -> list[str]:
             with self.channel.change() as client:
+                if news.get("policy") and not olds.get("policy"):
+                    # What others stored until now goes as little as when an instance is made.
+                    return rules.create(client, news["policy"], overwrite=bool(news.get("overwrite")))
                 return rules.store(client, news.get("policy"))
 
         if _is_another(olds, news) or olds.get("tests_can_run"):
@@ -126,6 +129,8 @@ def _of_tests(policy: str) -> str:
 
 def _is_another(olds: Props, news: Props) -> bool:
     """Return whether a policy says something else; the order of its keys, its layout and its comments do not."""
+    if isinstance(news.get("policy"), Unknown):
+        return True
     return bool(changed(("policy",), olds, news)) and not rules.means_the_same(
         olds.get("policy") or "", news.get("policy") or ""
     )

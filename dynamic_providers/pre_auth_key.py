@@ -204,13 +204,14 @@ class PreAuthKey(HeadscaleResource, module="headscale", name="PreAuthKey"):
 
 
 def _is_to_be_replaced(olds: Props, news: Props) -> bool:
+    renew_before = news.get("renew_before")
     return replacement.is_to_be_replaced(
         olds.get("ended"),
         datetime.fromisoformat(olds["expires_at"]),
         utc_now(),
         policy=news.get("recreate_if_invalid"),
         reusable=bool(news.get("reusable")),
-        renew_before=news.get("renew_before"),
+        renew_before=None if isinstance(renew_before, Unknown) else renew_before,
     )
 
 

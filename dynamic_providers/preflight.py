@@ -10,6 +10,7 @@ from dynamic_providers.errors import ChannelError, ClusterError
 from dynamic_providers.provider import HeadscaleProvider, Props, changed
 from dynamic_providers.resource import HeadscaleResource
 from dynamic_providers.rules import policy as policy_rules
+from dynamic_providers.rules import policy_tests
 from dynamic_providers.rules.rollout import Place, RolloutError, consent_to_move, what_moving_means
 from dynamic_providers.rules.upgrade import is_another_minor
 from headscale_api import HeadscaleError
@@ -61,8 +62,15 @@ class PreflightProvider(HeadscaleProvider):
         channel = Channel(self.channel.settings, open_seconds=_PATIENCE_SECONDS)
         try:
             with channel.session() as client:
-                if policy_rules.means_the_same(policy_rules.stored(client), olds.get("policy") or ""):
+                stored, ours = policy_rules.stored(client), olds.get("policy") or ""
+                # What is stored may lack the tests that could not run.
+                if policy_rules.means_the_same(stored, ours) or policy_tests.left_out(stored, ours) is not None:
                     policy_rules.store(client, news["policy"])
+                else:
+                    pulumi.log.warn(
+                        "the stored policy is not the one of this stack: somebody edited it; it is replaced when "
+                        f"{news['version']} runs, if that starts with it"
+                    )
         except (ChannelError, ClusterError, HeadscaleError) as error:
             pulumi.log.warn(
                 f"the policy could not be stored before the upgrade ({error}); it is stored when {news['version']} runs"

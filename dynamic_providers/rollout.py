@@ -9,7 +9,7 @@ from pulumi.output import Unknown
 from dynamic_providers.channel import repeat_safely
 from dynamic_providers.errors import ChannelError, ClusterError
 from dynamic_providers.following import Follower, Target
-from dynamic_providers.provider import HeadscaleProvider, Props, changed
+from dynamic_providers.provider import HeadscaleProvider, Props, carried, changed
 from dynamic_providers.resource import HeadscaleResource
 from dynamic_providers.rules import rollout as rules
 from dynamic_providers.rules.rollout import Place, RolloutError
@@ -17,6 +17,7 @@ from dynamic_providers.rules.upgrade import step_problem
 from headscale_api import HeadscaleError
 from headscale_api.durations import parse_duration
 
+_SEEN = ("claim", "claim_class")
 _FOLLOWED = ("template", "version", "size", "storage_class")
 
 
@@ -56,23 +57,23 @@ class RolloutProvider(HeadscaleProvider):
     def create(self, props: Props) -> CreateResult:
         """Follow the first rollout; the id tells the database from every other one."""
         claim = self._followed(props)
-        return CreateResult(f"{_place(props)}/{(claim or '')[:8]}", {**props, "claim": claim})
+        return CreateResult(f"{_place(props)}/{(claim or '')[:8]}", {**props, **self._seen()})
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """Look whether the pod is as it was left, and which claim it has; where not, the next update follows again.
 
         It is never gone for Pulumi: whether what is in the database is the same as before, that tells by itself.
         """
-        inputs = {name: its for name, its in props.items() if name not in {"claim", "is_settled"}}
-        outs = {**inputs, "claim": self._follower.claim_uid()}
-        if not self._follower.is_settled(_target(props)):
+        inputs = {name: its for name, its in props.items() if name not in {*_SEEN, "is_settled"}}
+        outs = {**inputs, **self._seen()}
+        if not self._follower.is_settled(_target(props)) or self.channel.revocations.are_noted():
             outs["is_settled"] = False
         return ReadResult(id_, outs, inputs)
 
     def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
         """Follow the rollout, and notice a claim that is another one than before."""
         if not changed(_FOLLOWED, olds, news) and olds.get("is_settled") is not False:
-            return UpdateResult({**news, "claim": olds.get("claim")})
+            return UpdateResult(carried(news, olds, _SEEN))
         claim = self._followed(news)
         if olds.get("claim") and claim and claim != olds["claim"]:
             place = _place(news)
@@ -80,10 +81,19 @@ class RolloutProvider(HeadscaleProvider):
                 f"claim {place.namespace}/{place.claim} is another one than before: it was made anew, and its database "
                 "with it; `pulumi up --refresh` makes users, keys and policy in it"
             )
-        return UpdateResult({**news, "claim": claim})
+        return UpdateResult({**news, **self._seen()})
 
-    def delete(self, _id: str, _props: Props) -> None:
-        """Leave everything: the StatefulSet goes by itself, and the claim by its retention."""
+    def delete(self, _id: str, props: Props) -> None:
+        """Delete the claim where its data is not to be retained; it goes with the pod that uses it."""
+        if not props.get("retain") and props.get("claim"):
+            self._follower.delete_claim(_place(props), str(props["claim"]))
+
+    def _seen(self) -> Props:
+        """Return what tells the claim from others: its uid and its class."""
+        claim = self._follower.claim()
+        if claim is None:
+            return {}
+        return {"claim": claim["metadata"].get("uid"), "claim_class": claim["spec"].get("storageClassName")}
 
     def _followed(self, props: Props) -> str | None:
         """Follow the rollout, and revoke the keys that were deleted while Headscale did not run."""
@@ -136,9 +146,10 @@ class Rollout(HeadscaleResource, module="headscale", name="Rollout"):
         abandon_data: `namespace/instance` of the data that may be left behind; None for none.
         server: Address of the API server, by which another cluster is noticed.
         claim: The claim's uid, by which another database is noticed.
+        claim_class: The claim's storage class.
     """
 
-    computed: ClassVar[tuple[str, ...]] = ("claim",)
+    computed: ClassVar[tuple[str, ...]] = _SEEN
     claim: pulumi.Output[str | None]
 
     def __init__(
@@ -195,8 +206,7 @@ def _shrinks(olds: Props, news: Props) -> str:
 
 
 def _changes_class(olds: Props, news: Props) -> str:
-    old, new = olds.get("storage_class"), news.get("storage_class")
-    # A class that is only now written down may be the one that the claim has: the claim itself tells.
+    old, new = olds.get("claim_class") or olds.get("storage_class"), news.get("storage_class")
     return rules.changes_class(_claim(olds), old, new) if old and new and old != new else ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 from pathlib import Path
 
@@ -48,6 +49,7 @@ def environment(engine: tools.Tool = tools.PULUMI, *, language_host: bool = True
         "KUBECONFIG": str(kubeconfig()),
     }
     if own_cluster():
+        variables["PULUMI_CONFIG_PASSPHRASE"] = _own_passphrase()
         variables |= {name: os.environ[name] for name in _PERSONAL if name in os.environ}
     if variables["PULUMI_BACKEND_URL"] == f"file://{STATE}/pulumi-state":
         (STATE / "pulumi-state").mkdir(parents=True, exist_ok=True)
@@ -65,6 +67,16 @@ def environment(engine: tools.Tool = tools.PULUMI, *, language_host: bool = True
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "PATH": f"{folder}:{os.environ.get('PATH', '')}",
     }
+
+
+def _own_passphrase() -> str:
+    """Return what encrypts the state of a person's own cluster, made once: keys of a real tailnet are in it."""
+    file = STATE / "passphrase"
+    if not file.exists():
+        STATE.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file.touch(mode=0o600)
+        file.write_text(secrets.token_urlsafe(32))
+    return file.read_text()
 
 
 def _folder(engine: tools.Tool, *, language_host: bool) -> Path:

@@ -128,7 +128,7 @@ def is_to_be_remade(claim: Object, stateful_set: Object, size: str, storage_clas
         size: The declared size, a quantity.
         storage_class: The declared class, None for the cluster's default.
     """
-    if not was_never_bound(claim):
+    if not was_never_bound(claim) or not _is_by_template(claim, stateful_set):
         return False
     if quantity(size) != quantity(claim["spec"]["resources"]["requests"]["storage"]):
         return True
@@ -137,6 +137,16 @@ def is_to_be_remade(claim: Object, stateful_set: Object, size: str, storage_clas
         return bool(found != storage_class)
     templates = stateful_set["spec"].get("volumeClaimTemplates") or [{}]
     return found is not None and found == templates[0].get("spec", {}).get("storageClassName")
+
+
+def _is_by_template(claim: Object, stateful_set: Object) -> bool:
+    """Return whether a claim is as the StatefulSet makes it: one that somebody made to restore a backup stays."""
+    if any(claim["spec"].get(name) for name in ("dataSource", "dataSourceRef", "selector")):
+        return False
+    template = (stateful_set["spec"].get("volumeClaimTemplates") or [{}])[0]
+    wanted = template.get("metadata", {}).get("labels") or {}
+    labels = (claim.get("metadata") or {}).get("labels") or {}
+    return all(labels.get(key) == value for key, value in wanted.items())
 
 
 def remade_claim(claim: Object, size: str, storage_class: str | None) -> dict[str, Any]:

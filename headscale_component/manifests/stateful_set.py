@@ -58,7 +58,9 @@ def stateful_set(
             volume_claim_templates=[claim_template(instance, spec)],
             persistent_volume_claim_retention_policy=(
                 k8s.apps.v1.StatefulSetPersistentVolumeClaimRetentionPolicyArgs(
-                    when_deleted="Retain" if spec.retain else "Delete", when_scaled="Retain"
+                    # What replaces the StatefulSet must not take the data; with `retain: false` the rollout deletes it.
+                    when_deleted="Retain",
+                    when_scaled="Retain",
                 )
             ),
         ),

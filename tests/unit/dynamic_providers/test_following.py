@@ -172,3 +172,10 @@ def test_look_changes_nothing(serve):
     assert not a_follower(cluster).is_settled(Target("v0.29.3", "2Gi", None, 1))
     assert a_follower(cluster).is_settled(TARGET)
     assert cluster.patched == []
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_busy_api_server_is_asked_again(serve, status):
+    cluster = healthy(serve, pods=[Answer(status, {"message": "leader changed"}), READY])
+
+    assert a_follower(cluster).follow(Target("v0.29.3", "1Gi", None, timeout_seconds=5)) == "u"

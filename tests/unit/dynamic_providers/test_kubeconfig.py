@@ -109,3 +109,16 @@ def test_wrong_kubeconfig_is_refused_by_name(given, context, kind, words):
         kubeconfig.access(text, context)
 
     assert type(caught.value) is kind
+
+
+def test_certificates_and_keys_go_to_files(tmp_path):
+    document = {
+        "clusters": [{"name": "a", "cluster": {"server": "https://a", "certificate-authority-data": "Q0E="}}],
+        "users": [{"name": "u", "user": {"client-key-data": "S0VZ"}}],
+    }
+
+    changed, files = kubeconfig.with_files(document, tmp_path)
+
+    assert files == {tmp_path / "certificate-authority": b"CA", tmp_path / "client-key": b"KEY"}
+    assert changed["users"][0]["user"] == {"client-key": str(tmp_path / "client-key")}
+    assert "client-key-data" in document["users"][0]["user"]

@@ -274,3 +274,21 @@ def test_moved_data_is_told_with_what_becomes_of_the_claim():
     assert "claim headscale/data-vpn-0 stays behind" in kept
     assert "claim headscale/data-vpn-0 is deleted" in lost
     assert "`abandonData: headscale/vpn`" in rules.consent_to_move(PLACE)
+
+
+def of_template(**spec):
+    labels = {"app.kubernetes.io/instance": "vpn"}
+    claimed = {"resources": {"requests": {"storage": "1Gi"}}, "storageClassName": "fast", **spec}
+    return {"metadata": {"name": "data-vpn-0", "labels": labels}, "spec": claimed, "status": {"phase": "Pending"}}
+
+
+def test_only_an_unbound_claim_by_the_template_is_remade():
+    template = {"metadata": {"labels": {"app.kubernetes.io/instance": "vpn"}}, "spec": {}}
+    workload = {"spec": {"volumeClaimTemplates": [template]}}
+    restored = of_template(dataSource={"kind": "VolumeSnapshot", "name": "backup"})
+    foreign = {**of_template(), "metadata": {"name": "data-vpn-0"}}
+
+    assert rules.is_to_be_remade(of_template(), workload, "2Gi", None)
+    assert not rules.is_to_be_remade(restored, workload, "2Gi", None)
+    assert not rules.is_to_be_remade(foreign, workload, "2Gi", None)
+    assert not rules.is_to_be_remade(of_template(volumeName="pvc-1"), workload, "2Gi", None)

@@ -307,6 +307,7 @@ def test_next_change_revokes_what_is_noted(started_again):
 
 def test_next_rollout_revokes_what_is_noted(started_again, monkeypatch):
     monkeypatch.setattr(Follower, "follow", lambda *_: "uid")
+    monkeypatch.setattr(Follower, "claim", lambda *_: None)
     place = {"namespace": "n", "instance": "vpn", "version": "v0.29.3", "size": "1Gi", "ready_timeout": "1m"}
 
     a_provider(started_again.api, RolloutProvider).create({**place, "replicas": 1})

@@ -263,15 +263,13 @@ def test_the_sidecar_may_touch_one_secret_and_one_claim_and_look_at_one_stateful
     ]
 
 
-@pytest.mark.parametrize(("retain", "policy"), [(True, "Retain"), (False, "Delete")], ids=["kept", "given up"])
-def test_the_data_outlives_the_instance_unless_it_is_given_up(retain, policy):
+@pytest.mark.parametrize("retain", [True, False])
+def test_replaced_stateful_set_keeps_its_claim(retain):
+    """With `retain: false` the rollout deletes the claim, and no replacement of the StatefulSet does."""
     spec = an_instance(retain=retain)
     made = plain(stateful_set.stateful_set("vpn", spec, config_map="c", addresses={}, environment=[]))["spec"]
 
-    assert made["persistent_volume_claim_retention_policy"] == {
-        "when_deleted": policy,
-        "when_scaled": "Retain",
-    }
+    assert made["persistent_volume_claim_retention_policy"] == {"when_deleted": "Retain", "when_scaled": "Retain"}
     assert names.data_claim("vpn") == "data-vpn-0"
 
 

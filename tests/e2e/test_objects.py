@@ -39,8 +39,8 @@ OURS = {
     "pulumi-python:dynamic/headscale:ApiKey::vpn-ui-api-key",
 }
 NOTES = {
-    "pulumi-python:dynamic/headscale:Instances::headscale-instances",
-    "pulumi-python:dynamic/headscale:Upgrade::vpn-preflight",
+    "pulumi-python:dynamic/headscale:Instances::instances",
+    "pulumi-python:dynamic/headscale:Preflight::vpn-preflight",
 }
 """Resources that stand for nothing in the cluster."""
 

@@ -17,8 +17,8 @@ from typing import Any
 
 from lab import sidecar_image
 from lab.cluster.certificates import NODE
-from lab.cluster.parts import CONTAINERD_SOCKET
 from lab.progress import LabError, say, step
+from lab.state import KUBECONFIG
 
 REGISTRY = "IMAGE_REGISTRY"
 """The variable that names a registry to push to, as `registry.example.com/team`; it is used wherever it is set."""
@@ -26,6 +26,8 @@ REGISTRY = "IMAGE_REGISTRY"
 Node = Mapping[str, Any]
 
 _CONTAINERD = Path("/run/containerd/containerd.sock")
+_LAB_CONTAINERD = KUBECONFIG.with_name("containerd.sock")
+"""Of the lab's own cluster, which may be brought as somebody's own: then the lab's state is elsewhere."""
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -162,10 +164,10 @@ def _k3s(node: Node) -> Loader | None:
 
 def _containerd(node: Node, hostname: str) -> Loader | None:
     name = node["metadata"]["name"]
-    is_lab = name == NODE and CONTAINERD_SOCKET.exists()
+    is_lab = name == NODE and _LAB_CONTAINERD.exists()
     if not is_lab and name != hostname.lower():
         return None
-    address = CONTAINERD_SOCKET if is_lab else _CONTAINERD
+    address = _LAB_CONTAINERD if is_lab else _CONTAINERD
     command = ("ctr", "--address", str(address), "--namespace", "k8s.io", "images", "import", "{archive}")
     is_containerd = str(_info(node).get("containerRuntimeVersion", "")).startswith("containerd://")
     return Loader("containerd on this machine", command) if is_containerd else None

@@ -108,7 +108,10 @@ def test_reviewed_stack_file_is_not_changed(said):
     assert changed.stdout == ""
 
 
-def test_second_up_loads_and_changes_nothing(said, variables):
+def test_second_up_loads_and_changes_nothing(said, variables, cluster):
+    image = yaml.safe_load(OWN_FILE.read_text())["config"]["headscale:instances"]["vpn"]["apiKey"]["managerImage"]
+    # A node tells of its images every now and then.
+    eventually("the node has the image", lambda: image in cluster.kubectl("get", "nodes", "-o", "json"), seconds=120)
     again = lab("up", variables)
 
     assert "is on the cluster's nodes already" in again

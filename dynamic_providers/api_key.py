@@ -139,7 +139,7 @@ class ApiKey(HeadscaleResource, module="headscale", name="ApiKey"):
 
     Attributes:
         owner: Its name in Pulumi, by which a Secret is known to be its own.
-        database: What tells the database that it is in from another, in which it is made anew; None for no such thing.
+        database: What tells the database that it is in from another, in which it is recreated; None for no such thing.
         namespace: Namespace of the Secret.
         secret_name: Name of the Secret.
         expiration: How long a key is valid.

@@ -85,7 +85,7 @@ class Follower:
             now = time.monotonic()
             if now - begun >= target.timeout_seconds:
                 raise RolloutError(
-                    f"{self._place} is not ready after {target.timeout_seconds:.0f} s: {self._reason(waits_for)}; mend "
+                    f"{self._place} is not ready after {target.timeout_seconds:.0f} s: {self._reason(waits_for)}; fix "
                     "what it says, or give it more time by `readyTimeout`, and run `pulumi up` again"
                 )
             if waits_for != said and now - said_at >= _SAID_EVERY_SECONDS:
@@ -178,13 +178,13 @@ class Follower:
         for _ in range(_REMAKE_TRIES):
             if not answer.ok and answer.status not in {_NOT_FOUND, _CONFLICT}:
                 raise ClusterError(
-                    f"claim {place.namespace}/{place.claim}, which never had a volume, cannot be made anew: "
+                    f"claim {place.namespace}/{place.claim}, which never had a volume, cannot be recreated: "
                     f"{answer.message}",
                     answer.status,
                 )
             answer = self._cluster.request("POST", self._path("v1", "persistentvolumeclaims", ""), body=body)
             if answer.ok:
-                self._tell(f"claim {place.namespace}/{place.claim} never had a volume, and was made anew as declared")
+                self._tell(f"claim {place.namespace}/{place.claim} never had a volume, and was recreated as declared")
                 return
             time.sleep(_PAUSE_SECONDS)
 

@@ -141,7 +141,7 @@ class Policy(HeadscaleResource, module="headscale", name="Policy"):
 
     Attributes:
         policy: The policy as HuJSON; None leaves it to others. From a policy to None opens everything, and says so.
-        database: What tells the database that it is in from another, in which it is stored anew; None for none.
+        database: What tells the database that it is in from another, in which it is stored again; None for none.
         overwrite: Whether a policy that was stored by others before is replaced.
         tests_skipped: The tests that Headscale cannot run yet, as `tests[0]`, and that were left out; None for none.
         tests_can_run: Whether a refresh found that one of those can be run by now.

@@ -70,7 +70,7 @@ class PreAuthKeyProvider(HeadscaleProvider):
     def read(self, id_: str, props: Props) -> ReadResult:
         """Return how the key is: why it is no good any more, and whether its Secret is right.
 
-        It is never gone for Pulumi: what has to be made anew is replaced, so that what is left of it is cleaned up.
+        It is never gone for Pulumi: what has to be recreated is replaced, so that what is left of it is cleaned up.
         """
         inputs = {name: props.get(name) for name in ("owner", "database", *_IMMUTABLE, *DRESS, *_POLICY)}
         try:
@@ -130,7 +130,7 @@ class PreAuthKey(HeadscaleResource, module="headscale", name="PreAuthKey"):
 
     Attributes:
         owner: Its name in Pulumi, by which a Secret is known to be its own.
-        database: What tells the database that it is in from another, in which it is made anew; None for no such thing.
+        database: What tells the database that it is in from another, in which it is recreated; None for no such thing.
         namespace: Namespace of the Secret.
         secret_name: Name of the Secret.
         user_id: The owner's id; None for a key with tags alone.

@@ -47,7 +47,7 @@ class PreflightProvider(HeadscaleProvider):
     def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
         """Store a changed policy while the old version still runs.
 
-        Headscale reads the stored policy at start, and does not start with one that it refuses: a policy that is mended
+        Headscale reads the stored policy at start, and does not start with one that it refuses: a policy that is fixed
         for the new version has to be there before that starts.
         """
         if is_another_minor(olds.get("version"), news.get("version")) and news.get("policy"):

@@ -96,7 +96,7 @@ def changed(names: tuple[str, ...], olds: Props, news: Props) -> list[str]:
 
 
 def another_database(olds: Props, news: Props) -> list[str]:
-    """Return `database` where the state speaks of another one than is declared: what was in that is to be made anew."""
+    """Return `database` where the state speaks of another one than is declared: what was in that is to be recreated."""
     return changed(("database",), olds, news) if olds.get("database") else []
 
 

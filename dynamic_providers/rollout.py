@@ -78,7 +78,7 @@ class RolloutProvider(HeadscaleProvider):
         if olds.get("claim") and claim and claim != olds["claim"]:
             place = _place(news)
             raise RolloutError(
-                f"claim {place.namespace}/{place.claim} is another one than before: it was made anew, and its database "
+                f"claim {place.namespace}/{place.claim} is another one than before: it was recreated, and its database "
                 "with it; `pulumi up --refresh` makes users, keys and policy in it"
             )
         return UpdateResult({**news, **self._seen()})

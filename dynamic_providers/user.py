@@ -90,7 +90,7 @@ class UserProvider(HeadscaleProvider):
         try:
             user = self.channel.users().get(id_)
         except HeadscaleGone:
-            # The instance is to be made anew, and its data may be there still.
+            # The instance is to be recreated, and its data may be there still.
             self._require_evidence(props)
             return ReadResult(id_, props, _inputs(props))
         except HeadscaleStopped as error:
@@ -158,7 +158,7 @@ class User(HeadscaleResource, module="headscale", name="User"):
 
     Attributes:
         username: Its name; a change renames it in place.
-        database: What tells the database that it is in from another, in which it is made anew; None for no such thing.
+        database: What tells the database that it is in from another, in which it is recreated; None for no such thing.
         display_name: The person's name. A change of this and the two below replaces the user, which is refused while
             it has nodes; what is None is left as it is.
         email: The person's e-mail address.
@@ -237,6 +237,6 @@ def _known(id_: str, props: Props) -> rules.Known:
 def _tell(remade: list[str]) -> None:
     if remade:
         pulumi.log.warn(
-            f"keys were made anew, which Headscale 0.28 deleted with the user: {', '.join(remade)}; `pulumi refresh` "
+            f"keys were recreated, which Headscale 0.28 deleted with the user: {', '.join(remade)}; `pulumi refresh` "
             "takes them into the state"
         )

@@ -165,7 +165,7 @@ _REFUSED = "policy manager:"
 def crash_hint(log_text: str) -> str | None:
     """Return what keeps a Headscale from starting, where that is the policy in its database, and the way out.
 
-    The policy cannot be mended through a Headscale that does not start; its command line can write it into the database
+    The policy cannot be fixed through a Headscale that does not start; its command line can write it into the database
     (0.27 and newer, cmd/headscale/cli/policy.go).
 
     Args:
@@ -183,7 +183,7 @@ def crash_hint(log_text: str) -> str | None:
     else:
         return None
     return (
-        f"{why}; Headscale does not start before that is mended: scale the StatefulSet to 0, and in a pod with the "
+        f"{why}; Headscale does not start before that is fixed: scale the StatefulSet to 0, and in a pod with the "
         "same image, configuration and claim run `headscale policy set --force "
         "--bypass-grpc-and-access-database-directly --file policy.hujson`, then scale it to 1"
     )

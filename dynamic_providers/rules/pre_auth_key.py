@@ -88,7 +88,7 @@ class Seen:
     """How a key was found.
 
     Attributes:
-        held: The key; another one than the state knows where it was made anew since.
+        held: The key; another one than the state knows where it was recreated since.
         ended: Why it is no good any more, None where it is good.
         secret_is_right: Whether the Secret holds it and looks as it is wished.
     """

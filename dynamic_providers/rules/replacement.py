@@ -38,17 +38,17 @@ def is_to_be_replaced(
     reusable: bool,
     renew_before: str | None,
 ) -> bool:
-    """Return whether a key is to be made anew.
+    """Return whether a key is to be recreated.
 
     Args:
         ended: Why it is no good any more, as far as the state knows.
         expires_at: When it ends by itself.
         now: The time.
         policy: `recreateIfInvalid`: what is done about a key that came to its natural end. `never`: nothing.
-            `whenExpired`: one that expired is made anew. `always`: one that was used up too. None: `whenExpired` for
-            reusable keys, `never` for others. What was deleted or ended by hand is made anew whatever it says.
+            `whenExpired`: one that expired is recreated. `always`: one that was used up too. None: `whenExpired` for
+            reusable keys, `never` for others. What was deleted or ended by hand is recreated whatever it says.
         reusable: Whether it is reusable.
-        renew_before: A key with less than this left is made anew while it is still good; None for not.
+        renew_before: A key with less than this left is recreated while it is still good; None for not.
     """
     policy = policy or ("whenExpired" if reusable else "never")
     if ended in (DELETED, ENDED_BY_HAND):

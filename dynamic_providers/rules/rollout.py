@@ -227,8 +227,8 @@ def what_moving_means(old: Place, new: Place, *, retain: bool, elsewhere: bool) 
     left = f"claim {old.namespace}/{old.claim}" + (" of the old cluster" if elsewhere else "")
     fate = f"{left} stays behind with its database" if retain or elsewhere else f"{left} is deleted with its database"
     return (
-        f"the data does not move: {fate}, and {new} begins with an empty one. Every node has to join anew; users, keys "
-        "and policy are made anew, with other ids and other keys in their Secrets"
+        f"the data does not move: {fate}, and {new} begins with an empty one. Every node has to join again; users, "
+        "keys and policy are recreated, with other ids and other keys in their Secrets"
     )
 
 

@@ -74,7 +74,7 @@ def rename(client: HeadscaleClient, state: Known, new: str, record: Record) -> U
 def what_replacement_means(name: str, fields: Sequence[str]) -> str:
     """Return what a change of the profile comes to."""
     return (
-        f"user `{name}`: Headscale cannot change {' and '.join(fields)} of a user; it is deleted and made anew with "
+        f"user `{name}`: Headscale cannot change {' and '.join(fields)} of a user; it is deleted and recreated with "
         "another id, and so are its keys. That is refused while it has nodes"
     )
 
@@ -95,7 +95,7 @@ def make_way(
         wiped: See `delete`.
 
     Returns:
-        The Secrets whose keys were made anew.
+        The Secrets whose keys were recreated.
 
     Raises:
         UserError: When it has nodes, comes from an identity provider, or the other one could not be made.
@@ -106,7 +106,7 @@ def make_way(
     others = _others(client, state, new)
     if others:
         raise UserError(
-            f"user `{state.name}` cannot be made anew with another profile: `{new}` is also the name of "
+            f"user `{state.name}` cannot be recreated with another profile: `{new}` is also the name of "
             f"{shown(others, called=new)}; take the change back, or choose a name that is free"
         )
     if user.provider_id:
@@ -143,7 +143,7 @@ def delete(
         wiped: Where 0.28 deletes everybody's keys with a user: makes ours anew; None to refuse the deletion instead.
 
     Returns:
-        The Secrets whose keys were made anew.
+        The Secrets whose keys were recreated.
 
     Raises:
         UserError: When it has nodes, or when Headscale would delete other people's keys with it.
@@ -204,5 +204,5 @@ def _keep_keys_of_others(client: HeadscaleClient, user: User, now: datetime) -> 
         raise UserError(
             f"deleting user `{user.name}` would delete {len(others)} preauth key(s) that are not its own: Headscale "
             "0.28 deletes everybody's (headscale issue 3154); upgrade to 0.29 first, or write "
-            "`keysOnUserDeletion: remake` for the instance: the keys of this stack are then made anew right away"
+            "`keysOnUserDeletion: remake` for the instance: the keys of this stack are then recreated right away"
         )

@@ -36,7 +36,7 @@ class WipedKeys(Protocol):
     """The keys that 0.28 takes with any user, and how they come back."""
 
     def prepare(self, deleted: User) -> None:
-        """Check before a deletion that every key can be made anew.
+        """Check before a deletion that every key can be recreated.
 
         Raises:
             UserError: When one cannot.

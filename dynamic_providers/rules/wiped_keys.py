@@ -19,7 +19,7 @@ Found = tuple[str, str, StoredSecret]
 
 @dataclass(frozen=True, slots=True)
 class WipedKeys:
-    """The keys that a deletion takes, which are made anew at once.
+    """The keys that a deletion takes, which are recreated at once.
 
     Attributes:
         client: The Headscale.
@@ -34,10 +34,10 @@ class WipedKeys:
     now: datetime
 
     def prepare(self, deleted: User) -> None:
-        """Check that every key that would be lost can be made anew, and note which are over already.
+        """Check that every key that would be lost can be recreated, and note which are over already.
 
         Args:
-            deleted: The user whose deletion takes all keys with it; its own are not made anew.
+            deleted: The user whose deletion takes all keys with it; its own are not recreated.
 
         Raises:
             UserError: When a usable key is in no Secret of ours: nobody could make it anew.
@@ -53,7 +53,7 @@ class WipedKeys:
             ids = ", ".join(str(key.id) for key in lost)
             raise UserError(
                 f"deleting user `{deleted.name}` would delete preauth key(s) {ids}, which are in no Secret of this "
-                "stack and so cannot be made anew; end them by `headscale preauthkeys expire` if nobody needs them"
+                "stack and so cannot be recreated; end them by `headscale preauthkeys expire` if nobody needs them"
             )
         listed = by_id(keys)
         for namespace, name, stored in found:

@@ -103,7 +103,7 @@ class HeadscaleArgs(SpecModel):
 
     keys_on_user_deletion: Literal["refuse", "remake"] = "refuse"
     """What happens where Headscale 0.28 deletes everybody's preauth keys with any user: the deletion is refused, or the
-    keys of this stack are made anew at once, in their Secrets. Other versions delete the user's own keys alone."""
+    keys of this stack are recreated at once, in their Secrets. Other versions delete the user's own keys alone."""
 
     policy: PolicySpec | None = None
     """Who may reach whom. Without it every node reaches every other, unless somebody else stored a policy."""

@@ -42,9 +42,9 @@ class PreAuthKeySpec(SecretOfKeySpec):
     """Under which name the key stands in the Secret, for example `TS_AUTHKEY` for pods that take it as a variable."""
 
     renew_before: Duration | None = None
-    """A key with less than this left is made anew by the next `pulumi up`, while it is still good; default: not."""
+    """A key with less than this left is recreated by the next `pulumi up`, while it is still good; default: not."""
 
     recreate_if_invalid: Literal["never", "whenExpired", "always"] | None = None
     """What is done about a key that came to its natural end. `never`: nothing. `whenExpired`: one that expired is made
     anew by the next `pulumi up`. `always`: one that was used up too, as `--refresh` finds out. Default: `whenExpired`
-    for reusable keys, `never` for others. What was deleted or ended by hand is always made anew after a refresh."""
+    for reusable keys, `never` for others. What was deleted or ended by hand is always recreated after a refresh."""

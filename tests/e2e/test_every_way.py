@@ -291,7 +291,7 @@ def test_a_changed_profile_makes_another_user_and_leaves_everybody_elses_keys_in
     planned = changes(stack)
     stack.up()
 
-    assert "user `robert`: Headscale cannot change email of a user; it is deleted and made anew" in said
+    assert "user `robert`: Headscale cannot change email of a user; it is deleted and recreated" in said
     assert replaced(planned) == every("{way}-robert")
     for way in WAYS:
         after = users(cluster, way)

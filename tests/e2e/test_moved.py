@@ -104,8 +104,8 @@ def test_moved_namespace_is_refused_without_consent(stack, cluster, command):
     for words in (
         "the data does not move",
         f"claim {OLD}/data-vpn-0",
-        "Every node has to join anew",
-        "users, keys and policy are made anew",
+        "Every node has to join again",
+        "users, keys and policy are recreated",
         f"`abandonData: {OLD}/vpn`",
     ):
         assert words in text, words

@@ -35,7 +35,7 @@ def test_rename_to_another_namespace_needs_consent(warnings):
 
     assert "`abandonData: headscale/vpn`" in refused["instances.vpn"]
     assert failures({"vpn": noted()}, {"tailnet": noted("other", abandon_data="headscale/vpn")}) == {}
-    assert "every node has to join anew" in warnings[0].lower()
+    assert "every node has to join again" in warnings[0].lower()
 
 
 @pytest.mark.parametrize(("retain", "fate"), [(True, "stays"), (False, "is deleted")])

@@ -30,6 +30,7 @@ from headscale_component.manifests import (
     wire,
 )
 from headscale_component.manifests.config_yaml import config_tree, secret_leaves
+from headscale_component.registration import USERS_AT_ONCE, ConcurrencyLimit
 from headscale_component.spec import ApiKeySpec, HeadscaleArgs, PreAuthKeySpec, SpecError, UserSpec, resource_names
 from headscale_component.spec.config.kinds import port_of
 from headscale_component.spec.errors import Problem
@@ -98,6 +99,7 @@ class Headscale(pulumi.ComponentResource):
         self._name, self.args = name, spec
         self._instance = instance or name
         self._users: dict[str, User] = {}
+        self._limit = ConcurrencyLimit(USERS_AT_ONCE)
 
         self.namespace = spec.namespace
         self.server_url = pulumi.Output.from_input(spec.config.server_url)
@@ -117,8 +119,7 @@ class Headscale(pulumi.ComponentResource):
         for username, user in spec.users.items():
             self.user(username, user)
         self.policy = self._declare_policy()
-        for key, pre_auth_key in spec.pre_auth_keys.items():
-            self.pre_auth_key(key, pre_auth_key)
+        keys = {key: self.pre_auth_key(key, its) for key, its in spec.pre_auth_keys.items()}
         self.pre_auth_keys = {key: its.secret_name or key for key, its in spec.pre_auth_keys.items()}
         for key, api_key in spec.api_keys.items():
             self.api_key(key, api_key)
@@ -131,6 +132,10 @@ class Headscale(pulumi.ComponentResource):
                 "service_name": self.service_name,
                 "metrics_service_name": self.metrics_service_name,
                 "api_key_secret_name": self.api_key_secret_name,
+                "users": self.users,
+                # Told when all of them exist. The SDK waits for this one call; without a call that lasts it looks
+                # through all Outputs of the program again whenever one is known, half of its time with 200 keys.
+                "pre_auth_keys": pulumi.Output.all(**{key: its.secret_name for key, its in keys.items()}),
             }
         )
 
@@ -158,9 +163,12 @@ class Headscale(pulumi.ComponentResource):
             # those with nodes, and 0.28 would delete everybody's keys with the first of them.
             opts=pulumi.ResourceOptions.merge(
                 self._admin_options(deleted_with=self._rollout),
-                pulumi.ResourceOptions(aliases=before, retain_on_delete=profile.retain or None),
+                pulumi.ResourceOptions(
+                    aliases=before, retain_on_delete=profile.retain or None, depends_on=self._limit.slot()
+                ),
             ),
         )
+        self._limit.add(user)
         self._users[username] = user
         return user
 

@@ -8,16 +8,16 @@ from typing import Any, ClassVar
 import pulumi
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 
-from dynamic_providers import secret_of_key
-from dynamic_providers.channel import HeadscaleGone, HeadscaleStopped, repeat_safely, utc_now
+from dynamic_providers import key_secret
+from dynamic_providers.admin.channel import HeadscaleGone, HeadscaleStopped, repeat_safely, utc_now
+from dynamic_providers.key_secret import DRESS, PLACE, changed_of_key, dress_of
 from dynamic_providers.provider import HeadscaleProvider, Props, another_database, carried, checked
 from dynamic_providers.resource import HeadscaleResource
-from dynamic_providers.rules import revocation
-from dynamic_providers.secret_of_key import DRESS, PLACE, changed_of_key, dress_of
-from headscale_api import fields
-from headscale_api.stored_keys import api_key as rules
-from headscale_api.stored_keys.marks import FIRST_KEY
-from headscale_api.stored_keys.store import SecretStore, if_ours
+from headscale_core.keys import api_key as rules
+from headscale_core.keys import revocation
+from headscale_core.keys.annotations import FIRST_KEY
+from headscale_core.keys.secrets import SecretStore, if_ours
+from headscale_core.values import validators
 
 _ALTERED = ("expiration", "rotation_buffer", "overlap", *DRESS)
 _INPUTS = ("owner", "database", *PLACE, *_ALTERED)
@@ -33,10 +33,10 @@ class ApiKeyProvider(HeadscaleProvider):
         return checked(
             news,
             {
-                **secret_of_key.RULES,
-                "expiration": fields.positive_duration,
-                "rotation_buffer": fields.positive_duration,
-                "overlap": fields.duration,
+                **key_secret.RULES,
+                "expiration": validators.positive_duration,
+                "rotation_buffer": validators.positive_duration,
+                "overlap": validators.duration,
             },
         )
 
@@ -195,7 +195,7 @@ class ApiKey(HeadscaleResource, module="headscale", name="ApiKey"):
             "expiration": expiration,
             "rotation_buffer": rotation_buffer,
             "overlap": overlap,
-            **secret_of_key.looks(secret_key, secret_labels, secret_annotations, usual_key=rules.DATA_KEY),
+            **key_secret.looks(secret_key, secret_labels, secret_annotations, usual_key=rules.DATA_KEY),
         }
         super().__init__(ApiKeyProvider(), resource_name, props, opts)
 

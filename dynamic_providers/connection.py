@@ -7,8 +7,8 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import Config
 
+from dynamic_providers.admin.settings import Settings
 from dynamic_providers.errors import ChannelError
-from dynamic_providers.settings import Settings
 
 PREFIX = "headscale"
 """Namespace of the settings in the provider's own configuration."""

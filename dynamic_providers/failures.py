@@ -20,7 +20,7 @@ from pulumi.dynamic import ReadResult
 from dynamic_providers.errors import ClusterUnreachable, WrongCluster
 
 if TYPE_CHECKING:
-    from dynamic_providers.channel import Channel
+    from dynamic_providers.admin.channel import Channel
 
 Call = Callable[..., Any]
 
@@ -29,7 +29,7 @@ DROP_VARIABLE = "PULUMI_K8S_DELETE_UNREACHABLE"
 (https://www.pulumi.com/registry/packages/kubernetes/installation-configuration/)."""
 
 _FRAMES = 50
-_OURS = ("dynamic_providers", "headscale_api", "headscale_core")
+_OURS = ("dynamic_providers", "headscale_core", "headscale_core")
 
 
 class Refusal(Exception):

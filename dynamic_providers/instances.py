@@ -8,7 +8,7 @@ from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, 
 
 from dynamic_providers.provider import HeadscaleProvider, Props
 from dynamic_providers.resource import HeadscaleResource
-from dynamic_providers.rules.rollout import Place, consent_to_move, what_moving_means
+from headscale_core.rollout.rollout import Place, consent_to_move, what_moving_means
 
 
 class InstancesProvider(HeadscaleProvider):

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 import pulumi
 from pulumi.output import Unknown
 
-from dynamic_providers.channel import Channel, ChannelError, Settings
+from dynamic_providers.admin.channel import Channel, ChannelError, Settings
 from dynamic_providers.connection import HeadscaleConnection
-from headscale_api import HeadscaleClient, HeadscaleError, Node, NotFound, User
+from headscale_core import HeadscaleClient, HeadscaleError, Node, NotFound, User
 
 Found = TypeVar("Found")
 

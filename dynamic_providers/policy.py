@@ -6,13 +6,14 @@ import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 from pulumi.output import Unknown
 
-from dynamic_providers.channel import Channel, ChannelError, HeadscaleGone, HeadscaleStopped, repeat_safely
+from dynamic_providers.admin.channel import Channel, ChannelError, HeadscaleGone, HeadscaleStopped, repeat_safely
 from dynamic_providers.errors import ClusterError
 from dynamic_providers.provider import HeadscaleProvider, Props, another_database, carried, changed
 from dynamic_providers.resource import HeadscaleResource
-from dynamic_providers.rules import policy as rules
-from dynamic_providers.rules import policy_tests
-from headscale_api import HeadscaleError, InvalidArgument, hujson
+from headscale_core import HeadscaleError, InvalidArgument
+from headscale_core.policy import acl_tests
+from headscale_core.policy import lifecycle as rules
+from headscale_core.values import hujson
 
 _COMPUTED = ("tests_skipped", "tests_can_run")
 _PATIENCE_IN_PREVIEW_SECONDS = 3.0
@@ -122,7 +123,7 @@ def _outputs(props: Props, skipped: list[str]) -> Props:
 
 def _of_tests(policy: str) -> str:
     """Return what is to be known of a policy's tests before there is a Headscale."""
-    if not policy_tests.has_tests(policy):
+    if not acl_tests.has_tests(policy):
         return ""
     return "; its tests need nodes: those whose nodes have not joined by then are left out at first, and told of"
 

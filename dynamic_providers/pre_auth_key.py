@@ -8,15 +8,15 @@ import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 from pulumi.output import Unknown
 
-from dynamic_providers import secret_of_key
-from dynamic_providers.channel import HeadscaleGone, HeadscaleStopped, repeat_safely, utc_now
+from dynamic_providers import key_secret
+from dynamic_providers.admin.channel import HeadscaleGone, HeadscaleStopped, repeat_safely, utc_now
+from dynamic_providers.key_secret import DRESS, PLACE, changed_of_key, dress_of
 from dynamic_providers.provider import HeadscaleProvider, Props, another_database, carried, checked
 from dynamic_providers.resource import HeadscaleResource
-from dynamic_providers.rules import pre_auth_key as rules
-from dynamic_providers.rules import replacement, revocation
-from dynamic_providers.secret_of_key import DRESS, PLACE, changed_of_key, dress_of
-from headscale_api import fields
-from headscale_api.stored_keys.store import SecretStore, if_ours
+from headscale_core.keys import pre_auth_key as rules
+from headscale_core.keys import renewal, revocation
+from headscale_core.keys.secrets import SecretStore, if_ours
+from headscale_core.values import validators
 
 _IMMUTABLE = (*PLACE, "user_id", "expiration", "reusable", "ephemeral", "tags")
 _POLICY = ("renew_before", "recreate_if_invalid")
@@ -32,11 +32,11 @@ class PreAuthKeyProvider(HeadscaleProvider):
         result = checked(
             news,
             {
-                **secret_of_key.RULES,
-                "user_id": fields.user_id,
-                "expiration": fields.positive_duration,
-                "renew_before": fields.positive_duration,
-                "tags": fields.tags,
+                **key_secret.RULES,
+                "user_id": validators.user_id,
+                "expiration": validators.positive_duration,
+                "renew_before": validators.positive_duration,
+                "tags": validators.tags,
             },
         )
         if news.get("user_id") is None and not news.get("tags"):
@@ -51,7 +51,7 @@ class PreAuthKeyProvider(HeadscaleProvider):
         self.known.add(id_)
         replaces = [*changed_of_key(_IMMUTABLE, olds, news), *another_database(olds, news)]
         if "tags" in replaces and not isinstance(news.get("tags"), Unknown):
-            pulumi.log.warn(replacement.what_new_tags_leave(olds["secret_name"], olds.get("tags"), news.get("tags")))
+            pulumi.log.warn(renewal.what_new_tags_leave(olds["secret_name"], olds.get("tags"), news.get("tags")))
         if not replaces and _is_to_be_replaced(olds, news):
             replaces = ["expires_at"]
         altered = changed_of_key((*DRESS, *_POLICY, "database"), olds, news) or olds.get("secret_is_wrong")
@@ -197,7 +197,7 @@ class PreAuthKey(HeadscaleResource, module="headscale", name="PreAuthKey"):
             "tags": sorted(set(tags)) or None,
             "renew_before": renew_before,
             "recreate_if_invalid": recreate_if_invalid,
-            **secret_of_key.looks(secret_key, secret_labels, secret_annotations, usual_key=rules.DATA_KEY),
+            **key_secret.looks(secret_key, secret_labels, secret_annotations, usual_key=rules.DATA_KEY),
         }
         secret = pulumi.ResourceOptions(additional_secret_outputs=["key"])
         super().__init__(PreAuthKeyProvider(), resource_name, props, pulumi.ResourceOptions.merge(opts, secret))
@@ -205,7 +205,7 @@ class PreAuthKey(HeadscaleResource, module="headscale", name="PreAuthKey"):
 
 def _is_to_be_replaced(olds: Props, news: Props) -> bool:
     renew_before = news.get("renew_before")
-    return replacement.is_to_be_replaced(
+    return renewal.is_to_be_replaced(
         olds.get("ended"),
         datetime.fromisoformat(olds["expires_at"]),
         utc_now(),

@@ -5,15 +5,15 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, UpdateResult
 
-from dynamic_providers.channel import Channel
+from dynamic_providers.admin.channel import Channel
 from dynamic_providers.errors import ChannelError, ClusterError
 from dynamic_providers.provider import HeadscaleProvider, Props, changed
 from dynamic_providers.resource import HeadscaleResource
-from dynamic_providers.rules import policy as policy_rules
-from dynamic_providers.rules import policy_tests
-from dynamic_providers.rules.rollout import Place, RolloutError, consent_to_move, what_moving_means
-from dynamic_providers.rules.upgrade import is_another_minor
-from headscale_api import HeadscaleError
+from headscale_core import HeadscaleError
+from headscale_core.policy import acl_tests
+from headscale_core.policy import lifecycle as policy_rules
+from headscale_core.rollout.rollout import Place, RolloutError, consent_to_move, what_moving_means
+from headscale_core.rollout.upgrade import is_another_minor
 
 _NOTED = ("version", "policy", "retain", "abandon_data")
 _PATIENCE_SECONDS = 5.0
@@ -64,7 +64,7 @@ class PreflightProvider(HeadscaleProvider):
             with channel.session() as client:
                 stored, ours = policy_rules.stored(client), olds.get("policy") or ""
                 # What is stored may lack the tests that could not run.
-                if policy_rules.means_the_same(stored, ours) or policy_tests.left_out(stored, ours) is not None:
+                if policy_rules.means_the_same(stored, ours) or acl_tests.left_out(stored, ours) is not None:
                     policy_rules.store(client, news["policy"])
                 else:
                     pulumi.log.warn(

@@ -10,7 +10,7 @@ from pulumi.dynamic import CheckFailure, CheckResult, ConfigureRequest, Resource
 from pulumi.output import Unknown
 
 from dynamic_providers import failures
-from dynamic_providers.channel import Channel
+from dynamic_providers.admin.channel import Channel
 from dynamic_providers.connection import settings_of
 
 Props = dict[str, Any]

@@ -6,16 +6,16 @@ import pulumi
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 from pulumi.output import Unknown
 
-from dynamic_providers.channel import repeat_safely
+from dynamic_providers.admin.channel import repeat_safely
 from dynamic_providers.errors import ChannelError, ClusterError
-from dynamic_providers.following import Follower, Target
+from dynamic_providers.kubernetes.rollout_watcher import Follower, Target
 from dynamic_providers.provider import HeadscaleProvider, Props, carried, changed
 from dynamic_providers.resource import HeadscaleResource
-from dynamic_providers.rules import rollout as rules
-from dynamic_providers.rules.rollout import Place, RolloutError
-from dynamic_providers.rules.upgrade import step_problem
-from headscale_api import HeadscaleError
-from headscale_api.durations import parse_duration
+from headscale_core import HeadscaleError
+from headscale_core.rollout import rollout as rules
+from headscale_core.rollout.rollout import Place, RolloutError
+from headscale_core.rollout.upgrade import step_problem
+from headscale_core.values.durations import parse_duration
 
 _SEEN = ("claim", "claim_class")
 _FOLLOWED = ("template", "version", "size", "storage_class")

@@ -13,13 +13,14 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from dynamic_providers.channel import HeadscaleGone, HeadscaleStopped, repeat_safely, utc_now
+from dynamic_providers.admin.channel import HeadscaleGone, HeadscaleStopped, repeat_safely, utc_now
 from dynamic_providers.provider import HeadscaleProvider, Props, another_database, carried, changed, checked
 from dynamic_providers.resource import HeadscaleResource
-from dynamic_providers.rules import user as rules
-from dynamic_providers.rules.wiped_keys import WipedKeys
-from headscale_api import HeadscaleClient, fields
-from headscale_api import User as HeadscaleUser
+from headscale_core import HeadscaleClient
+from headscale_core import User as HeadscaleUser
+from headscale_core.keys.recovery import WipedKeys
+from headscale_core.users import lifecycle as rules
+from headscale_core.values import validators
 
 _PROFILE = ("display_name", "email", "picture_url")
 _COMPUTED = ("user_id", "created_at", "undeclared")
@@ -38,10 +39,10 @@ class UserProvider(HeadscaleProvider):
         return checked(
             news,
             {
-                "username": fields.username,
-                "display_name": fields.display_name,
-                "email": fields.email,
-                "picture_url": fields.picture_url,
+                "username": validators.username,
+                "display_name": validators.display_name,
+                "email": validators.email,
+                "picture_url": validators.picture_url,
             },
         )
 

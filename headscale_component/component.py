@@ -16,8 +16,6 @@ from dynamic_providers.pre_auth_key import PreAuthKey
 from dynamic_providers.preflight import Preflight
 from dynamic_providers.rollout import Rollout
 from dynamic_providers.user import User
-from headscale_api import Node
-from headscale_api import User as HeadscaleUser
 from headscale_component.manifests import (
     config_map,
     containers,
@@ -38,6 +36,8 @@ from headscale_component.spec.model import is_output
 from headscale_component.spec.policy import policy_document, policy_text
 from headscale_component.spec.policy_warnings import policy_warnings
 from headscale_component.versions import NEWEST_HEADSCALE, is_newer_than_known
+from headscale_core import Node
+from headscale_core import User as HeadscaleUser
 
 
 class Headscale(pulumi.ComponentResource):

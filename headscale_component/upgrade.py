@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dynamic_providers.rules.upgrade import step_problem
 from headscale_component.manifests.config_yaml import config_tree
 from headscale_component.spec import HeadscaleArgs
 from headscale_component.spec.errors import Problem, SpecError, dotted
 from headscale_component.versions import NEWEST_HEADSCALE, minor_version
+from headscale_core.rollout.upgrade import step_problem
 
 
 def obstacles(raw: Mapping[str, Any], version: str) -> list[Problem]:

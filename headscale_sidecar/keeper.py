@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from headscale_api.durations import parse_duration
-from headscale_api.stored_keys.api_key import DATA_KEY, Held, Wanted, as_written, is_due, is_unfinished
-from headscale_api.stored_keys.store import SecretStore, StoredSecret
+from headscale_core.keys.api_key import DATA_KEY, Held, Wanted, as_written, is_due, is_unfinished
+from headscale_core.keys.secrets import SecretStore, StoredSecret
+from headscale_core.values.durations import parse_duration
 from headscale_sidecar.health import Health
 
 _LOOK_SECONDS = 30.0

@@ -16,9 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from headscale_api.stored_keys.api_key import retiring_of
-from headscale_api.stored_keys.marks import DIGEST, EXPIRES_AT, KEY_ID, RETIRING, marks_of
-from headscale_api.stored_keys.store import ForeignSecret, StoredSecret
+from headscale_core.keys.annotations import DIGEST, EXPIRES_AT, KEY_ID, RETIRING, marks_of
+from headscale_core.keys.api_key import retiring_of
+from headscale_core.keys.secrets import ForeignSecret, StoredSecret
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _SECONDS = 10.0

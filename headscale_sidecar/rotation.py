@@ -10,8 +10,8 @@ import os
 import sys
 from datetime import UTC, datetime
 
-from headscale_api.client import HeadscaleClient
-from headscale_api.stored_keys.api_key import Edited, current, finish, is_due, rotate
+from headscale_core.client.client import HeadscaleClient
+from headscale_core.keys.api_key import Edited, current, finish, is_due, rotate
 from headscale_sidecar.kubernetes import ManagedSecret, api_server
 from headscale_sidecar.settings import settings_from
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from headscale_api.durations import parse_duration
-from headscale_api.stored_keys.api_key import Wanted
+from headscale_core.keys.api_key import Wanted
+from headscale_core.values.durations import parse_duration
 
 _PORTS = 65536
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")

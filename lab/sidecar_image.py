@@ -23,7 +23,7 @@ SIDECAR = "docker.io/headscale-component/sidecar:0.1.0"
 """The image that a stack runs unless it names another."""
 
 _SUITE = "bookworm"
-_PACKAGES = ("headscale_sidecar", "headscale_api")
+_PACKAGES = ("headscale_sidecar", "headscale_core")
 _DOCKERFILE = "images/sidecar/Dockerfile"
 _BUILDAH = [
     "buildah", "--root", str(CACHE / "buildah"), "--runroot", str(CACHE / "buildah-run"), "--storage-driver", "vfs",

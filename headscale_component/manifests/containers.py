@@ -8,7 +8,6 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from headscale_api.durations import format_duration, parse_duration
 from headscale_component.manifests import files, names
 from headscale_component.manifests.config_map import FILE
 from headscale_component.manifests.persistent_volume_claim import VOLUME as DATA
@@ -18,6 +17,7 @@ from headscale_component.spec.config.kinds import port_of
 from headscale_component.spec.config.rules import is_secret_reference
 from headscale_component.spec.files import CONFIG_DIRECTORY
 from headscale_component.spec.pod import VariableSource
+from headscale_core.values.durations import format_duration, parse_duration
 
 CONFIG = "config"
 SOCKET = "socket"

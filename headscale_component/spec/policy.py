@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from headscale_api import hujson
 from headscale_component.spec.model import SpecModel
+from headscale_core.values import hujson
 
 Document = dict[str, Any]
 

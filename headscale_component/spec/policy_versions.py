@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from headscale_api.durations import parse_duration
 from headscale_component.spec.errors import Problem
 from headscale_component.spec.policy import Document
 from headscale_component.spec.policy_parts import Path, Version, items_of, kind_of, rules_in
+from headscale_core.values.durations import parse_duration
 
 _0_27, _0_28, _0_29 = (0, 27), (0, 28), (0, 29)
 _LONGEST_CHECK = timedelta(hours=168)

@@ -10,12 +10,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from headscale_api.durations import parse_duration
 from headscale_component.spec.config.kinds import DATA_DIRECTORY
 from headscale_component.spec.config.rules import at, broken_config_rules
 from headscale_component.spec.errors import PathPart, Problem
 from headscale_component.spec.policy_rules import policy_problems
 from headscale_component.versions import NEWEST_HEADSCALE, OLDEST_HEADSCALE, minor_version
+from headscale_core.values.durations import parse_duration
 
 Raw = Mapping[str, Any]
 Path = tuple[PathPart, ...]

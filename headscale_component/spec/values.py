@@ -1,4 +1,4 @@
-"""Constrained values, each named once; the rules and their sources are in `headscale_api.fields`."""
+"""Constrained values, each named once; the rules and their sources are in `headscale_core.values.validators`."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
 
-from headscale_api import fields
+from headscale_core.values import validators
 
-DnsLabel = Annotated[str, AfterValidator(fields.dns_label)]
-DnsSubdomain = Annotated[str, AfterValidator(fields.dns_subdomain)]
-Tag = Annotated[str, AfterValidator(fields.tag)]
-Email = Annotated[str, AfterValidator(fields.email)]
-PictureUrl = Annotated[str, AfterValidator(fields.picture_url)]
-DisplayName = Annotated[str, AfterValidator(fields.display_name)]
-Quantity = Annotated[str, AfterValidator(fields.quantity)]
-Version = Annotated[str, AfterValidator(fields.version)]
-Duration = Annotated[str, AfterValidator(fields.positive_duration)]
-SpareDuration = Annotated[str, AfterValidator(fields.duration)]
-Username = Annotated[str, AfterValidator(fields.username)]
-SecretKey = Annotated[str, AfterValidator(fields.data_key)]
-SecretLabels = Annotated[dict[str, str], AfterValidator(fields.secret_labels)]
-SecretAnnotations = Annotated[dict[str, str], AfterValidator(fields.secret_annotations)]
-UserId = Annotated[str, BeforeValidator(fields.numeric_id), AfterValidator(fields.user_id)]
-Adoption = Annotated[bool | str | None, BeforeValidator(fields.adoption)]
+DnsLabel = Annotated[str, AfterValidator(validators.dns_label)]
+DnsSubdomain = Annotated[str, AfterValidator(validators.dns_subdomain)]
+Tag = Annotated[str, AfterValidator(validators.tag)]
+Email = Annotated[str, AfterValidator(validators.email)]
+PictureUrl = Annotated[str, AfterValidator(validators.picture_url)]
+DisplayName = Annotated[str, AfterValidator(validators.display_name)]
+Quantity = Annotated[str, AfterValidator(validators.quantity)]
+Version = Annotated[str, AfterValidator(validators.version)]
+Duration = Annotated[str, AfterValidator(validators.positive_duration)]
+SpareDuration = Annotated[str, AfterValidator(validators.duration)]
+Username = Annotated[str, AfterValidator(validators.username)]
+SecretKey = Annotated[str, AfterValidator(validators.data_key)]
+SecretLabels = Annotated[dict[str, str], AfterValidator(validators.secret_labels)]
+SecretAnnotations = Annotated[dict[str, str], AfterValidator(validators.secret_annotations)]
+UserId = Annotated[str, BeforeValidator(validators.numeric_id), AfterValidator(validators.user_id)]
+Adoption = Annotated[bool | str | None, BeforeValidator(validators.adoption)]

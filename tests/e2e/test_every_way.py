@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from headscale_api import api_key_prefix
+from headscale_core import api_key_prefix
 from lab.tailnode import TailNode
 
 from .conftest import an_instance, eventually

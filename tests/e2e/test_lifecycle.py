@@ -2,7 +2,7 @@
 
 import pytest
 
-from headscale_api import api_key_prefix
+from headscale_core import api_key_prefix
 
 from .conftest import an_instance, eventually
 

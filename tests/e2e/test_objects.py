@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 import yaml
 
-from headscale_api import api_key_prefix
+from headscale_core import api_key_prefix
 
 from .conftest import an_instance, errors, eventually, said, type_and_name
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from headscale_api import HeadscaleClient, HeadscaleError, Unauthenticated, api_key_prefix
+from headscale_core import HeadscaleClient, HeadscaleError, Unauthenticated, api_key_prefix
 
 NEXT = "HEADSCALE_NEXT"
 """Path of a Headscale that no Go module has yet, of a build of its main branch say; the suites then run on it too."""

@@ -3,7 +3,7 @@
 import contextlib
 from itertools import count
 
-from headscale_api.stored_keys.store import StoredSecret
+from headscale_core.keys.secrets import StoredSecret
 
 
 class Killed(BaseException):

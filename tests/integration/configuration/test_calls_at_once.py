@@ -6,7 +6,7 @@ import pytest
 
 from headscale_component.spec.config.database import GormConfig
 from tests.integration.conftest import running
-from tests.integration.headscale_api.test_client import in_a
+from tests.integration.headscale_core.test_client import in_a
 
 STARTS = 10
 

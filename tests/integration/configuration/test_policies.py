@@ -6,11 +6,11 @@ import subprocess
 
 import pytest
 
-from dynamic_providers.rules.policy import crash_hint
-from headscale_api import HeadscaleError
 from headscale_component import SpecError
 from headscale_component.spec import HeadscaleArgs
 from headscale_component.spec.policy import policy_text
+from headscale_core import HeadscaleError
+from headscale_core.policy.lifecycle import crash_hint
 from tests.integration.conftest import binary, running
 
 VERSIONS = {"0.28": "v0.28.0", "0.29": "v0.29.3"}

@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from dynamic_providers.channel import Channel, ChannelError, Settings, repeat_safely
-from dynamic_providers.route import Route
-from headscale_api import Unauthenticated
+from dynamic_providers.admin.channel import Channel, ChannelError, Settings, repeat_safely
+from dynamic_providers.admin.route import Route
+from headscale_core import Unauthenticated
 from tests.integration.conftest import running
-from tests.integration.headscale_api.test_client import in_a
+from tests.integration.headscale_core.test_client import in_a
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ import json
 
 import pytest
 
-from dynamic_providers.channel import Channel, Settings
+from dynamic_providers.admin.channel import Channel, Settings
 from dynamic_providers.failures import Refusal
 from dynamic_providers.policy import PolicyProvider
 from tests.integration.conftest import running
-from tests.integration.headscale_api.test_client import in_a
+from tests.integration.headscale_core.test_client import in_a
 
 PLAIN = {
     "tagOwners": {"tag:db": ["ada@"]},

@@ -4,16 +4,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dynamic_providers.channel import Channel, Settings
+from dynamic_providers.admin.channel import Channel, Settings
+from dynamic_providers.kubernetes.secret_store import KubernetesSecretStore
 from dynamic_providers.pre_auth_key import PreAuthKeyProvider, _wanted
-from dynamic_providers.rules import pre_auth_key
-from dynamic_providers.secret_store import KubernetesSecretStore
 from dynamic_providers.user import UserProvider
-from headscale_api.rest import RestTransport
-from headscale_api.transport import GrpcTransport
+from headscale_core.client.grpc_transport import GrpcTransport
+from headscale_core.client.rest_transport import RestTransport
+from headscale_core.keys import pre_auth_key
 from tests.integration.conftest import running
 from tests.integration.deaths import MemoryStore
-from tests.integration.headscale_api.test_client import in_a
+from tests.integration.headscale_core.test_client import in_a
 
 COUNT = 40
 

@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 
 import pytest
 
+from dynamic_providers.admin.channel import Channel, Settings
 from dynamic_providers.api_key import ApiKeyProvider
-from dynamic_providers.channel import Channel, Settings
 from dynamic_providers.pre_auth_key import PreAuthKeyProvider
 from dynamic_providers.user import UserProvider
-from headscale_api.stored_keys.store import StoredSecret
+from headscale_core.keys.secrets import StoredSecret
 from tests.integration.conftest import running
 from tests.integration.deaths import MemoryRecord, MemoryStore
-from tests.integration.headscale_api.test_client import in_a
+from tests.integration.headscale_core.test_client import in_a
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from headscale_api import HeadscaleClient
+from headscale_core import HeadscaleClient
 from tests.integration.sidecars import eventually
 
 MOST_MEMORY_KB = 40 * 1024

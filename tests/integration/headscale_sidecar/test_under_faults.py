@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from headscale_api import api_key_prefix
+from headscale_core import api_key_prefix
 from headscale_sidecar import headscale as sidecars_headscale
 from tests.integration.conftest import free_port, running
 from tests.integration.sidecars import Sidecar, eventually, prefixes

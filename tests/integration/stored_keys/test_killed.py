@@ -7,10 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dynamic_providers.rules import pre_auth_key
-from dynamic_providers.rules.user import UserError
-from headscale_api.stored_keys import api_key
-from headscale_api.stored_keys.store import Dress, ForeignSecret, StoredSecret
+from headscale_core.keys import api_key, pre_auth_key
+from headscale_core.keys.secrets import Dress, ForeignSecret, StoredSecret
+from headscale_core.users.lifecycle import UserError
 from tests.integration.deaths import Failed, Killed, MemoryStore, Mortal, lives
 
 ENDS = pytest.mark.parametrize("end", [Killed, Failed])

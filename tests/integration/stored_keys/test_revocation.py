@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
-from dynamic_providers.rules import pre_auth_key, revocation
-from dynamic_providers.rules.revocation import NotedKey
-from headscale_api import api_key_prefix
-from headscale_api.stored_keys.marks import distinct_expiration
+from headscale_core import api_key_prefix
+from headscale_core.keys import pre_auth_key, revocation
+from headscale_core.keys.annotations import distinct_expiration
+from headscale_core.keys.revocation import NotedKey
 
 
 def test_noted_keys_alone_are_revoked(any_headscale):

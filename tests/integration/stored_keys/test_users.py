@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dynamic_providers.rules import pre_auth_key, user
-from dynamic_providers.rules.user import Profile, UserError
-from dynamic_providers.rules.wiped_keys import WipedKeys
-from dynamic_providers.turns import Turns
-from headscale_api.stored_keys.store import Dress
+from dynamic_providers.admin.read_write_lock import Turns
+from headscale_core.keys import pre_auth_key
+from headscale_core.keys.recovery import WipedKeys
+from headscale_core.keys.secrets import Dress
+from headscale_core.users import lifecycle
+from headscale_core.users.lifecycle import Profile, UserError
 from tests.integration.conftest import running
 from tests.integration.deaths import Failed, Killed, MemoryRecord, MemoryStore, Mortal, lives
 
@@ -22,7 +23,7 @@ ALICE = Profile("Alice", "alice@example.com")
 
 
 def known(made):
-    return user.Known(str(made.id), made.name, made.created_at)
+    return lifecycle.Known(str(made.id), made.name, made.created_at)
 
 
 def wiped_keys(client, store):
@@ -35,12 +36,12 @@ def test_a_user_whose_making_ends_anywhere_is_one_user_after_the_next_run(headsc
         record = MemoryRecord()
 
         def make(life):
-            user.find_or_create(Mortal(client, life), "alice", ALICE, Mortal(record, life))
+            lifecycle.find_or_create(Mortal(client, life), "alice", ALICE, Mortal(record, life))
 
         for _ in lives(make, end):
-            made = user.find_or_create(client, "alice", ALICE, record)
+            made = lifecycle.find_or_create(client, "alice", ALICE, record)
             assert client.list_users() == [made]
-            user.delete(client, known(made), datetime.now(UTC), record)
+            lifecycle.delete(client, known(made), datetime.now(UTC), record)
             assert (client.list_users(), record.names) == ([], set())
 
 
@@ -48,24 +49,24 @@ def test_a_user_whose_making_ends_anywhere_is_one_user_after_the_next_run(headsc
 def test_a_rename_or_a_deletion_that_ends_anywhere_is_done_by_the_next_run(headscale, end):
     with headscale.client() as client:
         record = MemoryRecord()
-        made = user.find_or_create(client, "alice", ALICE, record)
+        made = lifecycle.find_or_create(client, "alice", ALICE, record)
 
         def rename(life):
-            user.rename(Mortal(client, life), known(made), "alicia", Mortal(record, life))
+            lifecycle.rename(Mortal(client, life), known(made), "alicia", Mortal(record, life))
 
         for _ in lives(rename, end):
-            user.rename(client, known(made), "alicia", record)
+            lifecycle.rename(client, known(made), "alicia", record)
             assert [(its.id, its.name) for its in client.list_users()] == [(made.id, "alicia")]
             assert record.names == {"alicia"}
-            user.rename(client, replace(known(made), name="alicia"), "alice", record)
+            lifecycle.rename(client, replace(known(made), name="alicia"), "alice", record)
 
         def delete(life):
-            user.delete(Mortal(client, life), known(made), datetime.now(UTC), Mortal(record, life))
+            lifecycle.delete(Mortal(client, life), known(made), datetime.now(UTC), Mortal(record, life))
 
         for _ in lives(delete, end):
-            user.delete(client, known(made), datetime.now(UTC), record)
+            lifecycle.delete(client, known(made), datetime.now(UTC), record)
             assert client.list_users() == []
-            made = user.find_or_create(client, "alice", ALICE, record)
+            made = lifecycle.find_or_create(client, "alice", ALICE, record)
 
 
 def test_a_user_that_somebody_else_made_is_taken_only_where_that_is_said(headscale):
@@ -73,14 +74,14 @@ def test_a_user_that_somebody_else_made_is_taken_only_where_that_is_said(headsca
         made = client.create_user("alice", display_name="Alice")
 
         with pytest.raises(UserError, match=r"exists already .id 1. and is not this stack's: write `adopt: true`"):
-            user.find_or_create(client, "alice", Profile(), MemoryRecord())
+            lifecycle.find_or_create(client, "alice", Profile(), MemoryRecord())
         record = MemoryRecord()
-        assert user.find_or_create(client, "alice", Profile(), record, adopt="true") == made
+        assert lifecycle.find_or_create(client, "alice", Profile(), record, adopt="true") == made
         assert record.names == {"alice"}
         with pytest.raises(UserError, match=r"displayName is `Alice` and not `Al`"):
-            user.find_or_create(client, "alice", Profile("Al"), MemoryRecord(), adopt="true")
+            lifecycle.find_or_create(client, "alice", Profile("Al"), MemoryRecord(), adopt="true")
         with pytest.raises(UserError, match=r"the user with id 1 is called `alice` and not `bob`: .* there is nobody"):
-            user.find_or_create(client, "bob", Profile(), MemoryRecord(), adopt="1")
+            lifecycle.find_or_create(client, "bob", Profile(), MemoryRecord(), adopt="1")
 
 
 def test_adoption_of_an_id_that_nobody_has_makes_nobody(headscale):
@@ -88,9 +89,9 @@ def test_adoption_of_an_id_that_nobody_has_makes_nobody(headscale):
         made, record = client.create_user("alice"), MemoryRecord()
 
         with pytest.raises(UserError, match=r"no user with id 7 is there .* as `bob`; there is id 1 `alice`$"):
-            user.find_or_create(client, "bob", Profile(), record, adopt="7")
+            lifecycle.find_or_create(client, "bob", Profile(), record, adopt="7")
         with pytest.raises(UserError, match="no user with id 7"):
-            user.find_or_create(client, "alice", Profile(), record, adopt="7")
+            lifecycle.find_or_create(client, "alice", Profile(), record, adopt="7")
 
         assert (client.list_users(), record.names) == ([made], set())
 
@@ -105,13 +106,13 @@ def test_user_without_a_name_is_adopted_and_keeps_none(headscale, name, adopt):
     with headscale.client() as client:
         (ada,), record = client.list_users(), MemoryRecord()
 
-        assert user.find_or_create(client, name, Profile(), record, adopt=adopt) == ada
+        assert lifecycle.find_or_create(client, name, Profile(), record, adopt=adopt) == ada
         assert (client.list_users(), record.names) == ([ada], {name})
-        assert user.declared_name(ada, name) == name
+        assert lifecycle.declared_name(ada, name) == name
         state = replace(known(ada), name=name)
-        assert user.rename(client, state, "lovelace", record) == ada
+        assert lifecycle.rename(client, state, "lovelace", record) == ada
         assert (client.list_users(), record.names) == ([ada], {"lovelace"})
-        user.delete(client, replace(state, name="lovelace"), datetime.now(UTC), record)
+        lifecycle.delete(client, replace(state, name="lovelace"), datetime.now(UTC), record)
 
         assert (client.list_users(), record.names) == ([], set())
 
@@ -121,14 +122,14 @@ def test_address_of_a_user_with_another_name_makes_no_second_one(headscale):
     add_one_of_an_identity_provider(headscale, "lovelace", email=ADA)
     with headscale.client() as client:
         with pytest.raises(UserError, match=r"address of a user with a name: id 1 `lovelace` from .* under that name"):
-            user.find_or_create(client, ADA, Profile(), MemoryRecord(), adopt="true")
+            lifecycle.find_or_create(client, ADA, Profile(), MemoryRecord(), adopt="true")
 
         assert len(client.list_users()) == 1
 
 
 def test_address_that_nobody_has_is_made_a_user(headscale):
     with headscale.client() as client:
-        assert user.find_or_create(client, ADA, Profile(), MemoryRecord(), adopt="true").name == ADA
+        assert lifecycle.find_or_create(client, ADA, Profile(), MemoryRecord(), adopt="true").name == ADA
 
 
 def add_one_of_an_identity_provider(headscale, name, email=""):
@@ -150,8 +151,8 @@ def test_a_name_that_several_bear_is_told_apart_by_the_id(headscale):
     add_one_of_an_identity_provider(headscale, "alice")
     with headscale.client() as client:
         with pytest.raises(UserError, match=r"more than one user is called `alice` .id 1, id 2 from the identity"):
-            user.find_or_create(client, "alice", Profile(), MemoryRecord(), adopt="true")
-        assert user.find_or_create(client, "alice", Profile(), MemoryRecord(), adopt="2").provider == "oidc"
+            lifecycle.find_or_create(client, "alice", Profile(), MemoryRecord(), adopt="true")
+        assert lifecycle.find_or_create(client, "alice", Profile(), MemoryRecord(), adopt="2").provider == "oidc"
 
 
 def test_without_a_record_only_a_user_with_nothing_to_lose_is_taken(headscale):
@@ -161,21 +162,21 @@ def test_without_a_record_only_a_user_with_nothing_to_lose_is_taken(headscale):
 
     with headscale.client() as client:
         made = client.create_user("alice")
-        assert user.find_or_create(client, "alice", Profile(), NoRecord()) == made
+        assert lifecycle.find_or_create(client, "alice", Profile(), NoRecord()) == made
         pre_auth_key.create(client, MemoryStore(), a_key(user_id=str(made.id)), datetime.now(UTC))
         with pytest.raises(UserError, match=r"adopt: true"):
-            user.find_or_create(client, "alice", Profile(), NoRecord())
+            lifecycle.find_or_create(client, "alice", Profile(), NoRecord())
 
 
 @ENDS
 def test_a_change_of_profile_that_ends_anywhere_is_done_by_the_next_run_and_gives_another_id(headscale, end):
     with headscale.client() as client:
         record = MemoryRecord()
-        users = [user.find_or_create(client, "alice", ALICE, record)]
+        users = [lifecycle.find_or_create(client, "alice", ALICE, record)]
 
         def replace(client, record):
-            user.make_way(client, known(users[-1]), "alice", datetime.now(UTC), record)
-            return user.find_or_create(client, "alice", Profile(f"Alice {len(users)}"), record)
+            lifecycle.make_way(client, known(users[-1]), "alice", datetime.now(UTC), record)
+            return lifecycle.find_or_create(client, "alice", Profile(f"Alice {len(users)}"), record)
 
         for _ in lives(lambda life: replace(Mortal(client, life), Mortal(record, life)), end):
             made = replace(client, record)
@@ -187,21 +188,21 @@ def test_a_change_of_profile_that_ends_anywhere_is_done_by_the_next_run_and_give
 def test_a_change_of_profile_never_costs_a_node_and_never_touches_an_identity_providers_user(headscale):
     with headscale.client() as client:
         record = MemoryRecord()
-        made = user.find_or_create(client, "alice", ALICE, record)
+        made = lifecycle.find_or_create(client, "alice", ALICE, record)
         join(headscale, "alice", 1)
 
         with pytest.raises(UserError, match=r"cannot change the profile of a user.* has nodes: node-1 .id 1."):
-            user.make_way(client, known(made), "alice", datetime.now(UTC), record)
+            lifecycle.make_way(client, known(made), "alice", datetime.now(UTC), record)
         assert (client.list_users(), len(client.list_nodes())) == ([made], 1)
     add_one_of_an_identity_provider(headscale, "bob")
     with headscale.client() as client:
         (bob,) = client.list_users(name="bob")
-        local = user.find_or_create(client, "carol", Profile(), record)
+        local = lifecycle.find_or_create(client, "carol", Profile(), record)
         with pytest.raises(UserError, match=r"`bob` is also the name of id 2 from the identity provider `oidc`"):
-            user.make_way(client, known(local), "bob", datetime.now(UTC), record)
+            lifecycle.make_way(client, known(local), "bob", datetime.now(UTC), record)
         assert local in client.list_users()
         with pytest.raises(UserError, match=r"comes from the identity provider `oidc`, which alone sets its profile"):
-            user.make_way(client, known(bob), "bob", datetime.now(UTC), record)
+            lifecycle.make_way(client, known(bob), "bob", datetime.now(UTC), record)
 
 
 def join(headscale, name, number):
@@ -219,13 +220,13 @@ def join(headscale, name, number):
 def test_a_user_with_nodes_is_kept_and_they_are_named_unless_they_may_go(headscale):
     with headscale.client() as client:
         record = MemoryRecord()
-        made = user.find_or_create(client, "alice", ALICE, record)
+        made = lifecycle.find_or_create(client, "alice", ALICE, record)
         join(headscale, "alice", 1)
 
         with pytest.raises(UserError, match=r"still has nodes: node-1 .id 1."):
-            user.delete(client, known(made), datetime.now(UTC), record)
+            lifecycle.delete(client, known(made), datetime.now(UTC), record)
         assert client.list_users() == [made]
-        user.delete(client, known(made), datetime.now(UTC), record, delete_nodes=True)
+        lifecycle.delete(client, known(made), datetime.now(UTC), record, delete_nodes=True)
 
         assert (client.list_users(), client.list_nodes()) == ([], [])
 
@@ -235,15 +236,15 @@ def test_keys_that_a_deletion_takes_with_it_are_made_anew_wherever_it_ends(heads
     """Headscale issue 3154: 0.28 deletes everybody's keys with any user."""
     with headscale.client() as client:
         record, store = MemoryRecord(), MemoryStore()
-        alice = user.find_or_create(client, "alice", Profile(), record)
+        alice = lifecycle.find_or_create(client, "alice", Profile(), record)
         wanted = a_key(user_id=str(alice.id), reusable=True, dress=Dress("TS_AUTHKEY", {"a": "b"}, {"c": "d"}))
         pre_auth_key.create(client, store, wanted, datetime.now(UTC))
 
         def delete(bob, client, store):
-            user.delete(client, known(bob), datetime.now(UTC), record, wiped=wiped_keys(client, store))
+            lifecycle.delete(client, known(bob), datetime.now(UTC), record, wiped=wiped_keys(client, store))
 
         def once(life):
-            bob = user.find_or_create(client, "bob", Profile(), record)
+            bob = lifecycle.find_or_create(client, "bob", Profile(), record)
             state.append(bob)
             delete(bob, Mortal(client, life), Mortal(store, life))
 
@@ -262,13 +263,13 @@ def test_a_key_that_nobody_could_make_anew_stops_the_deletion(headscale):
         return
     with headscale.client() as client:
         record, store = MemoryRecord(), MemoryStore()
-        alice, bob = (user.find_or_create(client, name, Profile(), record) for name in ("alice", "bob"))
+        alice, bob = (lifecycle.find_or_create(client, name, Profile(), record) for name in ("alice", "bob"))
         pre_auth_key.create(client, MemoryStore(), a_key(user_id=str(alice.id)), datetime.now(UTC))
 
         with pytest.raises(UserError, match=r"upgrade to 0\.29 first, or write `keysOnUserDeletion: remake`"):
-            user.delete(client, known(bob), datetime.now(UTC), record)
+            lifecycle.delete(client, known(bob), datetime.now(UTC), record)
         with pytest.raises(UserError, match=r"are in no Secret of this stack"):
-            user.delete(client, known(bob), datetime.now(UTC), record, wiped=wiped_keys(client, store))
+            lifecycle.delete(client, known(bob), datetime.now(UTC), record, wiped=wiped_keys(client, store))
         assert len(client.list_pre_auth_keys()) == 1
 
 
@@ -281,11 +282,13 @@ def test_a_key_that_was_made_anew_is_known_by_the_one_in_whose_place_it_is(heads
     """The state knows the old one until the next refresh."""
     with headscale.client() as client:
         record, store, now = MemoryRecord(), MemoryStore(), datetime.now(UTC)
-        alice, bob, carol = (user.find_or_create(client, name, Profile(), record) for name in ("alice", "bob", "carol"))
+        alice, bob, carol = (
+            lifecycle.find_or_create(client, name, Profile(), record) for name in ("alice", "bob", "carol")
+        )
         wanted = a_key(user_id=str(alice.id), reusable=True)
         state = pre_auth_key.create(client, store, wanted, now)
         for gone in (bob, carol):
-            user.delete(client, known(gone), now, record, wiped=wiped_keys(client, store))
+            lifecycle.delete(client, known(gone), now, record, wiped=wiped_keys(client, store))
 
         dressed = replace(wanted, dress=Dress("TS_AUTHKEY", {"a": "b"}))
         in_force = pre_auth_key.restore(store, dressed, state)
@@ -302,10 +305,10 @@ def test_a_key_that_was_made_anew_is_replaced_like_any_other(headscale):
     """Before the next refresh, by the state that knows the old one."""
     with headscale.client() as client:
         record, store, now = MemoryRecord(), MemoryStore(), datetime.now(UTC)
-        alice, bob = (user.find_or_create(client, name, Profile(), record) for name in ("alice", "bob"))
+        alice, bob = (lifecycle.find_or_create(client, name, Profile(), record) for name in ("alice", "bob"))
         wanted = a_key(user_id=str(alice.id), reusable=True)
         state = pre_auth_key.create(client, store, wanted, now)
-        user.delete(client, known(bob), now, record, wiped=wiped_keys(client, store))
+        lifecycle.delete(client, known(bob), now, record, wiped=wiped_keys(client, store))
 
         new = pre_auth_key.create(client, store, wanted, now, held=[state.key_id])
         deleted(client, store, state)
@@ -317,7 +320,7 @@ def test_a_key_that_was_made_anew_is_replaced_like_any_other(headscale):
 def test_a_secret_from_before_there_was_a_mark_for_its_data_key_is_known(headscale):
     with headscale.client() as client:
         record, store, now = MemoryRecord(), MemoryStore(), datetime.now(UTC)
-        alice, bob = (user.find_or_create(client, name, Profile(), record) for name in ("alice", "bob"))
+        alice, bob = (lifecycle.find_or_create(client, name, Profile(), record) for name in ("alice", "bob"))
         wanted = a_key(user_id=str(alice.id), dress=Dress("TS_AUTHKEY"))
         pre_auth_key.create(client, store, wanted, now)
         stored = store.read("ns", "laptop")
@@ -325,7 +328,7 @@ def test_a_secret_from_before_there_was_a_mark_for_its_data_key_is_known(headsca
         assert older != stored.annotations
         store.write("ns", "laptop", replace(stored, annotations=older))
 
-        user.delete(client, known(bob), now, record, wiped=wiped_keys(client, store))
+        lifecycle.delete(client, known(bob), now, record, wiped=wiped_keys(client, store))
 
         (key,) = client.list_pre_auth_keys()
         assert store.read("ns", "laptop").data["TS_AUTHKEY"].startswith(key.key[:23])
@@ -334,14 +337,14 @@ def test_a_secret_from_before_there_was_a_mark_for_its_data_key_is_known(headsca
 def test_a_key_that_is_over_does_not_come_back_with_those_that_a_deletion_took(headscale):
     with headscale.client() as client:
         record, store, now = MemoryRecord(), MemoryStore(), datetime.now(UTC)
-        alice, bob = (user.find_or_create(client, name, Profile(), record) for name in ("alice", "bob"))
+        alice, bob = (lifecycle.find_or_create(client, name, Profile(), record) for name in ("alice", "bob"))
         over = pre_auth_key.create(client, store, a_key(user_id=str(alice.id)), now)
         good = pre_auth_key.create(client, store, a_key(user_id=str(alice.id), secret_name="good"), now)
         client.expire_pre_auth_key(next(key for key in client.list_pre_auth_keys() if str(key.id) == over.key_id))
 
-        user.delete(client, known(bob), now, record, wiped=wiped_keys(client, store))
+        lifecycle.delete(client, known(bob), now, record, wiped=wiped_keys(client, store))
 
-        usable = [key for key in client.list_pre_auth_keys() if user.is_usable(key, datetime.now(UTC))]
+        usable = [key for key in client.list_pre_auth_keys() if lifecycle.is_usable(key, datetime.now(UTC))]
         assert len(usable) == 1
         assert usable[0].expiration - good.expires_at < timedelta(seconds=2)
 
@@ -350,12 +353,12 @@ def test_a_key_of_a_user_who_is_gone_does_not_keep_the_others_from_coming_back(h
     with headscale.client() as client:
         record, store, now = MemoryRecord(), MemoryStore(), datetime.now(UTC)
         names = ("alice", "bob", "carol")
-        alice, bob, carol = (user.find_or_create(client, name, Profile(), record) for name in names)
+        alice, bob, carol = (lifecycle.find_or_create(client, name, Profile(), record) for name in names)
         pre_auth_key.create(client, store, a_key(user_id=str(alice.id), secret_name="a"), now)
         pre_auth_key.create(client, store, a_key(user_id=str(carol.id), secret_name="z"), now)
         client.delete_user(alice.id)
 
-        user.delete(client, known(bob), now, record, wiped=wiped_keys(client, store))
+        lifecycle.delete(client, known(bob), now, record, wiped=wiped_keys(client, store))
 
         assert [key.user.name for key in client.list_pre_auth_keys()] == ["carol"]
 
@@ -364,8 +367,8 @@ def test_keys_that_are_made_while_users_go_are_good_at_the_end(headscale):
     """Four threads of a provider do both at once; on 0.28 one would take what the other makes."""
     with headscale.client() as client:
         record, turns, now = MemoryRecord(), Turns(), datetime.now(UTC)
-        alice = user.find_or_create(client, "alice", Profile(), record)
-        gone = [user.find_or_create(client, f"user-{number}", Profile(), record) for number in range(6)]
+        alice = lifecycle.find_or_create(client, "alice", Profile(), record)
+        gone = [lifecycle.find_or_create(client, f"user-{number}", Profile(), record) for number in range(6)]
         store = MemoryStore()
 
         def make(number):
@@ -374,7 +377,7 @@ def test_keys_that_are_made_while_users_go_are_good_at_the_end(headscale):
 
         def delete(one):
             with turns.alone():
-                user.delete(client, known(one), now, record, wiped=wiped_keys(client, store))
+                lifecycle.delete(client, known(one), now, record, wiped=wiped_keys(client, store))
 
         with ThreadPoolExecutor(4) as threads:
             made = [threads.submit(make, number) for number in range(6)]
@@ -392,7 +395,7 @@ def after_the_database_was_lost(headscale, tmp_path_factory):
     """What was known of a database that is lost, and its successor, in which ids begin anew."""
     store, record, now = MemoryStore(), MemoryRecord(), datetime.now(UTC)
     with headscale.client() as client:
-        alice = user.find_or_create(client, "alice", Profile(), record)
+        alice = lifecycle.find_or_create(client, "alice", Profile(), record)
         state = pre_auth_key.create(client, store, a_key(user_id=str(alice.id)), now)
     with running(headscale.version, tmp_path_factory.mktemp("new"), headscale.transport) as successor:
         yield successor, store, record, alice, state
@@ -423,9 +426,9 @@ def test_in_a_new_database_a_strangers_key_and_user_of_the_same_id_are_left_alon
         assert pre_auth_key.look(keys, None, a_key(), state, datetime.now(UTC)).ended == "deleted"
         deleted(client, store, state)
         with pytest.raises(UserError, match="is gone"):
-            user.rename(client, known(alice), "alicia", record)
-        user.make_way(client, known(alice), "alice", datetime.now(UTC), record)
-        user.delete(client, known(alice), datetime.now(UTC), record)
+            lifecycle.rename(client, known(alice), "alicia", record)
+        lifecycle.make_way(client, known(alice), "alice", datetime.now(UTC), record)
+        lifecycle.delete(client, known(alice), datetime.now(UTC), record)
 
         assert (len(client.list_pre_auth_keys()), client.list_users()) == (1, [stranger])
         assert record.names == set()
@@ -434,12 +437,12 @@ def test_in_a_new_database_a_strangers_key_and_user_of_the_same_id_are_left_alon
 def test_a_name_that_could_not_be_taken_is_not_noted_as_ours(headscale):
     with headscale.client() as client:
         record = MemoryRecord()
-        made = user.find_or_create(client, "alice", Profile(), record)
+        made = lifecycle.find_or_create(client, "alice", Profile(), record)
         client.create_user("bob")
 
         with pytest.raises(UserError, match="cannot be called `bob`"):
-            user.rename(client, known(made), "bob", record)
+            lifecycle.rename(client, known(made), "bob", record)
 
         assert record.names == {"alice"}
         with pytest.raises(UserError, match="adopt: true"):
-            user.find_or_create(client, "bob", Profile(), record)
+            lifecycle.find_or_create(client, "bob", Profile(), record)

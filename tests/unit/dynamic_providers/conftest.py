@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from dynamic_providers import cluster
+from dynamic_providers.kubernetes import cluster
 
 
 @pytest.fixture(autouse=True)

@@ -9,13 +9,13 @@ import pytest
 from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.output import Unknown
 
+from dynamic_providers.admin.list_cache import Snapshot
 from dynamic_providers.api_key import ApiKeyProvider
-from dynamic_providers.cluster import Cluster, ClusterError
+from dynamic_providers.kubernetes.cluster import Cluster, ClusterError
 from dynamic_providers.policy import PolicyProvider
 from dynamic_providers.pre_auth_key import PreAuthKeyProvider
-from dynamic_providers.snapshot import Snapshot
 from dynamic_providers.user import UserProvider
-from headscale_api import User
+from headscale_core import User
 
 KEY = {"namespace": "ns", "secret_name": "s", "user_id": "1", "expiration": "1h", "reusable": False, "tags": []}
 HELD = {**KEY, "key": "k", "expires_at": (datetime.now(UTC) + timedelta(minutes=30)).isoformat()}
@@ -277,7 +277,7 @@ def test_a_port_that_somebody_took_first_is_no_end(monkeypatch, taken, opens):
     async def pod(*_, **__):
         return object()
 
-    monkeypatch.setattr("dynamic_providers.port_forward.PatientPortForward", Forward)
+    monkeypatch.setattr("dynamic_providers.kubernetes.port_forward.PatientPortForward", Forward)
     monkeypatch.setattr("kr8s.asyncio.objects.Pod", pod)
 
     if opens:

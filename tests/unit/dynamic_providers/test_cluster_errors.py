@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from dynamic_providers import cluster as module
-from dynamic_providers.cluster import Cluster
 from dynamic_providers.errors import ClusterError, ClusterUnreachable
-from dynamic_providers.secret_store import KubernetesSecretStore
-from headscale_api.stored_keys.store import StoredSecret
+from dynamic_providers.kubernetes import cluster as module
+from dynamic_providers.kubernetes.cluster import Cluster
+from dynamic_providers.kubernetes.secret_store import KubernetesSecretStore
+from headscale_core.keys.secrets import StoredSecret
 
 NOBODY = json.dumps(
     {

@@ -15,16 +15,16 @@ from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.dynamic.dynamic import serialize_provider
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
-from dynamic_providers import channel as channel_module
-from dynamic_providers import cluster as cluster_module
 from dynamic_providers import provider as provider_module
+from dynamic_providers.admin import channel as channel_module
 from dynamic_providers.api_key import ApiKeyProvider
 from dynamic_providers.errors import ClusterUnreachable
 from dynamic_providers.failures import DROP_VARIABLE, Refusal
+from dynamic_providers.kubernetes import cluster as cluster_module
 from dynamic_providers.pre_auth_key import PreAuthKeyProvider
-from dynamic_providers.rules.user import UserError
 from dynamic_providers.user import UserProvider
-from headscale_api.stored_keys import marks
+from headscale_core.keys import annotations
+from headscale_core.users.lifecycle import UserError
 
 REPOSITORY = Path(__file__).parents[3]
 KUBECONFIG = json.dumps(
@@ -225,7 +225,7 @@ def test_note_of_other_users_is_no_evidence(api, provider):
 def test_secret_that_holds_the_key_is_evidence(api, provider):
     made = provider(PreAuthKeyProvider)
     labels = made.channel.secrets("preauth-key")._labels()
-    api.put(f"{SECRETS}/s", {marks.KEY_ID: "1", marks.EXPIRES_AT: KEY["expires_at"]}, labels)
+    api.put(f"{SECRETS}/s", {annotations.KEY_ID: "1", annotations.EXPIRES_AT: KEY["expires_at"]}, labels)
 
     made.delete("1", dict(KEY))
 

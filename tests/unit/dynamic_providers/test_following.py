@@ -6,11 +6,11 @@ import threading
 
 import pytest
 
-from dynamic_providers import following
-from dynamic_providers.channel import Settings
-from dynamic_providers.cluster import Answer, ClusterError
-from dynamic_providers.following import Follower, Target
-from dynamic_providers.rules.rollout import RolloutError
+from dynamic_providers.admin.channel import Settings
+from dynamic_providers.kubernetes import rollout_watcher
+from dynamic_providers.kubernetes.cluster import Answer, ClusterError
+from dynamic_providers.kubernetes.rollout_watcher import Follower, Target
+from headscale_core.rollout.rollout import RolloutError
 
 from .test_rollout_rules import claim, container, event, pod, stateful_set
 
@@ -77,7 +77,7 @@ def serve():
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch):
-    monkeypatch.setattr(following, "_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(rollout_watcher, "_PAUSE_SECONDS", 0.01)
 
 
 def a_follower(cluster):

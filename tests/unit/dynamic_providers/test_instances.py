@@ -3,7 +3,7 @@
 import pytest
 
 from dynamic_providers.instances import InstancesProvider
-from dynamic_providers.rules.upgrade import is_another_minor, step_problem
+from headscale_core.rollout.upgrade import is_another_minor, step_problem
 
 
 def noted(namespace="headscale", *, retain=True, abandon_data=None):

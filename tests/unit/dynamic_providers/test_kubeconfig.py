@@ -6,8 +6,8 @@ import os
 import pytest
 import yaml
 
-from dynamic_providers import kubeconfig
 from dynamic_providers.errors import ClusterError, ClusterUnreachable
+from dynamic_providers.kubernetes import kubeconfig
 
 TWO = {
     "current-context": "a",

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from dynamic_providers.policy import PolicyProvider
-from dynamic_providers.rules import policy, policy_tests
+from headscale_core.policy import acl_tests, lifecycle
 
 LOGS = {
     "two users": (
@@ -21,7 +21,7 @@ LOGS = {
 
 @pytest.mark.parametrize(("log", "why"), LOGS.values(), ids=LOGS)
 def test_a_crash_by_a_policy_is_explained(log, why):
-    hint = policy.crash_hint(log)
+    hint = lifecycle.crash_hint(log)
 
     assert why in hint
     assert "headscale policy set --force --bypass-grpc-and-access-database-directly" in hint
@@ -29,13 +29,13 @@ def test_a_crash_by_a_policy_is_explained(log, why):
 
 @pytest.mark.parametrize("log", ["", "FTL database is locked", "failed to update policy manager after user creation"])
 def test_another_crash_has_no_hint_of_policies(log):
-    assert policy.crash_hint(log) is None
+    assert lifecycle.crash_hint(log) is None
 
 
 def test_a_refusal_is_told_in_a_line():
     refusal = "multiple errors:\n\ttest(s) failed:\na@ -> b:1: expected DENIED, got ALLOWED\nc@: no\n"
 
-    assert policy.in_a_line(refusal) == (
+    assert lifecycle.in_a_line(refusal) == (
         "multiple errors: test(s) failed: a@ -> b:1: expected DENIED, got ALLOWED; c@: no"
     )
 
@@ -63,12 +63,12 @@ STORED = {
 
 @pytest.mark.parametrize(("stored", "missing"), STORED.values(), ids=STORED)
 def test_what_a_stored_policy_lacks_is_found(stored, missing):
-    assert policy_tests.left_out(json.dumps(stored), json.dumps(WHOLE)) == missing
+    assert acl_tests.left_out(json.dumps(stored), json.dumps(WHOLE)) == missing
 
 
 def test_what_is_left_out_is_what_is_missing():
     names = ["tests[0]", "sshTests[0]"]
     text = "// ours\n" + json.dumps({"ACLs": [], "Tests": [ONE, TWO], "sshtests": [TWO]})
 
-    assert json.loads(policy_tests.without(text, names)) == {"ACLs": [], "Tests": [TWO]}
-    assert policy_tests.left_out(policy_tests.without(text, names), text) == names
+    assert json.loads(acl_tests.without(text, names)) == {"ACLs": [], "Tests": [TWO]}
+    assert acl_tests.left_out(acl_tests.without(text, names), text) == names

@@ -7,8 +7,8 @@ import time
 import httpx_ws
 from kr8s.asyncio.objects import Pod
 
-from dynamic_providers import port_forward
-from dynamic_providers.port_forward import PatientPortForward
+from dynamic_providers.kubernetes import port_forward
+from dynamic_providers.kubernetes.port_forward import PatientPortForward
 
 
 class Refusing:

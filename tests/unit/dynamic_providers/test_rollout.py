@@ -5,7 +5,7 @@ from pulumi.dynamic import Config, ConfigureRequest
 
 from dynamic_providers.errors import ClusterUnreachable
 from dynamic_providers.failures import Refusal
-from dynamic_providers.following import Follower
+from dynamic_providers.kubernetes.rollout_watcher import Follower
 from dynamic_providers.rollout import RolloutProvider
 
 OLD = {

@@ -2,8 +2,8 @@
 
 import pytest
 
-from dynamic_providers.rules import rollout as rules
-from dynamic_providers.rules.pod_status import last_warning, pod_problem, unready_containers
+from headscale_core.rollout import rollout as rules
+from headscale_core.rollout.pod_status import last_warning, pod_problem, unready_containers
 
 PLACE = rules.Place("headscale", "vpn")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dynamic_providers.rules.running import what_stops
+from headscale_core.rollout.stopped import what_stops
 
 from .test_rollout_rules import container, pod
 

@@ -10,21 +10,21 @@ from types import SimpleNamespace
 import pytest
 from pulumi.dynamic import Config, ConfigureRequest
 
-from dynamic_providers import channel as channel_module
 from dynamic_providers import provider as provider_module
-from dynamic_providers import running as running_module
+from dynamic_providers.admin import channel as channel_module
+from dynamic_providers.admin import running as running_module
 from dynamic_providers.api_key import ApiKeyProvider
 from dynamic_providers.errors import ClusterError
 from dynamic_providers.failures import Refusal
-from dynamic_providers.following import Follower
+from dynamic_providers.kubernetes.rollout_watcher import Follower
+from dynamic_providers.kubernetes.user_registry import MARK, REVOKE
 from dynamic_providers.policy import PolicyProvider
 from dynamic_providers.pre_auth_key import PreAuthKeyProvider
 from dynamic_providers.rollout import RolloutProvider
 from dynamic_providers.user import UserProvider
-from dynamic_providers.user_record import MARK, REVOKE
-from headscale_api import ApiKey, HeadscaleClient, PreAuthKey
-from headscale_api.errors import Unreachable
-from headscale_api.stored_keys import marks
+from headscale_core import ApiKey, HeadscaleClient, PreAuthKey
+from headscale_core.client.errors import Unreachable
+from headscale_core.keys import annotations
 
 from .test_rollout_rules import container, pod
 
@@ -102,14 +102,14 @@ def a_secret(api, name, kind, **notes):
 def delete_both(api):
     """Delete a preauth key whose Secret tells of a killed run, and an API key."""
     told = {
-        marks.KEY_ID: "8",
-        marks.EXPIRES_AT: LATER.isoformat(),
-        marks.REMADE_FROM: "1",
-        marks.PENDING: datetime(2032, 1, 1, tzinfo=UTC).isoformat(),
+        annotations.KEY_ID: "8",
+        annotations.EXPIRES_AT: LATER.isoformat(),
+        annotations.REMADE_FROM: "1",
+        annotations.PENDING: datetime(2032, 1, 1, tzinfo=UTC).isoformat(),
     }
     a_secret(api, "s", PreAuthKeyProvider, **told)
     api.objects[f"{SECRETS}/s"]["data"] = {"key": "c2VjcmV0"}
-    a_secret(api, "a", ApiKeyProvider, **{marks.KEY_ID: "abc", marks.EXPIRES_AT: END.isoformat()})
+    a_secret(api, "a", ApiKeyProvider, **{annotations.KEY_ID: "abc", annotations.EXPIRES_AT: END.isoformat()})
     a_provider(api, PreAuthKeyProvider).delete("1", dict(KEY))
     a_provider(api, ApiKeyProvider).delete("n/a/abc", dict(API_KEY))
 

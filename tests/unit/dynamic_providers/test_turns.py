@@ -2,7 +2,7 @@
 
 import threading
 
-from dynamic_providers.turns import Turns
+from dynamic_providers.admin.read_write_lock import Turns
 
 
 def test_one_who_waits_to_be_alone_comes_before_later_ones():

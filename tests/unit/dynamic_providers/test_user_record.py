@@ -6,17 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dynamic_providers import user_record
-from dynamic_providers.cluster import Cluster
 from dynamic_providers.errors import ClusterError
-from dynamic_providers.user_record import MARK, ClaimRecord
+from dynamic_providers.kubernetes import user_registry
+from dynamic_providers.kubernetes.cluster import Cluster
+from dynamic_providers.kubernetes.user_registry import MARK, ClaimRecord
 
 CLAIM = "/api/v1/namespaces/n/persistentvolumeclaims/data-vpn-0"
 
 
 @pytest.fixture
 def claim(api, monkeypatch):
-    monkeypatch.setattr(user_record, "_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(user_registry, "_PAUSE_SECONDS", 0.001)
     api.put(CLAIM, {"other": "kept"})
     return api
 
@@ -55,7 +55,7 @@ def test_other_writer_of_the_claim_costs_a_repeat(claim):
 
 
 def test_endless_conflict_ends_with_one_message(claim, monkeypatch):
-    monkeypatch.setattr(user_record, "_LONGEST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(user_registry, "_LONGEST_PAUSE_SECONDS", 0.001)
     claim.refuse = lambda method, path: (409, "modified") if method == "PATCH" else None
 
     with pytest.raises(ClusterError, match="others write it all the time"):
@@ -114,7 +114,7 @@ def test_failed_write_of_one_thread_is_not_done_for_another(claim):
 
 @pytest.mark.parametrize("room", [2000, 10**9], ids=["by our own count", "by the server's"])
 def test_full_claim_ends_the_record_and_not_the_update(claim, monkeypatch, room):
-    monkeypatch.setattr(user_record, "_ROOM_BYTES", room)
+    monkeypatch.setattr(user_registry, "_ROOM_BYTES", room)
     filler = "x" * (1800 if room == 2000 else 256 * 1024 - 200)
     claim.put(CLAIM, {"other": filler})
     said = []

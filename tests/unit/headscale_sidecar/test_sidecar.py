@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from headscale_api.stored_keys.api_key import Wanted, _holding
+from headscale_core.keys.api_key import Wanted, _holding
 from headscale_sidecar import headscale, health
 from headscale_sidecar.headscale import RotationError
 from headscale_sidecar.keeper import Keeper, in_words

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from headscale_api import hujson
 from headscale_component.spec import HeadscaleArgs
 from headscale_component.spec.policy import PolicySpec, policy_document, policy_text
 from headscale_component.spec.policy_rules import policy_problems
 from headscale_component.spec.policy_warnings import policy_warnings
+from headscale_core.values import hujson
 
 FILE = """{
   // who owns what

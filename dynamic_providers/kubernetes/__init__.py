@@ -1,0 +1,1 @@
+"""The Kubernetes API as the providers use it: one client, its errors, Secrets, the user registry, rollouts."""

@@ -1,0 +1,97 @@
+"""What the failures of requests to Kubernetes mean, and what to look at; no request is made here."""
+
+from __future__ import annotations
+
+from dynamic_providers.errors import ClusterError, ClusterUnreachable
+from dynamic_providers.kubernetes.kubeconfig import Access
+
+UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT = 401, 403, 404, 409
+_LONGEST_MESSAGE = 500
+
+_ADVICE = (
+    ("exceeded quota", "the namespace's quota is full: raise it, or delete something; see `kubectl describe quota`"),
+    (
+        "admission webhook",
+        "a webhook of this cluster refuses it: ask who runs it, or see `kubectl get validatingwebhookconfigurations`",
+    ),
+    (
+        "pods/portforward",
+        "who runs Pulumi needs `get` and `create` on it: `kubectl auth can-i create pods --subresource=portforward`",
+    ),
+    (
+        "is forbidden: User",
+        "who runs Pulumi lacks this right; see `kubectl auth whoami` and `kubectl auth can-i --list`",
+    ),
+)
+
+
+def with_advice(message: str) -> str:
+    """Return what the API server says, in one line, with what to do about it where that is known."""
+    text = " ".join(message.split())[:_LONGEST_MESSAGE]
+    advice = next((advice for words, advice in _ADVICE if words in text), None)
+    return f"{text}; {advice}" if advice else text
+
+
+def credentials_refused(access: Access, message: str) -> ClusterError:
+    """Return the error of credentials that are wrong or have expired."""
+    return ClusterError(
+        f"the cluster refuses the credentials of {access.source} (401, {with_advice(message)}): they are wrong or have "
+        "expired; log in again, and try `kubectl auth whoami`",
+        UNAUTHORIZED,
+    )
+
+
+def credentials_unavailable(access: Access, error: Exception) -> ClusterError:
+    """Return the error of credentials that cannot be had: a plugin fails, or a certificate cannot be loaded."""
+    said = " ".join(str(error).split())[:_LONGEST_MESSAGE]
+    whose = f"the command `{access.plugin}`, which {access.source} names," if access.plugin else access.source
+    return ClusterError(
+        f"{whose} gives no credentials ({type(error).__name__}: {said}); log in again, and try `kubectl auth whoami`"
+    )
+
+
+def unreachable(access: Access, error: Exception) -> ClusterUnreachable:
+    """Return the error of a cluster that does not answer."""
+    said = " ".join(str(error).split())[:_LONGEST_MESSAGE] or "no answer in time"
+    if "CERTIFICATE_VERIFY_FAILED" in said:
+        said = f"its certificate is not one that the kubeconfig trusts: is it another cluster? {said}"
+    where = f" at {access.server}" if access.server else ""
+    return ClusterUnreachable(
+        f"the Kubernetes cluster is unreachable{where} ({type(error).__name__}: {said}); look at {access.source}, and "
+        "try `kubectl get --raw /readyz`"
+    )
+
+
+def explained(error: Exception, access: Access) -> ClusterError | None:
+    """Return what an exception of the client libraries means; None for one that they do not raise, which is a bug.
+
+    Args:
+        error: What was raised.
+        access: The cluster, and the credentials for it.
+    """
+    import httpx  # noqa: PLC0415 - loaded with the first request, and not before
+    import httpx_ws  # noqa: PLC0415
+    import kr8s  # noqa: PLC0415
+    import urllib3  # noqa: PLC0415
+
+    if isinstance(error, ClusterError):
+        return error
+    if isinstance(error, kr8s.ServerError):
+        status = error.response.status_code if error.response is not None else None
+        return _answered(access, status, str(error))
+    if isinstance(error, httpx_ws.WebSocketUpgradeError):
+        status = error.response.status_code
+        return _answered(access, status, f"no connection to the pod: HTTP status {status}")
+    if isinstance(error, httpx_ws.HTTPXWSException | kr8s.ConnectionClosedError | kr8s.ExecError):
+        return ClusterError(f"the connection to the pod broke ({type(error).__name__}: {error})")
+    if isinstance(
+        error, urllib3.exceptions.HTTPError | httpx.HTTPError | httpx.InvalidURL | kr8s.APITimeoutError | TimeoutError
+    ):
+        return unreachable(access, error)
+    return None
+
+
+def _answered(access: Access, status: int | None, message: str) -> ClusterError:
+    if status == UNAUTHORIZED:
+        return credentials_refused(access, message)
+    return ClusterError(f"the cluster of {access.source} answers: {with_advice(message)}", status)

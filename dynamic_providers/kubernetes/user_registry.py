@@ -1,0 +1,248 @@
+"""Which users are ours, noted on the claim that holds the data: it lives and goes with the database.
+
+The note is one annotation, written whole with the claim's resourceVersion, so that two programs on one instance lose
+nothing of each other's (https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions).
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+from dynamic_providers.errors import ClusterError
+from dynamic_providers.kubernetes.cluster import Answer, Cluster
+from dynamic_providers.kubernetes.errors import CONFLICT, FORBIDDEN, NOT_FOUND
+
+MARK = "headscale-component/users"
+REVOKE = "headscale-component/revoke"
+"""The same for keys that are to be revoked; see `revocation`."""
+_OURS = "headscale-component/"
+
+_INCOMPLETE = "*"
+"""Stands among the names where there was no room for all of them; no user can be called so."""
+
+_ROOM_BYTES = 240 * 1024
+"""Kubernetes takes 256 KiB of annotations of an object, all of them together; others write some too."""
+
+_NOT_OURS_TO_KEEP = (FORBIDDEN, NOT_FOUND)
+_TOO_LARGE = "Too long"
+_TRIES = 10
+_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.05, 1.0
+
+
+@dataclass
+class _Batch:
+    """What one write does: whether each name is to be noted; and how it went."""
+
+    changes: dict[str, bool] = field(default_factory=dict)
+    is_done: bool = False
+    error: ClusterError | None = None
+
+
+class ClaimRecord:
+    """The record of an instance; safe to share between threads.
+
+    It is kept where the claim is in reach. Without right to it, or where nobody expects a cluster in reach (a Headscale
+    that lives elsewhere), none is kept. Threads that note something at the same
+    time share one request, and its failure.
+
+    Args:
+        cluster: The cluster.
+        namespace: The instance's namespace.
+        instance: The instance.
+        mark: The annotation.
+        needs_cluster: Whether a cluster that does not answer is a failure.
+        warn: Takes a sentence that a person should see.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        namespace: str,
+        instance: str,
+        *,
+        mark: str = MARK,
+        needs_cluster: bool = True,
+        warn: Callable[[str], None] = lambda _text: None,
+    ) -> None:
+        self._cluster, self._mark, self._needs_cluster, self._warn = cluster, mark, needs_cluster, warn
+        self._what = f"annotation `{mark}` of claim {namespace}/data-{instance}-0"
+        self._claim = f"{namespace}/data-{instance}-0"
+        self._path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/data-{instance}-0"
+        self._lock = threading.Lock()
+        """Held by the one thread that reads or writes the claim."""
+        self._turn = threading.Condition()
+        self._next, self._is_writing = _Batch(), False
+        self._names: set[str] | None = None
+        self._others_bytes = 0
+        self._version: str | None = None
+        self._is_kept = True
+
+    def names(self) -> set[str]:
+        """Return what is noted; nothing where no record is kept."""
+        names = self._names
+        if names is None:
+            with self._lock:
+                names = self._read()
+        return names
+
+    def holds(self, name: str) -> bool | None:
+        """Return whether a user is noted; None where that cannot be told: no record is kept, or it is incomplete."""
+        names = self.names()
+        if not self._is_kept:
+            return None
+        return name in names or (None if _INCOMPLETE in names else False)
+
+    def add(self, *names: str) -> None:
+        """Note users; they are noted when this returns."""
+        self._change(names, is_noted=True)
+
+    def remove(self, *names: str) -> None:
+        """Strike out users."""
+        self._change(names, is_noted=False)
+
+    def has_claim(self) -> bool:
+        """Return whether the claim is there."""
+        return self._claim_now() is not None
+
+    def is_found(self, user: str | None = None) -> bool:
+        """Return whether the claim is there with a note of ours: evidence that this is the instance's cluster.
+
+        Args:
+            user: A user that has to be noted; None where any note will do.
+        """
+        answer = self._claim_now()
+        if answer is None:
+            return False
+        names = _names_in(answer, self._mark)
+        if user is None:
+            return any(key.startswith(_OURS) for key in _annotations(answer))
+        return user in names or _INCOMPLETE in names
+
+    def _claim_now(self) -> Answer | None:
+        with self._lock:
+            answer = self._cluster.request("GET", self._path)
+        if answer.status == NOT_FOUND:
+            return None
+        if not answer.ok:
+            raise answer.error(f"claim {self._claim} cannot be read")
+        return answer
+
+    def _change(self, names: Collection[str], *, is_noted: bool) -> None:
+        """Have names written, with those of other threads that come in the meantime; return when it is."""
+        with self._turn:
+            batch = self._next
+            batch.changes |= dict.fromkeys(names, is_noted)
+            self._turn.wait_for(lambda: batch.is_done or not self._is_writing)
+            if not batch.is_done:
+                self._is_writing, self._next = True, _Batch()
+        if not batch.is_done:
+            self._commit(batch)
+        if batch.error:
+            raise ClusterError(str(batch.error), batch.error.status)
+
+    def _commit(self, batch: _Batch) -> None:
+        batch.error = ClusterError(f"{self._what} was not written")
+        try:
+            with self._lock:
+                self._write(batch.changes)
+            batch.error = None
+        except ClusterError as error:
+            batch.error = error
+        finally:
+            with self._turn:
+                batch.is_done, self._is_writing = True, False
+                self._turn.notify_all()
+
+    def _read(self) -> set[str]:
+        if self._names is not None:
+            return self._names
+        try:
+            answer = self._cluster.request("GET", self._path)
+        except ClusterError:
+            if self._needs_cluster:
+                raise
+            self._is_kept, self._names = False, set()
+            return self._names
+        self._is_kept = answer.ok
+        if not answer.ok and answer.status not in _NOT_OURS_TO_KEEP:
+            raise answer.error(f"{self._what} cannot be read")
+        return self._take(answer)
+
+    def _take(self, answer: Answer) -> set[str]:
+        """Remember what a claim holds."""
+        self._names = _names_in(answer, self._mark) if answer.ok else set()
+        self._version = answer.body.get("metadata", {}).get("resourceVersion") if answer.ok else None
+        others = {key: value for key, value in _annotations(answer).items() if key != self._mark} if answer.ok else {}
+        self._others_bytes = sum(len(key.encode()) + len(value.encode()) for key, value in others.items())
+        return self._names
+
+    def _write(self, changes: Mapping[str, bool]) -> None:
+        """Write changes, anew where somebody else has written meanwhile."""
+        for attempt in range(_TRIES):
+            names = self._read()
+            wanted = self._with_room(names, names - _of(changes, is_noted=False) | _of(changes, is_noted=True))
+            if not self._is_kept or wanted == names:
+                return
+            answer = self._patch(wanted)
+            if answer.ok:
+                self._take(answer)
+                return
+            if answer.status in _NOT_OURS_TO_KEEP:
+                self._is_kept = False
+                return
+            if _TOO_LARGE in answer.message:
+                if _INCOMPLETE in wanted:
+                    # Not even that has room.
+                    self._names = wanted
+                    return
+                self._others_bytes = _ROOM_BYTES
+                continue
+            if answer.status != CONFLICT:
+                raise answer.error(f"{self._what} cannot be written")
+            self._names = None
+            # Programs that write at the same time must not do so in step.
+            pause = min(_PAUSE_SECONDS * 2**attempt, _LONGEST_PAUSE_SECONDS)
+            time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+        raise ClusterError(f"{self._what} cannot be written: others write it all the time; run `pulumi up` again")
+
+    def _with_room(self, names: set[str], wanted: set[str]) -> set[str]:
+        """Return what fits into the claim; more users than that are simply not noted."""
+        has_room = _INCOMPLETE not in names and self._others_bytes + len(_text(wanted)) <= _ROOM_BYTES
+        if wanted <= names or has_room:
+            return wanted
+        if _INCOMPLETE not in names:
+            self._warn(
+                f"claim {self._claim} has no room to note more users: should the state be lost, those that are made "
+                "from now on need `adopt: true`"
+            )
+        return names & wanted | {_INCOMPLETE}
+
+    def _patch(self, names: set[str]) -> Answer:
+        metadata = {"annotations": {self._mark: _text(names) or None}, "resourceVersion": self._version}
+        return self._cluster.request(
+            "PATCH",
+            self._path,
+            body={"metadata": metadata},
+            params={"fieldManager": "headscale-component-users"},
+            content_type="application/merge-patch+json",
+        )
+
+
+def _of(changes: Mapping[str, bool], *, is_noted: bool) -> set[str]:
+    return {name for name, its in changes.items() if its is is_noted}
+
+
+def _text(names: set[str]) -> str:
+    return ",".join(sorted(names))
+
+
+def _annotations(claim: Answer) -> Mapping[str, str]:
+    return claim.body.get("metadata", {}).get("annotations") or {}
+
+
+def _names_in(claim: Answer, mark: str) -> set[str]:
+    return set(filter(None, _annotations(claim).get(mark, "").split(",")))

@@ -1,0 +1,114 @@
+"""The door to the network: what carries calls, and the one that does it by gRPC."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from headscale_core.client._proto import headscale_pb2 as wire
+from headscale_core.client.errors import (
+    HeadscaleError,
+    NotFound,
+    PermissionDenied,
+    Unauthenticated,
+    Unreachable,
+    Unsupported,
+    error_class,
+)
+
+Answer = TypeVar("Answer", bound=Message)
+
+_SERVICE = "/headscale.v1.HeadscaleService"
+LONGEST_DETAIL = 300
+
+NOBODY = 2**62
+"""The id of a user that is not there; 0 is no filter and lists everybody, and databases count to 2**63."""
+
+
+class Transport(Protocol):
+    """What carries calls: gRPC up to 0.29, REST for newer ones."""
+
+    address: str
+
+    def call(self, method: str, request: Message, answer: type[Answer]) -> Answer:
+        """Call a method and return its answer.
+
+        Raises:
+            HeadscaleError: The subclass that names what went wrong.
+        """
+        ...
+
+    def minor_version(self) -> int:
+        """Return the server's minor version, 26 and above."""
+        ...
+
+    def close(self) -> None:
+        """Give up the connection."""
+        ...
+
+
+class GrpcTransport:
+    """Calls over one gRPC channel, which is safe to share between threads and connects on first use."""
+
+    def __init__(
+        self,
+        channel: grpc.Channel,
+        address: str,
+        *,
+        api_key: str | None = None,
+        timeout_seconds: float = 10.0,
+    ) -> None:
+        self.address = address
+        self._channel = channel
+        self._timeout_seconds = timeout_seconds
+        self._metadata = (("authorization", f"Bearer {api_key}"),) if api_key else ()
+
+    def call(self, method: str, request: Message, answer: type[Answer]) -> Answer:
+        """Call a method and return its answer."""
+        invoke: Callable[..., Answer] = self._channel.unary_unary(
+            f"{_SERVICE}/{method}",
+            request_serializer=lambda message: message.SerializeToString(),
+            response_deserializer=answer.FromString,
+        )
+        try:
+            return invoke(request, timeout=self._timeout_seconds, metadata=self._metadata)
+        except grpc.RpcError as error:
+            detail = (error.details() or "")[:LONGEST_DETAIL]
+            raise error_class(error.code().name, detail)(method, self.address, detail) from None
+        except ValueError as error:
+            # gRPC says so where another thread has closed the channel.
+            raise Unreachable(method, self.address, str(error)[:LONGEST_DETAIL]) from None
+
+    def close(self) -> None:
+        """Give up the connection."""
+        self._channel.close()
+
+    def minor_version(self) -> int:
+        """Return the server's minor version, found out by what it can do.
+
+        There is no call for it, `/version` is not on the unix socket, and 0.29 has no gRPC reflection on TCP. So three
+        calls that only read are tried: 0.27 brought `Health`, 0.29 `CheckPolicy`, and since 0.28 the list of preauth
+        keys does not ask whose they are, so that it does not miss the user.
+        """
+        if not self._knows("Health", wire.Empty()):
+            return 26
+        if self._knows("CheckPolicy", wire.Policy(policy="{}")):
+            return 29
+        try:
+            self.call("ListPreAuthKeys", wire.ListPreAuthKeysRequest(user=NOBODY), wire.Empty)
+        except NotFound:
+            return 27
+        return 28
+
+    def _knows(self, method: str, request: Message) -> bool:
+        try:
+            self.call(method, request, wire.Empty)
+        except Unsupported:
+            return False
+        except HeadscaleError as error:
+            if error.retryable or isinstance(error, Unauthenticated | PermissionDenied):
+                raise
+        return True

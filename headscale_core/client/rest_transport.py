@@ -1,0 +1,173 @@
+"""Calls by REST, the only API of Headscale from 0.30 on.
+
+The paths and the JSON are those of the gRPC messages (0.28 and 0.29 translate one into the other, 0.30 kept the shape),
+so that a client speaks in the same messages whatever carries them.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from typing import Any
+from urllib.parse import quote
+
+import grpc
+import httpx
+from google.protobuf import json_format
+from google.protobuf.message import Message
+
+from headscale_core.client.errors import (
+    DeadlineExceeded,
+    HeadscaleError,
+    ServerFault,
+    Unreachable,
+    Unsupported,
+    error_class,
+)
+from headscale_core.client.grpc_transport import LONGEST_DETAIL, Answer
+
+_ROUTES = {
+    "Health": ("GET", "health"),
+    "ListUsers": ("GET", "user"),
+    "CreateUser": ("POST", "user"),
+    "RenameUser": ("POST", "user/{oldId}/rename/{newName}"),
+    "DeleteUser": ("DELETE", "user/{id}"),
+    "ListPreAuthKeys": ("GET", "preauthkey"),
+    "CreatePreAuthKey": ("POST", "preauthkey"),
+    "ExpirePreAuthKey": ("POST", "preauthkey/expire"),
+    "DeletePreAuthKey": ("DELETE", "preauthkey"),
+    "ListApiKeys": ("GET", "apikey"),
+    "CreateApiKey": ("POST", "apikey"),
+    "ExpireApiKey": ("POST", "apikey/expire"),
+    "DeleteApiKey": ("DELETE", "apikey/{prefix}"),
+    "ListNodes": ("GET", "node"),
+    "DeleteNode": ("DELETE", "node/{nodeId}"),
+    "ExpireNode": ("POST", "node/{nodeId}/expire"),
+    "GetPolicy": ("GET", "policy"),
+    "SetPolicy": ("PUT", "policy"),
+    "CheckPolicy": ("POST", "policy/check"),
+}
+
+_CODES = {code.value[0]: code.name for code in grpc.StatusCode}
+
+_BY_STATUS = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    409: "ALREADY_EXISTS",
+    422: "INVALID_ARGUMENT",
+    502: "UNAVAILABLE",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+
+OLDEST = 28
+"""The minor version from which REST is spoken here: before, keys are named otherwise, and gRPC is always there."""
+
+
+class RestTransport:
+    """Calls over HTTP, safe to share between threads.
+
+    Args:
+        url: `http(s)://host:port`, where Headscale is reached.
+        api_key: The key to show; None on the unix socket, and on the relay that leads to it.
+        unix_socket: Path of the socket to use instead of the network.
+        trust: Whom to trust in TLS; None for the system's authorities.
+        server_name: The name to expect in the certificate, where it differs from the address.
+        timeout_seconds: Deadline of each call.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        api_key: str | None = None,
+        unix_socket: str | None = None,
+        trust: ssl.SSLContext | None = None,
+        server_name: str | None = None,
+        timeout_seconds: float = 10.0,
+    ) -> None:
+        self.address = unix_socket or url
+        self._name = {"sni_hostname": server_name} if server_name else {}
+        carrier = httpx.HTTPTransport(uds=unix_socket, verify=trust or True, trust_env=False)
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._http = httpx.Client(base_url=url, headers=headers, transport=carrier, timeout=timeout_seconds)
+
+    def call(self, method: str, request: Message, answer: type[Answer]) -> Answer:
+        """Call a method and return its answer."""
+        if method not in _ROUTES:
+            raise Unsupported(method, self.address, "REST has no such call")
+        verb, path = _ROUTES[method]
+        fields = json_format.MessageToDict(request)
+        # An absent name would make another path of it.
+        for part in re.findall(r"{(\w+)}", path):
+            path = path.replace(f"{{{part}}}", quote(str(fields.pop(part, "0")), safe=""))
+        inside = {"json": fields} if verb in {"POST", "PUT"} else {"params": fields}
+        return json_format.ParseDict(self._send(method, verb, path, inside), answer(), ignore_unknown_fields=True)
+
+    def _send(self, method: str, verb: str, path: str, inside: dict[str, Any]) -> dict[str, Any]:
+        try:
+            response = self._http.request(verb, f"/api/v1/{path}", extensions=self._name, **inside)
+        except httpx.TimeoutException as error:
+            raise DeadlineExceeded(method, self.address, str(error) or "timeout") from None
+        except (httpx.HTTPError, RuntimeError) as error:
+            raise Unreachable(method, self.address, _told(error)) from None
+        body = _json(response)
+        if response.is_success and body is not None:
+            return body
+        raise self._error(method, response, body)
+
+    def _error(self, method: str, response: httpx.Response, body: dict[str, Any] | None) -> HeadscaleError:
+        """Return what an answer means: a gRPC status on 0.28 and 0.29, RFC 7807 from 0.30, or a proxy's page."""
+        status = _BY_STATUS.get(response.status_code, "UNKNOWN")
+        if body is None:
+            text = f"HTTP status {response.status_code}: {response.text.strip()[:100]}"
+            kind = Unsupported if response.status_code in {200, 404, 405} else error_class(status, text)
+            return kind(method, self.address, text)
+        if "code" in body:
+            detail = str(body.get("message", ""))[:LONGEST_DETAIL]
+            return error_class(_CODES.get(int(body["code"]), "UNKNOWN"), detail)(method, self.address, detail)
+        inner = [str(its.get("message", "")) for its in body.get("errors") or ()]
+        detail = ": ".join(filter(None, [str(body.get("detail", "")), *inner]))[:LONGEST_DETAIL]
+        by_words = error_class("UNKNOWN", detail)
+        kind = error_class(status, detail) if by_words is ServerFault else by_words
+        return kind(method, self.address, detail)
+
+    def minor_version(self) -> int:
+        """Return the server's minor version, as it tells everybody; a development build is newer than all others."""
+        try:
+            response = self._http.get("/version", extensions=self._name)
+        except (httpx.HTTPError, RuntimeError) as error:
+            raise Unreachable("version", self.address, _told(error)) from None
+        if response.status_code == httpx.codes.NOT_FOUND:
+            # The unix socket serves the API alone, and speaks HTTP since 0.30.
+            return 30
+        body = _json(response) or {}
+        found = re.match(r"v?0\.(\d+)\.", str(body.get("version", "")))
+        if not body or (found and int(found[1]) < OLDEST):
+            raise Unsupported("version", self.address, f"REST is spoken with 0.{OLDEST} and newer; use gRPC")
+        return int(found[1]) if found and found[1] != "0" else 30
+
+    def close(self) -> None:
+        """Give up the connections."""
+        self._http.close()
+
+
+def _told(error: Exception) -> str:
+    """Return what an error says, unless that may be a header: one of them is the key.
+
+    httpx raises RuntimeError where another thread has closed the client.
+    """
+    return type(error).__name__ if isinstance(error, httpx.LocalProtocolError) else str(error)[:LONGEST_DETAIL]
+
+
+def _json(response: httpx.Response) -> dict[str, Any] | None:
+    """Return an answer's object; an empty answer is an empty object, and a page is none."""
+    if response.is_success and not response.content:
+        return {}
+    try:
+        body = response.json()
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None

@@ -1,0 +1,302 @@
+"""The rules of an API key and the Secret that holds it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from headscale_core.client.errors import NotFound
+from headscale_core.client.models import ApiKey, api_key_prefix
+from headscale_core.keys.annotations import (
+    DIGEST,
+    EXPIRES_AT,
+    FIRST_KEY,
+    KEY_ID,
+    OWNER,
+    PENDING,
+    RETIRING,
+    distinct_expiration,
+    marks_of,
+    time_of,
+)
+from headscale_core.keys.secrets import Dress, SecretStore, StoredSecret, if_ours
+from headscale_core.values.durations import parse_duration
+
+if TYPE_CHECKING:
+    # gRPC comes with it, and whoever only looks at a Secret does without.
+    from headscale_core.client.client import HeadscaleClient
+
+DATA_KEY = "api-key"
+_PLAIN = Dress(DATA_KEY)
+_END_OF_TIME = datetime.max.replace(tzinfo=UTC)
+
+
+class Edited(Exception):
+    """The Secret does not hold the key as it was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An API key as it is declared.
+
+    Attributes:
+        namespace: Namespace of its Secret.
+        secret_name: Name of its Secret.
+        expiration: How long a key is valid.
+        rotation_buffer: A key with less than this left is replaced.
+        overlap: How long a replaced key stays valid, for those who have not read the new one yet.
+        dress: How the Secret looks.
+        owner: What it is declared as; a Secret of another owner holds another key, whatever it looks like.
+        first: Prefix of its first key, by which two are told apart that take each other's place under one name; None
+            where it is not known, as of keys that earlier versions made.
+    """
+
+    namespace: str
+    secret_name: str
+    expiration: str
+    rotation_buffer: str
+    overlap: str = "0s"
+    dress: Dress = _PLAIN
+    owner: str | None = None
+    first: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A key without its text: that is in the Secret alone.
+
+    Attributes:
+        prefix: What names it in Headscale's lists.
+        expires_at: When it ends.
+        created_at: When it was made.
+        retiring: When the keys that it replaced are to be revoked, by prefix.
+    """
+
+    prefix: str
+    expires_at: datetime
+    created_at: datetime
+    retiring: Mapping[str, datetime] = field(default_factory=dict)
+
+    @property
+    def retire_at(self) -> datetime | None:
+        """When the next of those that it replaced is to be revoked; None where nothing waits."""
+        return min(self.retiring.values(), default=None)
+
+
+def is_due(expires_at: datetime, rotation_buffer: str, now: datetime) -> bool:
+    """Return whether a key has less than the rotation buffer left."""
+    return expires_at - now < parse_duration(rotation_buffer)
+
+
+def create(client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: datetime) -> Held:
+    """Make the key and its Secret; a key that the Secret holds is rotated, for `--replace` asks for nothing else."""
+    return rotate(client, store, wanted, now, is_first=True)
+
+
+def rotate(
+    client: HeadscaleClient,
+    store: SecretStore,
+    wanted: Wanted,
+    now: datetime,
+    *,
+    old: Collection[str] = (),
+    is_first: bool = False,
+) -> Held:
+    """Make a new key, write it down, and revoke what it replaces once the overlap is over.
+
+    Args:
+        client: The Headscale.
+        store: The Secrets.
+        wanted: The key.
+        now: The time.
+        old: Prefixes of keys that the state knows, to be revoked too where the Secret does not tell of them.
+        is_first: Whether it is the first key of a resource.
+    """
+    where = wanted.namespace, wanted.secret_name
+    before = store.read(*where)
+    clean_up(client, before, now)
+    expires_at = distinct_expiration(now, parse_duration(wanted.expiration))
+    notes = marks_of(before.annotations) if before else {}
+    noted = {**wanted.dress.annotations, **notes, PENDING: expires_at.isoformat()}
+    store.write(*where, StoredSecret(before.data if before else {}, noted, wanted.dress.labels))
+    text = client.create_api_key(expires_at)
+    overlap = parse_duration(wanted.overlap)
+    waiting = {prefix: time for prefix, time in (retiring_of(before) if before else {}).items() if time > now}
+    retiring = {prefix: now + overlap for prefix in (*old, notes.get(KEY_ID)) if prefix} | waiting
+    retiring.pop(api_key_prefix(text), None)
+    if is_first:
+        wanted = replace(wanted, first=api_key_prefix(text))
+    try:
+        store.write(*where, _holding(text, expires_at, now, wanted, retiring))
+    except Exception:
+        # Whether it was written is not known before it is read; where that fails too, the note tells the next run.
+        found = store.read(*where)
+        if found is None or found.annotations.get(KEY_ID) != api_key_prefix(text):
+            revoke(client, api_key_prefix(text))
+        raise
+    if retiring and not overlap:
+        return finish(client, store, wanted, now)
+    return Held(api_key_prefix(text), expires_at, now, retiring)
+
+
+def finish(client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: datetime) -> Held:
+    """Revoke what a killed run left and what has waited long enough, strike out the notes of it, and return the key.
+
+    Raises:
+        Edited: When the Secret does not hold a key as it was written; what was to be revoked is.
+    """
+    stored = store.read(wanted.namespace, wanted.secret_name)
+    if stored is not None and is_unfinished(stored, now):
+        clean_up(client, stored, now)
+        waiting = {prefix: time for prefix, time in retiring_of(stored).items() if time > now}
+        notes = marks_of(stored.annotations, without={PENDING, RETIRING}) | _retiring_note(waiting)
+        dress = wanted.dress
+        stored = StoredSecret(stored.data, {**dress.annotations, **notes}, dress.labels)
+        store.write(wanted.namespace, wanted.secret_name, stored)
+    return _written_in(stored, wanted.dress.data_key)
+
+
+def _written_in(stored: StoredSecret | None, data_key: str) -> Held:
+    held = as_written(stored, data_key) if stored else None
+    if held is None:
+        raise Edited("the Secret does not hold the key as it was written")
+    return held
+
+
+def redress(store: SecretStore, wanted: Wanted, data_key_before: str) -> None:
+    """Make the Secret look as it is wished now, with the same key.
+
+    Raises:
+        Edited: When it does not hold the key any more.
+    """
+    stored = store.read(wanted.namespace, wanted.secret_name)
+    held = _written_in(stored, data_key_before)
+    assert stored is not None  # noqa: S101 - it holds a key
+    text = stored.data[data_key_before]
+    new = _holding(text, held.expires_at, held.created_at, wanted, retiring_of(stored))
+    store.write(wanted.namespace, wanted.secret_name, new)
+
+
+def is_unfinished(stored: StoredSecret, now: datetime) -> bool:
+    """Return whether a run was killed in the middle, or a key that was replaced has waited long enough."""
+    return PENDING in stored.annotations or any(time <= now for time in retiring_of(stored).values())
+
+
+def retiring_of(stored: StoredSecret) -> dict[str, datetime]:
+    """Return the keys that were replaced and not revoked yet, each with the time when it is to be."""
+    found = {}
+    for entry in filter(None, stored.annotations.get(RETIRING, "").split(",")):
+        prefix, _, time = entry.partition("@")
+        found[prefix] = time_of({"at": time}, "at") or datetime.min.replace(tzinfo=UTC)
+    return found
+
+
+def clean_up(client: HeadscaleClient, stored: StoredSecret | None, now: datetime) -> None:
+    """Revoke the key that a killed run had not written down, and those that were replaced long enough ago."""
+    if stored is None or not is_unfinished(stored, now):
+        return
+    notes, pending = stored.annotations, time_of(stored.annotations, PENDING)
+    over = {prefix for prefix, time in retiring_of(stored).items() if time <= now}
+    for key in client.list_api_keys():
+        if key.prefix in over or (key.expiration == pending and key.prefix != notes.get(KEY_ID)):
+            revoke(client, key.prefix)
+
+
+def as_written(stored: StoredSecret, data_key: str = DATA_KEY) -> Held | None:
+    """Return the key that a Secret holds, None where it is not as we wrote it."""
+    text, expires_at = stored.data.get(data_key, ""), time_of(stored.annotations, EXPIRES_AT)
+    created_at = time_of(stored.data, "created-at")
+    if expires_at is None or created_at is None or stored.annotations.get(DIGEST) != _digest(text):
+        return None
+    return Held(api_key_prefix(text), expires_at, created_at, retiring_of(stored))
+
+
+def current(client: HeadscaleClient, stored: StoredSecret, data_key: str = DATA_KEY) -> Held | None:
+    """Return the key that a Secret holds, None where it is not as we wrote it or Headscale does not know it."""
+    return known(client.list_api_keys(), stored, data_key)
+
+
+def known(keys: list[ApiKey], stored: StoredSecret, data_key: str = DATA_KEY) -> Held | None:
+    """Return the key that a Secret holds, None where it is not as we wrote it or is not among Headscale's."""
+    held = as_written(stored, data_key)
+    listed = held and next((key for key in keys if key.prefix == held.prefix), None)
+    return held if held and listed and listed.expiration == held.expires_at else None
+
+
+def revoke(client: HeadscaleClient, prefix: str) -> None:
+    """Delete a key; one that is gone is done."""
+    with contextlib.suppress(NotFound):
+        client.delete_api_key(prefix)
+
+
+def delete(client: HeadscaleClient, store: SecretStore, wanted: Wanted, prefixes: Collection[str]) -> None:
+    """Delete the key, those that it replaced, and its Secret unless that is another key's by now.
+
+    Args:
+        client: The Headscale.
+        store: The Secrets.
+        wanted: The key.
+        prefixes: What the state knows of it: its prefix, and those of the keys that it replaced.
+    """
+    stored = if_ours(store, wanted.namespace, wanted.secret_name)
+    its = stored is not None and belongs_to(stored, wanted, prefixes)
+    if stored is not None and its:
+        clean_up(client, stored, _END_OF_TIME)
+        prefixes = {*prefixes, stored.annotations.get(KEY_ID, "")} - {""}
+    # Another key may have taken its place in the Secret; that one revokes it when its time has come.
+    waiting = retiring_of(stored) if stored is not None and not its else {}
+    for prefix in prefixes:
+        if prefix not in waiting:
+            revoke(client, prefix)
+    if its:
+        store.delete(wanted.namespace, wanted.secret_name)
+
+
+def delete_secret(store: SecretStore, wanted: Wanted, prefixes: Collection[str]) -> bool:
+    """Delete the Secret alone, unless it is another key's by now; return whether it was this key's."""
+    stored = if_ours(store, wanted.namespace, wanted.secret_name)
+    if stored is None or not belongs_to(stored, wanted, prefixes):
+        return False
+    store.delete(wanted.namespace, wanted.secret_name)
+    return True
+
+
+def belongs_to(stored: StoredSecret, wanted: Wanted, prefixes: Collection[str]) -> bool:
+    """Return whether a Secret is this key's: a run that was killed may have rotated it since."""
+    owner = stored.annotations.get(OWNER)
+    if not owner:
+        return stored.annotations.get(KEY_ID) in prefixes
+    return owner == wanted.owner and stored.annotations.get(FIRST_KEY) == wanted.first
+
+
+def _holding(
+    text: str, expires_at: datetime, created_at: datetime, wanted: Wanted, retiring: Mapping[str, datetime]
+) -> StoredSecret:
+    dress = wanted.dress
+    data = {
+        dress.data_key: text,
+        "expiration": _rfc3339(expires_at),
+        "created-at": _rfc3339(created_at),
+    }
+    notes = {KEY_ID: api_key_prefix(text), EXPIRES_AT: expires_at.isoformat(), DIGEST: _digest(text)}
+    notes |= {OWNER: wanted.owner} if wanted.owner else {}
+    notes |= {FIRST_KEY: wanted.first} if wanted.first else {}
+    return StoredSecret(data, {**dress.annotations, **notes, **_retiring_note(retiring)}, dress.labels)
+
+
+def _retiring_note(retiring: Mapping[str, datetime]) -> dict[str, str]:
+    entries = [f"{prefix}@{time.isoformat()}" for prefix, time in sorted(retiring.items())]
+    return {RETIRING: ",".join(entries)} if entries else {}
+
+
+def _digest(text: str) -> str:
+    """Return a key's hash, by which an edit is noticed; of 64 random characters it gives nothing away."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _rfc3339(time: datetime) -> str:
+    return time.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,319 @@
+"""The rules of a preauth key and the Secret that holds it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from headscale_core import HeadscaleClient, HeadscaleError, NotFound, PreAuthKey
+from headscale_core.keys.annotations import (
+    DATA_KEY_NAME,
+    EXPIRES_AT,
+    KEY_ID,
+    OWNER,
+    PENDING,
+    REMADE_FROM,
+    SPEC,
+    TAGS,
+    distinct_expiration,
+    marks_of,
+    time_of,
+)
+from headscale_core.keys.renewal import why_ended
+from headscale_core.keys.secrets import Dress, SecretStore, StoredSecret, if_ours
+from headscale_core.users.lifecycle import UserError
+from headscale_core.values.durations import is_same_duration, parse_duration
+
+DATA_KEY = "key"
+_PLAIN = Dress(DATA_KEY)
+
+_OPTIONAL = (OWNER, REMADE_FROM, DATA_KEY_NAME)
+
+Keys = Mapping[str, PreAuthKey]
+"""Headscale's keys by id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A preauth key as it is declared; a Secret of another owner holds another key, whatever it looks like."""
+
+    namespace: str
+    secret_name: str
+    user_id: str | None
+    expiration: str
+    reusable: bool
+    ephemeral: bool
+    tags: tuple[str, ...]
+    dress: Dress = _PLAIN
+    owner: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """All that makes it another key when it changes."""
+        return json.dumps([self.user_id, self.expiration, self.reusable, self.ephemeral, sorted(self.tags)])
+
+    def has(self, fingerprint: str | None) -> bool:
+        """Return whether a fingerprint is its own; the lifetime may be written otherwise, as `24h` for `1d`."""
+        try:
+            user_id, expiration, *others = json.loads(fingerprint or "")
+        except (TypeError, ValueError):
+            return False
+        same = [user_id, *others] == [self.user_id, self.reusable, self.ephemeral, sorted(self.tags)]
+        return same and is_same_duration(expiration, self.expiration)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A key, with its text, which is shown nowhere."""
+
+    key_id: str
+    text: str = field(repr=False)
+    expires_at: datetime
+
+    def among(self, keys: Keys) -> PreAuthKey | None:
+        """Return what Headscale has of it, None where it is gone.
+
+        The id alone does not tell: in a database that was lost, or restored, ids begin anew, and are somebody else's.
+        """
+        listed = keys.get(self.key_id)
+        # Lists of 0.28 and newer show the beginning, older ones the whole.
+        return listed if listed and self.text.startswith(listed.key.removesuffix("***")) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How a key was found.
+
+    Attributes:
+        held: The key; another one than the state knows where it was recreated since.
+        ended: Why it is no good any more, None where it is good.
+        secret_is_right: Whether the Secret holds it and looks as it is wished.
+    """
+
+    held: Held
+    ended: str | None
+    secret_is_right: bool
+
+
+def create(
+    client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: datetime, *, held: Sequence[str] = ()
+) -> Held:
+    """Make the key and its Secret, and revoke what the Secret held, or a killed run was about to write there.
+
+    It never keeps the key that it finds: the engine calls it for `pulumi up --replace` and for a tainted resource, by
+    which a key is to be rotated, exactly as it does after a run that was killed before the state was written.
+
+    Args:
+        client: The Headscale.
+        store: The Secrets.
+        wanted: The key.
+        now: The time.
+        held: Ids of keys that the state knows, and that are deleted by themselves once all who use them are updated.
+
+    Raises:
+        ForeignSecret: When the Secret is somebody else's; nothing was changed then.
+        UserError: When the owner does not exist; nothing was changed then.
+    """
+    before = store.read(wanted.namespace, wanted.secret_name)
+    if before is None:
+        return make(client, store, wanted, now, None)
+    keys = by_id(client.list_pre_auth_keys())
+    remove_pending(client, before, keys.values())
+    made = make(client, store, wanted, now, before)
+    replaced = held_in(before)
+    if replaced and replaced.key_id not in held and replaced.among(keys):
+        client.delete_pre_auth_key(int(replaced.key_id))
+    return made
+
+
+def by_id(keys: Iterable[PreAuthKey]) -> Keys:
+    """Return keys by id, as text."""
+    return {str(key.id): key for key in keys}
+
+
+def make(
+    client: HeadscaleClient,
+    store: SecretStore,
+    wanted: Wanted,
+    now: datetime,
+    before: StoredSecret | None,
+    *,
+    lifetime: timedelta | None = None,
+    remade_from: str = "",
+) -> Held:
+    """Note the key's end, make it, write it down; what cannot be written down is deleted again.
+
+    Args:
+        client: The Headscale.
+        store: The Secrets.
+        wanted: The key.
+        now: The time.
+        before: Its Secret, as it was read; None where there is none.
+        lifetime: How long it lives; None for as long as is declared.
+        remade_from: Ids of the keys in whose place it is, which the state may still know.
+
+    Raises:
+        UserError: When the owner does not exist.
+    """
+    where, dress = (wanted.namespace, wanted.secret_name), wanted.dress
+    expires_at = distinct_expiration(now, parse_duration(wanted.expiration) if lifetime is None else lifetime)
+    notes = {**dress.annotations, **marks_of(before.annotations if before else {}), PENDING: expires_at.isoformat()}
+    store.write(*where, StoredSecret(before.data if before else {}, notes, dress.labels))
+    try:
+        key = client.create_pre_auth_key(
+            user_id=int(wanted.user_id) if wanted.user_id else None,
+            expiration=expires_at,
+            reusable=wanted.reusable,
+            ephemeral=wanted.ephemeral,
+            tags=wanted.tags,
+        )
+    except Exception as error:
+        # A call that broke in the middle may have made it: the note stays until that is known.
+        with contextlib.suppress(HeadscaleError):
+            remove_pending(client, StoredSecret({}, {PENDING: expires_at.isoformat()}), client.list_pre_auth_keys())
+            _undo(store, wanted, before)
+        if isinstance(error, NotFound):
+            raise UserError(
+                f"the key for Secret {'/'.join(where)} cannot be made: Headscale has no user with id {wanted.user_id}; "
+                "see `headscale users list`"
+            ) from None
+        raise
+    held = Held(str(key.id), key.key, expires_at)
+    try:
+        store.write(*where, _holding(held, wanted, remade_from))
+    except Exception:
+        # Whether it was written is not known before it is read; where that fails too, the note tells the next run.
+        found = store.read(*where)
+        if found is None or found.annotations.get(KEY_ID) != held.key_id:
+            client.delete_pre_auth_key(key.id)
+        raise
+    return held
+
+
+def _holding(held: Held, wanted: Wanted, remade_from: str = "") -> StoredSecret:
+    data_key = wanted.dress.data_key
+    annotations = {
+        **wanted.dress.annotations,
+        KEY_ID: held.key_id,
+        EXPIRES_AT: held.expires_at.isoformat(),
+        SPEC: wanted.fingerprint,
+        TAGS: ",".join(wanted.tags),
+        OWNER: wanted.owner or "",
+        REMADE_FROM: remade_from,
+        DATA_KEY_NAME: data_key if data_key != DATA_KEY else "",
+    }
+    kept = {name: text for name, text in annotations.items() if text or name not in _OPTIONAL}
+    return StoredSecret({data_key: held.text}, kept, wanted.dress.labels)
+
+
+def held_in(stored: StoredSecret) -> Held | None:
+    """Return the key that a Secret holds, None where it holds none."""
+    text, expires_at = stored.data.get(data_key_of(stored)), time_of(stored.annotations, EXPIRES_AT)
+    key_id = stored.annotations.get(KEY_ID)
+    return Held(key_id, text, expires_at) if text and expires_at and key_id else None
+
+
+def data_key_of(stored: StoredSecret) -> str:
+    """Return under which name a Secret holds its key."""
+    # Those that were written before there was a mark for it hold nothing else.
+    only = next(iter(stored.data), DATA_KEY) if len(stored.data) == 1 else DATA_KEY
+    return stored.annotations.get(DATA_KEY_NAME, only)
+
+
+def _written(stored: StoredSecret, wanted: Wanted) -> Held | None:
+    """Return the key that a Secret holds, None where it is not of this kind."""
+    if data_key_of(stored) != wanted.dress.data_key or not wanted.has(stored.annotations.get(SPEC)):
+        return None
+    return held_in(stored)
+
+
+def remove_pending(client: HeadscaleClient, before: StoredSecret, keys: Iterable[PreAuthKey]) -> None:
+    """Delete the key that a killed run made and did not write down."""
+    pending = time_of(before.annotations, PENDING)
+    for key in keys:
+        if pending is not None and key.expiration == pending and str(key.id) != before.annotations.get(KEY_ID):
+            client.delete_pre_auth_key(key.id)
+
+
+def _undo(store: SecretStore, wanted: Wanted, before: StoredSecret | None) -> None:
+    """Leave the Secret as it was, or none."""
+    if before is None:
+        store.delete(wanted.namespace, wanted.secret_name)
+    else:
+        store.write(wanted.namespace, wanted.secret_name, before)
+
+
+def look(keys: Keys, stored: StoredSecret | None, wanted: Wanted, state: Held, now: datetime) -> Seen:
+    """Compare a key with what the state knows of it.
+
+    Args:
+        keys: Headscale's keys by id.
+        stored: Its Secret, None where there is none of ours.
+        wanted: The key as it was declared.
+        state: The key that the state knows.
+        now: The time.
+    """
+    written = _written(stored, wanted) if stored else None
+    if written and written != state and written.among(keys) and not state.among(keys):
+        state = written
+    right = stored is not None and written == state and wanted.dress.is_worn_by(stored)
+    return Seen(state, why_ended(state.among(keys), state.expires_at, now), right)
+
+
+def restore(store: SecretStore, wanted: Wanted, state: Held) -> Held:
+    """Write the Secret again, or as it is to look now, with the key that is in force, and return that.
+
+    Args:
+        store: The Secrets.
+        wanted: How it is to be.
+        state: The key that the state knows; the Secret may hold the one that was made in its place.
+    """
+    stored = store.read(wanted.namespace, wanted.secret_name)
+    remade_from = stored.annotations.get(REMADE_FROM, "") if stored else ""
+    remade = held_in(stored) if stored and state.key_id in remade_from.split(",") else None
+    store.write(wanted.namespace, wanted.secret_name, _holding(remade or state, wanted, remade_from if remade else ""))
+    return remade or state
+
+
+def delete(client: HeadscaleClient, store: SecretStore, state: Held, keys: Keys, place: tuple[str, str]) -> None:
+    """Delete the key, and its Secret unless that holds another key by now; what is gone is done.
+
+    Args:
+        client: The Headscale.
+        store: The Secrets.
+        state: The key that the state knows.
+        keys: Headscale's keys by id; one that is not among them, or is another by now, is gone.
+        place: Namespace and name of its Secret.
+    """
+    stored = if_ours(store, *place)
+    if stored is not None and holds(stored, state):
+        remove_pending(client, stored, keys.values())
+        remade = held_in(stored)
+        if remade and remade.key_id != state.key_id and remade.among(keys):
+            client.delete_pre_auth_key(int(remade.key_id))
+    if state.among(keys):
+        client.delete_pre_auth_key(int(state.key_id))
+    delete_secret(store, state, place)
+
+
+def delete_secret(store: SecretStore, state: Held, place: tuple[str, str]) -> bool:
+    """Delete the Secret if it holds this key: a replacement has written its own over it before the old one goes.
+
+    Returns:
+        Whether it held this key.
+    """
+    stored = if_ours(store, *place)
+    if stored is None or not holds(stored, state):
+        return False
+    store.delete(*place)
+    return True
+
+
+def holds(stored: StoredSecret, state: Held) -> bool:
+    """Return whether a Secret holds the key that the state knows, or the one that was made in its place."""
+    notes = stored.annotations
+    is_it = notes.get(KEY_ID) == state.key_id and time_of(notes, EXPIRES_AT) == state.expires_at
+    return is_it or state.key_id in notes.get(REMADE_FROM, "").split(",")

@@ -1,0 +1,110 @@
+"""What Headscale 0.28 takes with any user, everybody's preauth keys (headscale issue 3154), and how ours come back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from headscale_core import HeadscaleClient, PreAuthKey, User
+from headscale_core.keys.annotations import KEY_ID, OWNER, PREFIX, REMADE_FROM, SPEC, SPENT
+from headscale_core.keys.pre_auth_key import Wanted, by_id, data_key_of, held_in, make, remove_pending
+from headscale_core.keys.secrets import Dress, SecretStore, StoredSecret
+from headscale_core.users.lifecycle import UserError, is_usable
+
+Found = tuple[str, str, StoredSecret]
+"""A Secret, with its namespace and name."""
+
+
+@dataclass(frozen=True, slots=True)
+class WipedKeys:
+    """The keys that a deletion takes, which are recreated at once.
+
+    Attributes:
+        client: The Headscale.
+        store: The Secrets.
+        secrets: Returns all Secrets of ours that hold preauth keys.
+        now: The time.
+    """
+
+    client: HeadscaleClient
+    store: SecretStore
+    secrets: Callable[[], Iterable[Found]]
+    now: datetime
+
+    def prepare(self, deleted: User) -> None:
+        """Check that every key that would be lost can be recreated, and note which are over already.
+
+        Args:
+            deleted: The user whose deletion takes all keys with it; its own are not recreated.
+
+        Raises:
+            UserError: When a usable key is in no Secret of ours: nobody could make it anew.
+        """
+        found, keys = self._without_pending()
+        kept = {stored.annotations.get(KEY_ID) for its in found if (stored := its[2]) and _wanted_of(*its)}
+        lost = [
+            key
+            for key in keys
+            if is_usable(key, self.now) and str(key.id) not in kept and (not key.user or key.user.id != deleted.id)
+        ]
+        if lost:
+            ids = ", ".join(str(key.id) for key in lost)
+            raise UserError(
+                f"deleting user `{deleted.name}` would delete preauth key(s) {ids}, which are in no Secret of this "
+                "stack and so cannot be recreated; end them by `headscale preauthkeys expire` if nobody needs them"
+            )
+        listed = by_id(keys)
+        for namespace, name, stored in found:
+            key = listed.get(stored.annotations.get(KEY_ID, ""))
+            if key and not is_usable(key, self.now) and SPENT not in stored.annotations:
+                notes = {**stored.annotations, SPENT: "true"}
+                self.store.write(namespace, name, StoredSecret(stored.data, notes, stored.labels))
+
+    def remake(self, deleted: User) -> list[str]:
+        """Make the keys anew that were taken, and return their Secrets. It may be called any number of times.
+
+        Args:
+            deleted: The user that is gone.
+        """
+        found, keys = self._without_pending()
+        known, remade = by_id(keys), []
+        for namespace, name, stored in found:
+            wanted, held = _wanted_of(namespace, name, stored), held_in(stored)
+            if wanted is None or held is None or held.among(known) or SPENT in stored.annotations:
+                continue
+            if held.expires_at <= self.now or wanted.user_id == str(deleted.id):
+                continue
+            ids = ",".join(filter(None, (stored.annotations.get(REMADE_FROM), held.key_id)))
+            left = max(held.expires_at - self.now, timedelta(seconds=1))
+            try:
+                make(self.client, self.store, wanted, self.now, stored, lifetime=left, remade_from=ids)
+            except UserError:
+                # Its owner is gone: so is the key, with or without this deletion.
+                continue
+            remade.append(f"{namespace}/{name}")
+        return remade
+
+    def _without_pending(self) -> tuple[list[Found], list[PreAuthKey]]:
+        """Return Secrets and keys, without what killed runs made and did not write down."""
+        found = list(self.secrets())
+        keys = self.client.list_pre_auth_keys()
+        for _, _, stored in found:
+            remove_pending(self.client, stored, keys)
+        return found, self.client.list_pre_auth_keys()
+
+
+def _wanted_of(namespace: str, name: str, stored: StoredSecret) -> Wanted | None:
+    """Return how a key was declared, as its Secret tells; None where it does not."""
+    data_key = data_key_of(stored)
+    try:
+        user_id, expiration, reusable, ephemeral, tags = json.loads(stored.annotations[SPEC])
+    except (KeyError, ValueError):
+        return None
+    if data_key not in stored.data:
+        return None
+    extra = {key: text for key, text in stored.annotations.items() if not key.startswith(PREFIX)}
+    dress = Dress(data_key, stored.labels, extra)
+    owner = stored.annotations.get(OWNER)
+    return Wanted(namespace, name, user_id, expiration, reusable, ephemeral, tuple(tags), dress, owner)

@@ -1,0 +1,69 @@
+"""When a preauth key is to be replaced, and what a replacement does not change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from headscale_core import PreAuthKey
+from headscale_core.values.durations import parse_duration
+
+DELETED, ENDED_BY_HAND, EXPIRED, USED = "deleted", "ended by hand", "expired", "used"
+"""Why a key is no good any more."""
+
+
+def why_ended(key: PreAuthKey | None, expires_at: datetime, now: datetime) -> str | None:
+    """Return why a key is no good any more, None where it is good.
+
+    Args:
+        key: The key as Headscale has it, None where it is gone.
+        expires_at: When it was to end.
+        now: The time.
+    """
+    if key is None:
+        return EXPIRED if expires_at <= now else DELETED
+    if key.used and not key.reusable:
+        return USED
+    if key.expiration is None or (key.expiration != expires_at and key.expiration <= now):
+        return ENDED_BY_HAND
+    return EXPIRED if expires_at <= now else None
+
+
+def is_to_be_replaced(
+    ended: str | None,
+    expires_at: datetime,
+    now: datetime,
+    *,
+    policy: str | None,
+    reusable: bool,
+    renew_before: str | None,
+) -> bool:
+    """Return whether a key is to be recreated.
+
+    Args:
+        ended: Why it is no good any more, as far as the state knows.
+        expires_at: When it ends by itself.
+        now: The time.
+        policy: `recreateIfInvalid`: what is done about a key that came to its natural end. `never`: nothing.
+            `whenExpired`: one that expired is recreated. `always`: one that was used up too. None: `whenExpired` for
+            reusable keys, `never` for others. What was deleted or ended by hand is recreated whatever it says.
+        reusable: Whether it is reusable.
+        renew_before: A key with less than this left is recreated while it is still good; None for not.
+    """
+    policy = policy or ("whenExpired" if reusable else "never")
+    if ended in (DELETED, ENDED_BY_HAND):
+        return True
+    if ended == USED:
+        return policy == "always"
+    if ended == EXPIRED or expires_at <= now:
+        return policy != "never"
+    return renew_before is not None and expires_at - now < parse_duration(renew_before)
+
+
+def what_new_tags_leave(secret_name: str, before: Iterable[str] | None, after: Iterable[str] | None) -> str:
+    """Return what other tags of a key do not change: nodes keep those with which they joined."""
+    old, new = (", ".join(f"`{tag}`" for tag in sorted(tags or ())) or "none" for tags in (before, after))
+    return (
+        f"preauth key `{secret_name}` changes its tags from {old} to {new}: nodes that joined with it keep the tags "
+        "that they have, also when they log in again; change those by `headscale nodes tag --identifier ID --tags TAGS`"
+    )

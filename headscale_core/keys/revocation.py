@@ -1,0 +1,113 @@
+"""The rules of keys that are deleted while Headscale does not run: what is noted of them, and how they are revoked.
+
+A note has what names a key in Headscale's lists and when it ends, and nothing of its text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from headscale_core import HeadscaleClient
+from headscale_core.keys import api_key, pre_auth_key
+from headscale_core.keys.annotations import EXPIRES_AT, KEY_ID, PENDING, time_of
+from headscale_core.keys.secrets import StoredSecret
+
+PRE_AUTH_KEY, API_KEY = "preauth-key", "api-key"
+
+
+@dataclass(frozen=True, slots=True)
+class NotedKey:
+    """A key that is to be revoked.
+
+    Attributes:
+        kind: `preauth-key` or `api-key`.
+        name: A preauth key's id, an API key's prefix; empty for a key that a killed run made and did not write down.
+        expires_at: When it ends, to the microsecond by which it is known again; None where that is not known.
+    """
+
+    kind: str
+    name: str
+    expires_at: datetime | None
+
+    def __str__(self) -> str:
+        return "/".join((self.kind, self.name, self.expires_at.isoformat() if self.expires_at else ""))
+
+    @classmethod
+    def parse(cls, text: str) -> NotedKey:
+        """Return what a note says; what somebody edited names no key."""
+        kind, name, expires_at = [*text.split("/"), "", ""][:3]
+        return cls(kind, name, time_of({"at": expires_at}, "at"))
+
+
+def of_pre_auth_key(stored: StoredSecret | None, state: pre_auth_key.Held) -> set[NotedKey]:
+    """Return the keys that go with a preauth key: itself, the one made in its place, and a killed run's.
+
+    Args:
+        stored: Its Secret, None where there is none of ours.
+        state: The key that the state knows.
+    """
+    keys = {NotedKey(PRE_AUTH_KEY, state.key_id, state.expires_at)}
+    if stored is not None and pre_auth_key.holds(stored, state):
+        if remade := pre_auth_key.held_in(stored):
+            keys.add(NotedKey(PRE_AUTH_KEY, remade.key_id, remade.expires_at))
+        keys |= _pending(PRE_AUTH_KEY, stored)
+    return keys
+
+
+def of_api_key(
+    stored: StoredSecret | None, wanted: api_key.Wanted, prefixes: Collection[str], expires_at: datetime
+) -> set[NotedKey]:
+    """Return the keys that go with an API key: itself, those that it replaced, and a killed run's.
+
+    Args:
+        stored: Its Secret, None where there is none of ours.
+        wanted: The key.
+        prefixes: What the state knows of it: its prefix first, and those of the keys that it replaced.
+        expires_at: When the key that the state knows ends.
+    """
+    ends: dict[str, datetime | None] = dict.fromkeys(prefixes)
+    ends |= dict.fromkeys([*prefixes][:1], expires_at)
+    if stored is None:
+        return _named(ends)
+    retiring = api_key.retiring_of(stored)
+    if not api_key.belongs_to(stored, wanted, prefixes):
+        # Another key has taken its place in the Secret, and revokes these when their time has come.
+        return _named({prefix: end for prefix, end in ends.items() if prefix not in retiring})
+    ends = {**dict.fromkeys(retiring), **ends}
+    if newest := stored.annotations.get(KEY_ID):
+        ends[newest] = time_of(stored.annotations, EXPIRES_AT)
+    return _named(ends) | _pending(API_KEY, stored)
+
+
+def _named(ends: Mapping[str, datetime | None]) -> set[NotedKey]:
+    return {NotedKey(API_KEY, prefix, end) for prefix, end in ends.items()}
+
+
+def _pending(kind: str, stored: StoredSecret) -> set[NotedKey]:
+    pending = time_of(stored.annotations, PENDING)
+    return {NotedKey(kind, "", pending)} if pending else set()
+
+
+def valid_until(keys: Collection[NotedKey]) -> datetime | None:
+    """Return until when any of some keys is valid, as far as that is known."""
+    return max((key.expires_at for key in keys if key.expires_at), default=None)
+
+
+def revoke(client: HeadscaleClient, keys: Collection[NotedKey]) -> None:
+    """Revoke noted keys; one that Headscale does not have, or has as another one by now, is done.
+
+    An id alone does not tell: in a database that was restored, ids begin anew, and are somebody else's.
+    """
+    if noted := {(key.name, key.expires_at) for key in keys if key.kind == PRE_AUTH_KEY and key.expires_at}:
+        for listed in client.list_pre_auth_keys():
+            if (str(listed.id), listed.expiration) in noted or ("", listed.expiration) in noted:
+                client.delete_pre_auth_key(listed.id)
+    noted_api_keys = [key for key in keys if key.kind == API_KEY]
+    if noted_api_keys:
+        prefixes = {key.name for key in noted_api_keys if key.name}
+        pending = {key.expires_at for key in noted_api_keys if not key.name and key.expires_at}
+        for found in client.list_api_keys():
+            if found.prefix in prefixes or found.expiration in pending:
+                api_key.revoke(client, found.prefix)

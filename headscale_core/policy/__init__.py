@@ -1,0 +1,1 @@
+"""The policy as Headscale stores it: compare, store, and what it says about one that it refuses."""

@@ -1,0 +1,205 @@
+"""The rules of a policy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from headscale_core import HeadscaleClient, HeadscaleError, InvalidArgument, NotFound
+from headscale_core.policy import acl_tests
+from headscale_core.values import hujson
+
+_SECTIONS = ("acls", "grants", "ssh")
+
+
+class PolicyError(Exception):
+    """Something about a policy that a person has to decide."""
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """What is in force of a declared policy.
+
+    Attributes:
+        policy: The policy, in the declared words where it means the same.
+        skipped: The tests that were left out of it.
+        can_run: Whether one of those can be run by now.
+    """
+
+    policy: str
+    skipped: tuple[str, ...] = ()
+    can_run: bool = False
+
+
+def create(client: HeadscaleClient, declared: str, *, overwrite: bool) -> list[str]:
+    """Store a policy where none was, or the same one; return the tests that were left out.
+
+    Raises:
+        PolicyError: When another one is stored already and it is not said that it may go.
+    """
+    found = stored(client)
+    if found and not overwrite and acl_tests.left_out(found, declared) is None and found != declared:
+        raise PolicyError(
+            "Headscale has another policy already, which somebody else stored; see `headscale policy get`, take over "
+            "what is needed, and write `overwrite: true` under `policy`"
+        )
+    return store(client, declared)
+
+
+def store(client: HeadscaleClient, declared: str | None) -> list[str]:
+    """Make a policy the one in force; Headscale keeps a copy of each, so the same one is not stored again.
+
+    Returns:
+        The tests that were left out, for Headscale takes none whose nodes have not joined yet.
+
+    Raises:
+        HeadscaleError: When Headscale refuses it; a test that fails is named in it.
+    """
+    found, text = stored(client), declared or ""
+    if found == text:
+        return []
+    try:
+        client.set_policy(text)
+    except HeadscaleError as error:
+        skipped = acl_tests.waiting(client, text) if acl_tests.may_wait(error.detail) else []
+        if not skipped:
+            raise
+        reduced = acl_tests.without(text, skipped)
+        if found != reduced:
+            client.set_policy(reduced)
+        return skipped
+    return []
+
+
+def stored(client: HeadscaleClient) -> str:
+    """Return the policy that Headscale has, empty where it has none."""
+    try:
+        return client.get_policy()
+    except NotFound:
+        return ""
+
+
+def look(client: HeadscaleClient, *, declared: str) -> InForce:
+    """Return what is in force of a declared policy."""
+    found = stored(client)
+    skipped = acl_tests.left_out(found, declared)
+    if skipped is None:
+        return InForce(declared if found == declared else found)
+    waits = acl_tests.waiting(client, declared) if skipped else []
+    return InForce(declared, tuple(skipped), can_run=bool({*skipped} - {*waits}))
+
+
+def check(client: HeadscaleClient, policy: str) -> list[str]:
+    """Have Headscale check a policy without storing it; return the tests that would be left out as things are now.
+
+    The users and nodes that they are about may be made by the very update that a preview is of, or join later.
+
+    Raises:
+        InvalidArgument: When Headscale refuses the rest.
+    """
+    try:
+        client.check_policy(policy)
+    except InvalidArgument as error:
+        skipped = acl_tests.waiting(client, policy) if acl_tests.may_wait(error.detail) else []
+        if not skipped:
+            raise
+        client.check_policy(acl_tests.without(policy, skipped))
+        return skipped
+    return []
+
+
+def in_a_line(refusal: str) -> str:
+    """Return a refusal of several lines, as those of tests are, in one."""
+    return re.sub(r"\s*\n\s*", "; ", re.sub(r":\s*\n\s*", ": ", refusal.strip()))
+
+
+def means_the_same(one: str, other: str) -> bool:
+    """Return whether two policies differ in their layout and comments at most."""
+    try:
+        return bool(hujson.parse(one) == hujson.parse(other))
+    except ValueError:
+        return one == other
+
+
+def what_is_skipped(policy: str, skipped: Collection[str]) -> str:
+    """Return what is said of tests that are left out."""
+    return (
+        f"the policy is stored without {acl_tests.told(policy, skipped)}: nobody whom that is about has joined yet, "
+        "and Headscale refuses a policy with such tests; `pulumi up --refresh` adds them once the nodes are there"
+    )
+
+
+def what_removal_allows(policy: str) -> str:
+    """Return what becomes allowed when a policy is given up."""
+    document = _document(policy)
+    counts = {name: len(document.get(name) or ()) for name in _SECTIONS}
+    rules = ", ".join(f"{count} of `{name}`" for name, count in counts.items() if count) or "no rules"
+    return (
+        f"the policy goes ({rules}): without one Headscale lets every node reach every port of every other node, and "
+        "approves no routes; write the policy that you want instead to keep anything closed"
+    )
+
+
+def tags_without_owner(before: object, after: object) -> list[str]:
+    """Return the tags that a new policy knows no more; none where either is no text, or there is no policy."""
+    if not isinstance(before, str) or not isinstance(after, str):
+        return []
+    old, new = (_section(_document(text), "tagOwners") for text in (before, after))
+    return sorted(old.keys() - new.keys())
+
+
+def what_ownerless_tags_lose(tags: Collection[str]) -> str:
+    """Return what becomes of nodes whose tags a policy knows no more."""
+    named = ", ".join(f"`{tag}`" for tag in tags)
+    return (
+        f"{named} no longer under `tagOwners` of the policy: nodes that bear such a tag keep it, and no rule can name "
+        "them by it any more; give them another by `headscale nodes tag --identifier ID --tags TAGS`"
+    )
+
+
+_AMBIGUOUS = re.compile(r'multiple users found(?:: token \\?"([^"\\]*))?')
+_REFUSED = "policy manager:"
+
+
+def crash_hint(log_text: str) -> str | None:
+    """Return what keeps a Headscale from starting, where that is the policy in its database, and the way out.
+
+    The policy cannot be fixed through a Headscale that does not start; its command line can write it into the database
+    (0.27 and newer, cmd/headscale/cli/policy.go).
+
+    Args:
+        log_text: The end of its log.
+    """
+    ambiguous = _AMBIGUOUS.search(log_text)
+    if ambiguous:
+        name = f"`{ambiguous[1]}`" if ambiguous[1] else "a name"
+        why = (
+            f"the policy in the database names {name}, which is more than one user, as where somebody logged in under "
+            "the name of a user made here; write the e-mail address or the id at the provider, which one of them has"
+        )
+    elif _REFUSED in log_text:
+        why = "this version of Headscale refuses the policy in its database"
+    else:
+        return None
+    return (
+        f"{why}; Headscale does not start before that is fixed: scale the StatefulSet to 0, and in a pod with the "
+        "same image, configuration and claim run `headscale policy set --force "
+        "--bypass-grpc-and-access-database-directly --file policy.hujson`, then scale it to 1"
+    )
+
+
+def _document(policy: str) -> dict[str, Any]:
+    """Return a policy, empty where it cannot be read."""
+    try:
+        document = hujson.parse(policy)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _section(document: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return a section, however it is spelt: Headscale minds no capitals."""
+    found = next((its for key, its in document.items() if key.lower() == name.lower()), None)
+    return found if isinstance(found, dict) else {}

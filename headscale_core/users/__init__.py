@@ -1,0 +1,1 @@
+"""The life of users: adopt, create, rename, replace and delete."""

@@ -1,0 +1,208 @@
+"""The rules of a user."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from headscale_core import AlreadyExists, FailedPrecondition, HeadscaleClient, Node, NotFound, User
+from headscale_core.users.adoption import find_or_create
+from headscale_core.users.identity import (
+    Known,
+    Profile,
+    Record,
+    UserError,
+    WipedKeys,
+    belongs_to,
+    declared_name,
+    has_no_name,
+    is_usable,
+    nodes_of,
+    shown,
+)
+
+__all__ = [
+    "Known",
+    "Profile",
+    "Record",
+    "UserError",
+    "WipedKeys",
+    "declared_name",
+    "delete",
+    "find",
+    "find_or_create",
+    "is_usable",
+    "make_way",
+    "nodes_of",
+    "rename",
+    "what_replacement_means",
+]
+
+WIPES_ALL_KEYS = 28
+"""Deleting any user on 0.28 deletes the preauth keys of all (headscale issue 3154, mended in 0.29)."""
+
+
+def rename(client: HeadscaleClient, state: Known, new: str, record: Record) -> User:
+    """Give the user another name; its id, nodes and keys stay.
+
+    Raises:
+        UserError: When the name is taken, or the user is gone.
+    """
+    gone = f"user `{state.name}` (id {state.user_id}) is gone: `pulumi refresh` notices, and makes it anew"
+    taken = f"the user cannot be called `{new}`: another one is; choose a name that is free"
+    user = find(client, state)
+    if user is None:
+        raise UserError(gone)
+    if _others(client, state, new):
+        raise UserError(taken)
+    was_ours = record.holds(new)
+    record.add(new)
+    if has_no_name(user):
+        # Its identity provider gives it none: it is declared otherwise, and stays as it is.
+        record.remove(state.name)
+        return user
+    try:
+        renamed = client.rename_user(int(state.user_id), new)
+    except (AlreadyExists, NotFound) as error:
+        if not was_ours:
+            record.remove(new)
+        raise UserError(taken if isinstance(error, AlreadyExists) else gone) from None
+    record.remove(state.name)
+    return renamed
+
+
+def what_replacement_means(name: str, fields: Sequence[str]) -> str:
+    """Return what a change of the profile comes to."""
+    return (
+        f"user `{name}`: Headscale cannot change {' and '.join(fields)} of a user; it is deleted and recreated with "
+        "another id, and so are its keys. That is refused while it has nodes"
+    )
+
+
+def make_way(
+    client: HeadscaleClient, state: Known, new: str, now: datetime, record: Record, *, wiped: WipedKeys | None = None
+) -> list[str]:
+    """Delete a user that is replaced because its profile changed, which Headscale cannot do otherwise.
+
+    Its nodes never go for that, whatever is declared: a person's name is not worth their machines.
+
+    Args:
+        client: The Headscale.
+        state: The user; one that is gone is done.
+        new: The name that the other one is to have.
+        now: The time.
+        record: Which users are ours.
+        wiped: See `delete`.
+
+    Returns:
+        The Secrets whose keys were recreated.
+
+    Raises:
+        UserError: When it has nodes, comes from an identity provider, or the other one could not be made.
+    """
+    user = find(client, state)
+    if user is None:
+        return []
+    others = _others(client, state, new)
+    if others:
+        raise UserError(
+            f"user `{state.name}` cannot be recreated with another profile: `{new}` is also the name of "
+            f"{shown(others, called=new)}; take the change back, or choose a name that is free"
+        )
+    if user.provider_id:
+        raise UserError(
+            f"user `{user.name}` (id {user.id}) comes from the identity provider `{user.provider}`, which alone sets "
+            "its profile: take the changed fields out again"
+        )
+    nodes = nodes_of(client, user)
+    if nodes:
+        raise UserError(
+            f"Headscale cannot change the profile of a user, only make another one, and `{user.name}` has nodes: "
+            f"{_named(nodes)}; take the change back, or delete them first by `headscale nodes delete`"
+        )
+    return delete(client, state, now, record, wiped=wiped)
+
+
+def delete(
+    client: HeadscaleClient,
+    state: Known,
+    now: datetime,
+    record: Record,
+    *,
+    delete_nodes: bool = False,
+    wiped: WipedKeys | None = None,
+) -> list[str]:
+    """Delete the user; one that is gone is done.
+
+    Args:
+        client: The Headscale.
+        state: The user.
+        now: The time.
+        record: Which users are ours.
+        delete_nodes: Whether its nodes go first; they have to join anew.
+        wiped: Where 0.28 deletes everybody's keys with a user: makes ours anew; None to refuse the deletion instead.
+
+    Returns:
+        The Secrets whose keys were recreated.
+
+    Raises:
+        UserError: When it has nodes, or when Headscale would delete other people's keys with it.
+    """
+    user = find(client, state)
+    wiped = wiped if client.minor_version() == WIPES_ALL_KEYS else None
+    if user is None:
+        if not client.list_users(name=state.name):
+            record.remove(state.name)
+        return wiped.remake(User(int(state.user_id), state.name)) if wiped else []
+    nodes = nodes_of(client, user)
+    if nodes and not delete_nodes:
+        raise UserError(_has_nodes(user, nodes))
+    if wiped:
+        wiped.prepare(user)
+    elif client.minor_version() == WIPES_ALL_KEYS:
+        _keep_keys_of_others(client, user, now)
+    for node in nodes:
+        client.delete_node(node.id)
+    try:
+        client.delete_user(user.id)
+    except NotFound:
+        pass
+    except FailedPrecondition:
+        raise UserError(_has_nodes(user, nodes_of(client, user))) from None
+    remade = wiped.remake(user) if wiped else []
+    for name in {state.name, user.name}:
+        record.remove(name)
+    return remade
+
+
+def _others(client: HeadscaleClient, state: Known, name: str) -> list[User]:
+    """Return other users of a name: a local one, and those of identity providers."""
+    return [user for user in client.list_users(name=name) if str(user.id) != state.user_id]
+
+
+def find(client: HeadscaleClient, state: Known) -> User | None:
+    """Return the user that the state knows, None where it is gone."""
+    user = next(iter(client.list_users(user_id=int(state.user_id))), None)
+    return user if user and state.is_it(user) else None
+
+
+def _has_nodes(user: User, nodes: list[Node]) -> str:
+    return (
+        f"user `{user.name}` still has nodes: {_named(nodes)}; delete them first by `headscale nodes delete`, leave "
+        "the user declared, or write `forceDelete: true` and run `pulumi up` before you remove it: its nodes then go "
+        "with it"
+    )
+
+
+def _named(nodes: list[Node]) -> str:
+    return ", ".join(f"{node.given_name} (id {node.id})" for node in nodes) or "tagged ones that came from it"
+
+
+def _keep_keys_of_others(client: HeadscaleClient, user: User, now: datetime) -> None:
+    others = [key for key in client.list_pre_auth_keys() if is_usable(key, now) and not belongs_to(key, user)]
+    if others:
+        raise UserError(
+            f"deleting user `{user.name}` would delete {len(others)} preauth key(s) that are not its own: Headscale "
+            "0.28 deletes everybody's (headscale issue 3154); upgrade to 0.29 first, or write "
+            "`keysOnUserDeletion: remake` for the instance: the keys of this stack are then recreated right away"
+        )

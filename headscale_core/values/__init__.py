@@ -1,0 +1,1 @@
+"""Values that people write: durations, versions, HuJSON, and the validators of single fields."""

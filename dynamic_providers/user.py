@@ -50,7 +50,7 @@ class UserProvider(HeadscaleProvider):
         """Rename in place; replace where Headscale cannot change what differs. No call is made."""
         undeclared = olds.get("undeclared") or {}
         profile = changed(_declared(news), {name: olds.get(name) or undeclared.get(name) for name in _PROFILE}, news)
-        others = changed(("username", "force_delete", "database"), olds, news)
+        others = changed(("username", "force_delete"), olds, news)
         if moved := another_database(olds, news):
             return DiffResult(changes=True, replaces=moved, delete_before_replace=False)
         if profile:
@@ -159,7 +159,8 @@ class User(HeadscaleResource, module="headscale", name="User"):
 
     Attributes:
         username: Its name; a change renames it in place.
-        database: What tells the database that it is in from another, in which it is recreated; None for no such thing.
+        database: What tells the database that it is in from another, in which it is recreated; None where the resource
+            is `deleted_with` one that is replaced then, as the component's users are.
         display_name: The person's name. A change of this and the two below replaces the user, which is refused while
             it has nodes; what is None is left as it is.
         email: The person's e-mail address.

@@ -153,16 +153,16 @@ class Headscale(pulumi.ComponentResource):
         user = User(
             resource_names.user(self._name, username),
             username=username,
-            database=self._rollout.id,
             display_name=profile.display_name,
             email=profile.email,
             picture_url=profile.picture_url,
             adopt=str(adopt).lower() if adopt else None,
             force_delete=profile.force_delete,
             # Destroying the instance leaves users in the retained database; Headscale would refuse to delete
-            # those with nodes, and 0.28 would delete everybody's keys with the first of them.
+            # those with nodes, and 0.28 would delete everybody's keys with the first of them. Where another database
+            # answers, the rollout is replaced, and the engine replaces with it what is deleted with it.
             opts=pulumi.ResourceOptions.merge(
-                self._admin_options(deleted_with=self._rollout),
+                self._admin_options(self._rollout, deleted_with=self._rollout),
                 pulumi.ResourceOptions(
                     aliases=before, retain_on_delete=profile.retain or None, depends_on=self._limit.slot()
                 ),

@@ -49,6 +49,8 @@ def environment(engine: tools.Tool = tools.PULUMI, *, language_host: bool = True
         # The engine encodes the whole state at every step, and Go's collector follows: a fifth of an update of
         # 1,000 users. More memory between collections is what it costs (https://go.dev/doc/gc-guide#GOGC).
         "GOGC": os.environ.get("GOGC", "400"),
+        # Steps wait for each other's writes of the state; the default of 4 for each core leaves Headscale idle.
+        "PULUMI_PARALLEL": os.environ.get("PULUMI_PARALLEL", "16"),
         "KUBECONFIG": str(kubeconfig()),
     }
     if own_cluster():

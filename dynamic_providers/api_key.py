@@ -9,17 +9,17 @@ import pulumi
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 
 from dynamic_providers import key_secret
-from dynamic_providers.admin.channel import HeadscaleGone, HeadscaleStopped, repeat_safely, utc_now
-from dynamic_providers.key_secret import DRESS, PLACE, changed_of_key, dress_of
-from dynamic_providers.provider import HeadscaleProvider, Props, another_database, carried, checked
+from dynamic_providers.admin.channel import InstanceNotFound, InstanceStopped, retry_idempotent, utc_now
+from dynamic_providers.key_secret import PLACE, SECRET_FIELDS, changed_key_fields, secret_template_of
+from dynamic_providers.provider import HeadscaleProvider, Props, another_database, checked, keep_outputs
 from dynamic_providers.resource import HeadscaleResource
 from headscale_core.keys import api_key as rules
 from headscale_core.keys import revocation
 from headscale_core.keys.annotations import FIRST_KEY
-from headscale_core.keys.secrets import SecretStore, if_ours
+from headscale_core.keys.secrets import SecretStore, read_if_owned
 from headscale_core.values import validators
 
-_ALTERED = ("expiration", "rotation_buffer", "overlap", *DRESS)
+_ALTERED = ("expiration", "rotation_buffer", "overlap", *SECRET_FIELDS)
 _INPUTS = ("owner", "database", *PLACE, *_ALTERED)
 _COMPUTED = ("prefix", "expires_at", "created_at", "retire_at", "replaced")
 _KIND = "api-key"
@@ -42,8 +42,8 @@ class ApiKeyProvider(HeadscaleProvider):
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
         """Rotate in place when the time has come or the lifetime changed. Only the clock is asked."""
-        moved = [*changed_of_key(PLACE, olds, news), *another_database(olds, news)]
-        altered = changed_of_key((*_ALTERED, "database"), olds, news)
+        moved = [*changed_key_fields(PLACE, olds, news), *another_database(olds, news)]
+        altered = changed_key_fields((*_ALTERED, "database"), olds, news)
         return DiffResult(changes=bool(moved or altered or _is_due(olds, news) or _waits(olds)), replaces=moved)
 
     def create(self, props: Props) -> CreateResult:
@@ -53,7 +53,7 @@ class ApiKeyProvider(HeadscaleProvider):
             with self.channel.change() as client:
                 return rules.create(client, self._secrets, _wanted(props), utc_now())
 
-        held = repeat_safely(create)
+        held = retry_idempotent(create)
         return CreateResult(_id_of(props, held.prefix), _outputs(props, held))
 
     def read(self, id_: str, props: Props) -> ReadResult:
@@ -64,50 +64,50 @@ class ApiKeyProvider(HeadscaleProvider):
         inputs = {name: props.get(name) for name in _INPUTS}
         try:
             keys = self.channel.api_keys()
-        except HeadscaleGone:
+        except InstanceNotFound:
             if self.channel.stored(_KIND, props["namespace"], props["secret_name"]) is None:
-                self.channel.require_evidence(f"API key {id_}")
+                self.channel.require_proof_of_deletion(f"API key {id_}")
             return ReadResult(id_, props, inputs)
-        except HeadscaleStopped as error:
-            self.channel.running.tell_unseen(error)
+        except InstanceStopped as error:
+            self.channel.running.report_unseen(error)
             return ReadResult(id_, props, inputs)
         wanted = _wanted(props)
         stored = self.channel.stored(_KIND, wanted.namespace, wanted.secret_name)
-        held = rules.known(keys, stored, wanted.dress.data_key) if stored else None
+        held = rules.known(keys, stored, wanted.template.data_key) if stored else None
         if held is None:
-            return ReadResult(id_, {**carried(inputs, props, _COMPUTED), "is_lost": True}, inputs)
+            return ReadResult(id_, {**keep_outputs(inputs, props, _COMPUTED), "is_lost": True}, inputs)
         outs = _outputs(inputs, held)
-        if stored is not None and not wanted.dress.is_worn_by(stored):
+        if stored is not None and not wanted.template.matches(stored):
             outs["secret_is_wrong"] = True
         first = stored.annotations.get(FIRST_KEY) if stored else None
         return ReadResult(_id_of(props, first) if first else id_, outs, inputs)
 
     def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
         """Rotate, revoke what was replaced long enough ago, or write the Secret as it is to look."""
-        if not (_is_due(olds, news) or changed_of_key(("expiration",), olds, news)):
+        if not (_is_due(olds, news) or changed_key_fields(("expiration",), olds, news)):
             # What was edited since the last refresh cannot be kept.
-            with contextlib.suppress(rules.Edited):
+            with contextlib.suppress(rules.SecretModified):
                 return UpdateResult(self._kept(id_, olds, news))
 
         def rotate() -> rules.Held:
             with self.channel.change() as client:
                 return rules.rotate(client, self._secrets, _wanted(news, id_), utc_now(), old=_prefixes(olds))
 
-        return UpdateResult(_outputs(news, repeat_safely(rotate)))
+        return UpdateResult(_outputs(news, retry_idempotent(rotate)))
 
     def _kept(self, id_: str, olds: Props, news: Props) -> Props:
         """Keep the key, and return what is to be known of it."""
-        outs = carried(news, olds, _COMPUTED)
+        outs = keep_outputs(news, olds, _COMPUTED)
         if _waits(olds):
 
-            def finish() -> rules.Held:
+            def finalize() -> rules.Held:
                 with self.channel.change() as client:
-                    return rules.finish(client, self._secrets, _wanted(olds), utc_now())
+                    return rules.finalize(client, self._secrets, _wanted(olds), utc_now())
 
-            outs = _outputs(news, repeat_safely(finish))
-        if changed_of_key(DRESS, olds, news) or olds.get("secret_is_wrong"):
-            rules.redress(self._secrets, _wanted(news, id_), _wanted(olds).dress.data_key)
-            self.channel.snapshot.forget()
+            outs = _outputs(news, retry_idempotent(finalize))
+        if changed_key_fields(SECRET_FIELDS, olds, news) or olds.get("secret_is_wrong"):
+            rules.update_secret(self._secrets, _wanted(news, id_), _wanted(olds).template.data_key)
+            self.channel.list_cache.forget()
         return outs
 
     def delete(self, id_: str, props: Props) -> None:
@@ -119,12 +119,12 @@ class ApiKeyProvider(HeadscaleProvider):
                 rules.delete(client, self._secrets, wanted, prefixes)
 
         try:
-            repeat_safely(delete)
-        except (HeadscaleGone, HeadscaleStopped) as error:
-            what, stored = f"API key {id_}", if_ours(self._secrets, wanted.namespace, wanted.secret_name)
+            retry_idempotent(delete)
+        except (InstanceNotFound, InstanceStopped) as error:
+            what, stored = f"API key {id_}", read_if_owned(self._secrets, wanted.namespace, wanted.secret_name)
             its = stored is not None and rules.belongs_to(stored, wanted, prefixes)
-            if isinstance(error, HeadscaleGone) and not its:
-                self.channel.require_evidence(what)
+            if isinstance(error, InstanceNotFound) and not its:
+                self.channel.require_proof_of_deletion(what)
             keys = revocation.of_api_key(stored, wanted, prefixes, datetime.fromisoformat(props["expires_at"]))
             self.channel.revocations.note(what, keys, error)
             rules.delete_secret(self._secrets, wanted, prefixes)
@@ -168,7 +168,7 @@ class ApiKey(HeadscaleResource, module="headscale", name="ApiKey"):
     prefix: pulumi.Output[str]
     expires_at: pulumi.Output[str]
     created_at: pulumi.Output[str]
-    retire_at: pulumi.Output[str | None]
+    revoke_at: pulumi.Output[str | None]
     replaced: pulumi.Output[list[str] | None]
 
     def __init__(
@@ -212,7 +212,7 @@ def _wanted(props: Props, id_: str = "") -> rules.Wanted:
         props["expiration"],
         props["rotation_buffer"],
         props.get("overlap") or "0s",
-        dress_of(props, usual_key=rules.DATA_KEY),
+        secret_template_of(props, usual_key=rules.DATA_KEY),
         props.get("owner"),
         # Ids of earlier versions note none.
         next(iter(id_.split("/")[2:]), None),
@@ -232,8 +232,8 @@ def _prefixes(props: Props) -> list[str]:
 
 def _waits(olds: Props) -> bool:
     """Return whether a key that was replaced is to be revoked now."""
-    retire_at = olds.get("retire_at")
-    return bool(retire_at) and datetime.fromisoformat(str(retire_at)) <= utc_now()
+    revoke_at = olds.get("retire_at")
+    return bool(revoke_at) and datetime.fromisoformat(str(revoke_at)) <= utc_now()
 
 
 def _outputs(props: Props, held: rules.Held) -> Props:
@@ -243,5 +243,5 @@ def _outputs(props: Props, held: rules.Held) -> Props:
         "expires_at": held.expires_at.isoformat(),
         "created_at": held.created_at.isoformat(),
     }
-    waiting = {"retire_at": held.retire_at.isoformat(), "replaced": sorted(held.retiring)} if held.retire_at else {}
+    waiting = {"retire_at": held.revoke_at.isoformat(), "replaced": sorted(held.superseded)} if held.revoke_at else {}
     return {**outs, **waiting}

@@ -1,9 +1,9 @@
 """What keeps a provider from its work, by name; every message is a sentence for the person who runs Pulumi.
 
 ChannelError                 Headscale cannot be reached
-├── ChannelBroken            the connection broke in the middle of an operation
-├── HeadscaleGone            there is no instance of that name in this cluster any more
-├── HeadscaleStopped         the instance is there, and its pod does not run
+├── ConnectionLost            the connection broke in the middle of an operation
+├── InstanceNotFound            there is no instance of that name in this cluster any more
+├── InstanceStopped         the instance is there, and its pod does not run
 ├── WrongCluster             there is none, and nothing shows that there ever was
 └── ClusterError             Kubernetes did not do what was asked, on the way there or with a Secret
     └── ClusterUnreachable   no API server answers
@@ -30,15 +30,15 @@ class ClusterUnreachable(ClusterError):
     """No API server answers, or no kubeconfig tells where one is."""
 
 
-class ChannelBroken(ChannelError):
+class ConnectionLost(ChannelError):
     """The connection broke in the middle of an operation."""
 
 
-class HeadscaleGone(ChannelError):
+class InstanceNotFound(ChannelError):
     """The instance itself is not there any more."""
 
 
-class HeadscaleStopped(ChannelError):
+class InstanceStopped(ChannelError):
     """The instance is there and its pod does not run: by the StatefulSet and the pod, not by a call that failed.
 
     Attributes:

@@ -8,7 +8,7 @@ from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, 
 
 from dynamic_providers.provider import HeadscaleProvider, Props
 from dynamic_providers.resource import HeadscaleResource
-from headscale_core.rollout.rollout import Place, consent_to_move, what_moving_means
+from headscale_core.rollout.rollout import Place, consent_hint, move_warning
 
 
 class InstancesProvider(HeadscaleProvider):
@@ -70,13 +70,13 @@ def _refusal(old: Place, added: Mapping[str, Any], *, retain: bool) -> str:
         # Its Secrets have their names until it is gone.
         way_out = "remove it in a change of its own, and add the other in the next"
     else:
-        way_out = f"{consent_to_move(old)}; if it is none, remove it in a change of its own"
+        way_out = f"{consent_hint(old)}; if it is none, remove it in a change of its own"
     return f"{together}. If it is renamed: {_meaning(old, added, retain=retain)}; {way_out}"
 
 
 def _meaning(old: Place, added: Mapping[str, Any], *, retain: bool) -> str:
     name, its = next(iter(added.items()))
-    return what_moving_means(old, Place(its["namespace"], name), retain=retain, elsewhere=False)
+    return move_warning(old, Place(its["namespace"], name), retain=retain, elsewhere=False)
 
 
 class Instances(HeadscaleResource, module="headscale", name="Instances"):

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from dynamic_providers.provider import Props, Rule, changed
-from headscale_core.keys.secrets import Dress
+from headscale_core.keys.secrets import SecretTemplate
 from headscale_core.values import validators
 from headscale_core.values.durations import is_same_duration
 
 PLACE = ("namespace", "secret_name")
-DRESS = ("secret_key", "secret_labels", "secret_annotations")
+SECRET_FIELDS = ("secret_key", "secret_labels", "secret_annotations")
 
 _DURATIONS = ("expiration", "rotation_buffer", "overlap", "renew_before")
 
@@ -25,7 +25,7 @@ RULES: Mapping[str, Rule] = {
 """What raises ValueError where an input is wrong."""
 
 
-def changed_of_key(names: tuple[str, ...], olds: Props, news: Props) -> list[str]:
+def changed_key_fields(names: tuple[str, ...], olds: Props, news: Props) -> list[str]:
     """Return the declared fields of a key that differ; a duration that is only written otherwise does not."""
     return [name for name in changed(names, olds, news) if name not in _DURATIONS or _is_another_time(name, olds, news)]
 
@@ -46,9 +46,9 @@ def looks(
     }
 
 
-def dress_of(props: Mapping[str, Any], *, usual_key: str) -> Dress:
+def secret_template_of(props: Mapping[str, Any], *, usual_key: str) -> SecretTemplate:
     """Return how a Secret is to look."""
-    return Dress(
+    return SecretTemplate(
         props.get("secret_key") or usual_key,
         props.get("secret_labels") or {},
         props.get("secret_annotations") or {},

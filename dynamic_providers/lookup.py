@@ -90,7 +90,9 @@ def _read(
 
 def _ask(settings: Settings, look: Callable[[HeadscaleClient], Found]) -> Found:
     in_preview = pulumi.runtime.is_dry_run()
-    channel = Channel(settings, open_seconds=_PATIENCE_IN_PREVIEW_SECONDS if in_preview else _PATIENCE_SECONDS)
+    channel = Channel(
+        settings, connect_timeout_seconds=_PATIENCE_IN_PREVIEW_SECONDS if in_preview else _PATIENCE_SECONDS
+    )
     try:
         with channel.session() as client:
             return look(client)

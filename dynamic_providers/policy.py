@@ -6,9 +6,9 @@ import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 from pulumi.output import Unknown
 
-from dynamic_providers.admin.channel import Channel, ChannelError, HeadscaleGone, HeadscaleStopped, repeat_safely
+from dynamic_providers.admin.channel import Channel, ChannelError, InstanceNotFound, InstanceStopped, retry_idempotent
 from dynamic_providers.errors import ClusterError
-from dynamic_providers.provider import HeadscaleProvider, Props, another_database, carried, changed
+from dynamic_providers.provider import HeadscaleProvider, Props, another_database, changed, keep_outputs
 from dynamic_providers.resource import HeadscaleResource
 from headscale_core import HeadscaleError, InvalidArgument
 from headscale_core.policy import acl_tests
@@ -36,7 +36,7 @@ class PolicyProvider(HeadscaleProvider):
 
     def _server_says(self, text: str) -> str | None:
         """Return what Headscale finds wrong; nothing where it is not in reach, for a preview must not need it."""
-        channel = Channel(self.channel.settings, open_seconds=_PATIENCE_IN_PREVIEW_SECONDS)
+        channel = Channel(self.channel.settings, connect_timeout_seconds=_PATIENCE_IN_PREVIEW_SECONDS)
         try:
             with channel.session() as client:
                 skipped = rules.check(client, text)
@@ -44,7 +44,7 @@ class PolicyProvider(HeadscaleProvider):
                 pulumi.log.warn(rules.what_is_skipped(text, skipped))
         except InvalidArgument as error:
             return f"Headscale refuses it: {rules.in_a_line(error.detail)}"
-        except HeadscaleGone:
+        except InstanceNotFound:
             pulumi.log.info(f"the policy was not shown to Headscale: it is not there yet{_of_tests(text)}")
         except (ChannelError, ClusterError, HeadscaleError) as error:
             pulumi.log.info(f"the policy was not shown to Headscale: {str(error).partition(';')[0]}{_of_tests(text)}")
@@ -55,7 +55,7 @@ class PolicyProvider(HeadscaleProvider):
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
         """Compare the texts; say what becomes allowed where the policy goes."""
         if olds.get("policy") and not news.get("policy"):
-            pulumi.log.warn(rules.what_removal_allows(olds["policy"]))
+            pulumi.log.warn(rules.removal_warning(olds["policy"]))
         ownerless = rules.tags_without_owner(olds.get("policy"), news.get("policy"))
         if ownerless:
             pulumi.log.info(rules.what_ownerless_tags_lose(ownerless))
@@ -72,7 +72,7 @@ class PolicyProvider(HeadscaleProvider):
             with self.channel.change() as client:
                 return rules.create(client, text, overwrite=bool(props.get("overwrite")))
 
-        return CreateResult("policy", _outputs(props, repeat_safely(create)))
+        return CreateResult("policy", _outputs(props, retry_idempotent(create)))
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """Return the policy in force, where one is declared; what is not declared is left to others."""
@@ -85,11 +85,11 @@ class PolicyProvider(HeadscaleProvider):
                 return rules.look(client, declared=props["policy"])
 
         try:
-            found = repeat_safely(look)
-        except HeadscaleGone:
+            found = retry_idempotent(look)
+        except InstanceNotFound:
             return ReadResult(id_, props, inputs)
-        except HeadscaleStopped as error:
-            self.channel.running.tell_unseen(error)
+        except InstanceStopped as error:
+            self.channel.running.report_unseen(error)
             return ReadResult(id_, props, inputs)
         inputs["policy"] = found.policy
         outs = {**inputs, "tests_skipped": [*found.skipped] or None, "tests_can_run": found.can_run or None}
@@ -106,8 +106,8 @@ class PolicyProvider(HeadscaleProvider):
                 return rules.store(client, news.get("policy"))
 
         if _is_another(olds, news) or olds.get("tests_can_run"):
-            return UpdateResult(_outputs(news, repeat_safely(update)))
-        return UpdateResult(carried(news, olds, _COMPUTED))
+            return UpdateResult(_outputs(news, retry_idempotent(update)))
+        return UpdateResult(keep_outputs(news, olds, _COMPUTED))
 
     def delete(self, _id: str, _props: Props) -> None:
         """Leave what is in force: this goes where the instance goes, or where a file takes its place."""

@@ -9,13 +9,13 @@ from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, 
 from pulumi.output import Unknown
 
 from dynamic_providers import key_secret
-from dynamic_providers.admin.channel import HeadscaleGone, HeadscaleStopped, repeat_safely, utc_now
-from dynamic_providers.key_secret import DRESS, PLACE, changed_of_key, dress_of
-from dynamic_providers.provider import HeadscaleProvider, Props, another_database, carried, checked
+from dynamic_providers.admin.channel import InstanceNotFound, InstanceStopped, retry_idempotent, utc_now
+from dynamic_providers.key_secret import PLACE, SECRET_FIELDS, changed_key_fields, secret_template_of
+from dynamic_providers.provider import HeadscaleProvider, Props, another_database, checked, keep_outputs
 from dynamic_providers.resource import HeadscaleResource
 from headscale_core.keys import pre_auth_key as rules
 from headscale_core.keys import renewal, revocation
-from headscale_core.keys.secrets import SecretStore, if_ours
+from headscale_core.keys.secrets import SecretStore, read_if_owned
 from headscale_core.values import validators
 
 _IMMUTABLE = (*PLACE, "user_id", "expiration", "reusable", "ephemeral", "tags")
@@ -49,12 +49,12 @@ class PreAuthKeyProvider(HeadscaleProvider):
         The new one is in its Secret before the old one goes. Only the clock is asked, and what a refresh has found.
         """
         self.known.add(id_)
-        replaces = [*changed_of_key(_IMMUTABLE, olds, news), *another_database(olds, news)]
+        replaces = [*changed_key_fields(_IMMUTABLE, olds, news), *another_database(olds, news)]
         if "tags" in replaces and not isinstance(news.get("tags"), Unknown):
-            pulumi.log.warn(renewal.what_new_tags_leave(olds["secret_name"], olds.get("tags"), news.get("tags")))
+            pulumi.log.warn(renewal.tags_warning(olds["secret_name"], olds.get("tags"), news.get("tags")))
         if not replaces and _is_to_be_replaced(olds, news):
             replaces = ["expires_at"]
-        altered = changed_of_key((*DRESS, *_POLICY, "database"), olds, news) or olds.get("secret_is_wrong")
+        altered = changed_key_fields((*SECRET_FIELDS, *_POLICY, "database"), olds, news) or olds.get("secret_is_wrong")
         return DiffResult(changes=bool(replaces or altered), replaces=replaces)
 
     def create(self, props: Props) -> CreateResult:
@@ -64,7 +64,7 @@ class PreAuthKeyProvider(HeadscaleProvider):
             with self.channel.change() as client:
                 return rules.create(client, self._secrets, _wanted(props), utc_now(), held=sorted(self.known))
 
-        held = repeat_safely(create)
+        held = retry_idempotent(create)
         return CreateResult(held.key_id, _outputs(props, held))
 
     def read(self, id_: str, props: Props) -> ReadResult:
@@ -72,15 +72,15 @@ class PreAuthKeyProvider(HeadscaleProvider):
 
         It is never gone for Pulumi: what has to be recreated is replaced, so that what is left of it is cleaned up.
         """
-        inputs = {name: props.get(name) for name in ("owner", "database", *_IMMUTABLE, *DRESS, *_POLICY)}
+        inputs = {name: props.get(name) for name in ("owner", "database", *_IMMUTABLE, *SECRET_FIELDS, *_POLICY)}
         try:
             keys = self.channel.pre_auth_keys()
-        except HeadscaleGone:
+        except InstanceNotFound:
             if self.channel.stored(_KIND, props["namespace"], props["secret_name"]) is None:
-                self.channel.require_evidence(f"preauth key {id_}")
+                self.channel.require_proof_of_deletion(f"preauth key {id_}")
             return ReadResult(id_, props, inputs)
-        except HeadscaleStopped as error:
-            self.channel.running.tell_unseen(error)
+        except InstanceStopped as error:
+            self.channel.running.report_unseen(error)
             return ReadResult(id_, props, inputs)
         wanted = _wanted(props)
         stored = self.channel.stored(_KIND, wanted.namespace, wanted.secret_name)
@@ -88,17 +88,17 @@ class PreAuthKeyProvider(HeadscaleProvider):
         outs = _outputs(inputs, seen.held)
         if seen.ended:
             outs["ended"] = seen.ended
-        elif not seen.secret_is_right:
+        elif not seen.secret_in_sync:
             outs["secret_is_wrong"] = True
         return ReadResult(seen.held.key_id, outs, inputs)
 
     def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
         """Write the Secret as it is to be; nothing of the key itself can be changed."""
-        outs = carried(news, olds, (*_COMPUTED, "ended"))
-        if changed_of_key(DRESS, olds, news) or olds.get("secret_is_wrong"):
-            with self.channel.turns.together():
+        outs = keep_outputs(news, olds, (*_COMPUTED, "ended"))
+        if changed_key_fields(SECRET_FIELDS, olds, news) or olds.get("secret_is_wrong"):
+            with self.channel.lock.together():
                 outs |= _computed(rules.restore(self._secrets, _wanted(news), _held(id_, olds)))
-                self.channel.snapshot.forget()
+                self.channel.list_cache.forget()
         return UpdateResult(outs)
 
     def delete(self, id_: str, props: Props) -> None:
@@ -111,12 +111,12 @@ class PreAuthKeyProvider(HeadscaleProvider):
                 rules.delete(client, self._secrets, state, self.channel.pre_auth_keys(), place)
 
         try:
-            repeat_safely(delete)
-        except (HeadscaleGone, HeadscaleStopped) as error:
-            what, stored = f"preauth key {id_}", if_ours(self._secrets, *place)
+            retry_idempotent(delete)
+        except (InstanceNotFound, InstanceStopped) as error:
+            what, stored = f"preauth key {id_}", read_if_owned(self._secrets, *place)
             its = stored is not None and rules.holds(stored, state)
-            if isinstance(error, HeadscaleGone) and not its:
-                self.channel.require_evidence(what)
+            if isinstance(error, InstanceNotFound) and not its:
+                self.channel.require_proof_of_deletion(what)
             self.channel.revocations.note(what, revocation.of_pre_auth_key(stored, state), error)
             rules.delete_secret(self._secrets, state, place)
 
@@ -205,7 +205,7 @@ class PreAuthKey(HeadscaleResource, module="headscale", name="PreAuthKey"):
 
 def _is_to_be_replaced(olds: Props, news: Props) -> bool:
     renew_before = news.get("renew_before")
-    return renewal.is_to_be_replaced(
+    return renewal.is_renewal_due(
         olds.get("ended"),
         datetime.fromisoformat(olds["expires_at"]),
         utc_now(),
@@ -236,6 +236,6 @@ def _wanted(props: Props) -> rules.Wanted:
         reusable=bool(props.get("reusable")),
         ephemeral=bool(props.get("ephemeral")),
         tags=tuple(props.get("tags") or ()),
-        dress=dress_of(props, usual_key=rules.DATA_KEY),
+        template=secret_template_of(props, usual_key=rules.DATA_KEY),
         owner=props.get("owner"),
     )

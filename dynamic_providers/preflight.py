@@ -12,7 +12,7 @@ from dynamic_providers.resource import HeadscaleResource
 from headscale_core import HeadscaleError
 from headscale_core.policy import acl_tests
 from headscale_core.policy import lifecycle as policy_rules
-from headscale_core.rollout.rollout import Place, RolloutError, consent_to_move, what_moving_means
+from headscale_core.rollout.rollout import Place, RolloutError, consent_hint, move_warning
 from headscale_core.rollout.upgrade import is_another_minor
 
 _NOTED = ("version", "policy", "retain", "abandon_data")
@@ -32,8 +32,8 @@ class PreflightProvider(HeadscaleProvider):
         if moves:
             old, new = (Place(props["namespace"], props["instance"]) for props in (olds, news))
             if news.get("abandon_data") != str(old):
-                meaning = what_moving_means(old, new, retain=bool(olds.get("retain")), elsewhere=False)
-                raise RolloutError(f"{meaning}; {consent_to_move(old)}")
+                meaning = move_warning(old, new, retain=bool(olds.get("retain")), elsewhere=False)
+                raise RolloutError(f"{meaning}; {consent_hint(old)}")
         return DiffResult(changes=bool(moves or changed(_NOTED, olds, news)))
 
     def create(self, props: Props) -> CreateResult:
@@ -59,7 +59,7 @@ class PreflightProvider(HeadscaleProvider):
 
     def _store_policy(self, olds: Props, news: Props) -> None:
         """Store the policy where ours is stored and the old version takes the new one; else it follows the rollout."""
-        channel = Channel(self.channel.settings, open_seconds=_PATIENCE_SECONDS)
+        channel = Channel(self.channel.settings, connect_timeout_seconds=_PATIENCE_SECONDS)
         try:
             with channel.session() as client:
                 stored, ours = policy_rules.stored(client), olds.get("policy") or ""

@@ -100,7 +100,7 @@ def another_database(olds: Props, news: Props) -> list[str]:
     return changed(("database",), olds, news) if olds.get("database") and news.get("database") else []
 
 
-def carried(news: Props, olds: Props, names: tuple[str, ...]) -> Props:
+def keep_outputs(news: Props, olds: Props, names: tuple[str, ...]) -> Props:
     """Return the inputs with those outputs that an update leaves as they are."""
     return {**news, **{name: olds[name] for name in names if olds.get(name) is not None}}
 

@@ -6,10 +6,10 @@ import pulumi
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 from pulumi.output import Unknown
 
-from dynamic_providers.admin.channel import repeat_safely
+from dynamic_providers.admin.channel import retry_idempotent
 from dynamic_providers.errors import ChannelError, ClusterError
-from dynamic_providers.kubernetes.rollout_watcher import Follower, Target
-from dynamic_providers.provider import HeadscaleProvider, Props, carried, changed
+from dynamic_providers.kubernetes.rollout_watcher import RolloutWatcher, Target
+from dynamic_providers.provider import HeadscaleProvider, Props, changed, keep_outputs
 from dynamic_providers.resource import HeadscaleResource
 from headscale_core import HeadscaleError
 from headscale_core.rollout import rollout as rules
@@ -38,11 +38,11 @@ class RolloutProvider(HeadscaleProvider):
         """
         if self._moves(olds, news):
             old = _place(olds)
-            meaning = rules.what_moving_means(
+            meaning = rules.move_warning(
                 old, _place(news), retain=bool(olds.get("retain")), elsewhere=old.namespace == news["namespace"]
             )
             if news.get("abandon_data") != str(old):
-                raise RolloutError(f"{meaning}; {rules.consent_to_move(old)}")
+                raise RolloutError(f"{meaning}; {rules.consent_hint(old)}")
             pulumi.log.warn(meaning)
             return DiffResult(changes=True, replaces=["namespace"])
         # Before there is a claim, nothing of it is fixed.
@@ -66,14 +66,14 @@ class RolloutProvider(HeadscaleProvider):
         """
         inputs = {name: its for name, its in props.items() if name not in {*_SEEN, "is_settled"}}
         outs = {**inputs, **self._seen()}
-        if not self._follower.is_settled(_target(props)) or self.channel.revocations.are_noted():
+        if not self._follower.is_settled(_target(props)) or self.channel.revocations.are_pending():
             outs["is_settled"] = False
         return ReadResult(id_, outs, inputs)
 
     def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
         """Follow the rollout, and notice a claim that is another one than before."""
         if not changed(_FOLLOWED, olds, news) and olds.get("is_settled") is not False:
-            return UpdateResult(carried(news, olds, _SEEN))
+            return UpdateResult(keep_outputs(news, olds, _SEEN))
         claim = self._followed(news)
         if olds.get("claim") and claim and claim != olds["claim"]:
             place = _place(news)
@@ -102,16 +102,16 @@ class RolloutProvider(HeadscaleProvider):
         self.channel.running.forget()
         if target.replicas:
             try:
-                if self.channel.revocations.are_noted():
-                    repeat_safely(self.channel.revoke_noted)
+                if self.channel.revocations.are_pending():
+                    retry_idempotent(self.channel.revoke_pending)
             except (ChannelError, HeadscaleError) as error:
                 # They stay noted, and what changes something next tries again.
                 pulumi.log.warn(f"keys that were deleted while Headscale did not run are not revoked yet: {error}")
         return claim
 
     @property
-    def _follower(self) -> Follower:
-        return Follower(self.channel.cluster, self.channel.settings, pulumi.log.info)
+    def _follower(self) -> RolloutWatcher:
+        return RolloutWatcher(self.channel.cluster, self.channel.settings, pulumi.log.info)
 
     def _moves(self, olds: Props, news: Props) -> bool:
         """Return whether another database will answer."""

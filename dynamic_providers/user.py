@@ -13,12 +13,12 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from dynamic_providers.admin.channel import HeadscaleGone, HeadscaleStopped, repeat_safely, utc_now
-from dynamic_providers.provider import HeadscaleProvider, Props, another_database, carried, changed, checked
+from dynamic_providers.admin.channel import InstanceNotFound, InstanceStopped, retry_idempotent, utc_now
+from dynamic_providers.provider import HeadscaleProvider, Props, another_database, changed, checked, keep_outputs
 from dynamic_providers.resource import HeadscaleResource
 from headscale_core import HeadscaleClient
 from headscale_core import User as HeadscaleUser
-from headscale_core.keys.recovery import WipedKeys
+from headscale_core.keys.recovery import KeyRecovery
 from headscale_core.users import lifecycle as rules
 from headscale_core.values import validators
 
@@ -32,7 +32,7 @@ class UserProvider(HeadscaleProvider):
     def configure(self, req: ConfigureRequest) -> None:
         """Take the connection's settings."""
         super().configure(req)
-        self._replaced: dict[str, rules.Known] = {}
+        self._replaced: dict[str, rules.UserRef] = {}
 
     def check(self, _olds: Props, news: Props) -> CheckResult:
         """Check what is known, without any call."""
@@ -55,7 +55,7 @@ class UserProvider(HeadscaleProvider):
             return DiffResult(changes=True, replaces=moved, delete_before_replace=False)
         if profile:
             self._replaced[news["username"]] = _known(id_, olds)
-            pulumi.log.warn(rules.what_replacement_means(olds["username"], profile))
+            pulumi.log.warn(rules.replacement_warning(olds["username"], profile))
         # One that is replaced makes way in `create`, where it is known that nothing is lost by that: the engine would
         # delete its keys' Secrets first, and it by the rules of a user that nobody wants any more.
         return DiffResult(changes=bool(profile or others), replaces=profile, delete_before_replace=False)
@@ -67,22 +67,22 @@ class UserProvider(HeadscaleProvider):
         def find_or_create() -> HeadscaleUser:
             with self.channel.change(alone=replaced is not None) as client:
                 if replaced:
-                    remade = rules.make_way(
+                    recreated = rules.delete_for_replacement(
                         client,
                         replaced,
                         props["username"],
                         utc_now(),
                         self.channel.record,
-                        wiped=self._wiped_keys(client),
+                        recovery=self._key_recovery(client),
                     )
-                    _tell(remade)
+                    _tell(recreated)
                 # One that takes the place of an adopted one is another one.
                 adopt = None if replaced else props.get("adopt")
                 return rules.find_or_create(
                     client, props["username"], _profile(props), self.channel.record, adopt=adopt
                 )
 
-        user = repeat_safely(find_or_create)
+        user = retry_idempotent(find_or_create)
         self.channel.made.add(("user", str(user.id)))
         return CreateResult(str(user.id), _outputs(props, user))
 
@@ -90,14 +90,14 @@ class UserProvider(HeadscaleProvider):
         """Return the user as it is now; gone is gone."""
         try:
             user = self.channel.users().get(id_)
-        except HeadscaleGone:
+        except InstanceNotFound:
             # The instance is to be recreated, and its data may be there still.
             self._require_evidence(props)
             return ReadResult(id_, props, _inputs(props))
-        except HeadscaleStopped as error:
-            self.channel.running.tell_unseen(error)
+        except InstanceStopped as error:
+            self.channel.running.report_unseen(error)
             return ReadResult(id_, props, _inputs(props))
-        if user is None or not _known(id_, props).is_it(user):
+        if user is None or not _known(id_, props).is_same_user(user):
             return ReadResult("", {})
         found = {name: its or None for name, its in _profile_of(user).items() if name in _declared(props)}
         name = rules.declared_name(user, props["username"])
@@ -107,13 +107,13 @@ class UserProvider(HeadscaleProvider):
     def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
         """Rename the user; its id stays. Renaming twice is renaming once."""
         if not changed(("username",), olds, news):
-            return UpdateResult(carried(news, olds, _COMPUTED))
+            return UpdateResult(keep_outputs(news, olds, _COMPUTED))
 
         def rename() -> HeadscaleUser:
             with self.channel.change() as client:
                 return rules.rename(client, _known(id_, olds), news["username"], self.channel.record)
 
-        return UpdateResult(_outputs(news, repeat_safely(rename)))
+        return UpdateResult(_outputs(news, retry_idempotent(rename)))
 
     def delete(self, id_: str, props: Props) -> None:
         """Delete the user unless that would harm; one that is gone, or gone with its Headscale, is done."""
@@ -129,14 +129,14 @@ class UserProvider(HeadscaleProvider):
                     utc_now(),
                     self.channel.record,
                     delete_nodes=bool(props.get("force_delete")),
-                    wiped=self._wiped_keys(client),
+                    recovery=self._key_recovery(client),
                 )
 
         try:
-            _tell(repeat_safely(delete))
-        except HeadscaleGone:
+            _tell(retry_idempotent(delete))
+        except InstanceNotFound:
             self._require_evidence(props)
-        except HeadscaleStopped as error:
+        except InstanceStopped as error:
             # Whether it has nodes, which would lose their owner, is known to Headscale alone.
             raise rules.UserError(
                 f"user `{props['username']}` cannot be deleted: {error}; start the instance first"
@@ -144,14 +144,14 @@ class UserProvider(HeadscaleProvider):
 
     def _require_evidence(self, props: Props) -> None:
         name = props["username"]
-        self.channel.require_evidence(f"user `{name}`", user=name)
+        self.channel.require_proof_of_deletion(f"user `{name}`", user=name)
 
-    def _wiped_keys(self, client: HeadscaleClient) -> WipedKeys | None:
+    def _key_recovery(self, client: HeadscaleClient) -> KeyRecovery | None:
         settings = self.channel.settings
         if settings.keys_on_user_deletion != "remake":
             return None
         secrets = self.channel.secrets("preauth-key")
-        return WipedKeys(client, secrets, secrets.everywhere, utc_now())
+        return KeyRecovery(client, secrets, secrets.list_in_all_namespaces, utc_now())
 
 
 class User(HeadscaleResource, module="headscale", name="User"):
@@ -231,14 +231,14 @@ def _inputs(outs: Props) -> Props:
     return {name: its for name, its in outs.items() if name not in _COMPUTED}
 
 
-def _known(id_: str, props: Props) -> rules.Known:
+def _known(id_: str, props: Props) -> rules.UserRef:
     created_at = props.get("created_at")
-    return rules.Known(id_, str(props.get("username")), datetime.fromisoformat(created_at) if created_at else None)
+    return rules.UserRef(id_, str(props.get("username")), datetime.fromisoformat(created_at) if created_at else None)
 
 
-def _tell(remade: list[str]) -> None:
-    if remade:
+def _tell(recreated: list[str]) -> None:
+    if recreated:
         pulumi.log.warn(
-            f"keys were recreated, which Headscale 0.28 deleted with the user: {', '.join(remade)}; `pulumi refresh` "
+            f"keys were recreated, which Headscale 0.28 deleted with the user: {', '.join(recreated)}; `pulumi refresh` "
             "takes them into the state"
         )

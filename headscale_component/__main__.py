@@ -85,14 +85,14 @@ def _diff_version(file: StackFile, parsed: argparse.Namespace) -> int:
     broken = []
     for name, spec in load_instances(file.instances).items():
         print(f"{name}: {spec.version} -> {parsed.version}")
-        problems = upgrade.obstacles(file.instances[name], parsed.version)
+        problems = upgrade.blockers(file.instances[name], parsed.version)
         broken += [problem.under(ROOT, name) for problem in problems]
         for problem in problems:
             print(f"  ! {problem}")
         if not any(problem.path[:1] != ("version",) for problem in problems):
             for line in upgrade.changes(spec, parsed.version) or ["(config.yaml stays as it is)"]:
                 print(f"  {line}")
-        for remark in upgrade.remarks(spec, parsed.version):
+        for remark in upgrade.notes(spec, parsed.version):
             print(f"  note: {remark}")
     return 1 if broken else 0
 

@@ -288,7 +288,7 @@ class Headscale(pulumi.ComponentResource):
             name,
             declared,
             opts=pulumi.ResourceOptions.merge(
-                self._options_of_named([*home, configuration, *self._rights(home)]),
+                self._options_of_named([*home, configuration, *self._rbac(home)]),
                 pulumi.ResourceOptions(ignore_changes=["spec.volumeClaimTemplates"]),
             ),
         )
@@ -341,7 +341,7 @@ class Headscale(pulumi.ComponentResource):
         patch = namespace.namespace_patch(self.args)
         return [preflight, k8s.core.v1.NamespacePatch(f"{self._name}-namespace", patch, options)]
 
-    def _rights(self, home: list[pulumi.Resource]) -> list[pulumi.Resource]:
+    def _rbac(self, home: list[pulumi.Resource]) -> list[pulumi.Resource]:
         """Declare who the sidecar is and what it may do."""
         name, instance, spec = self._name, self._instance, self.args
         if not spec.api_key.auto_manage:

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from headscale_component.spec import HeadscaleArgs
-from headscale_component.spec.config.kinds import Otherwise, Since, Until
+from headscale_component.spec.config.kinds import Since, Until, UpstreamDefault
 from headscale_component.spec.config.rules import RETIRED
 from headscale_component.spec.config.versions import marked, named
 from headscale_component.spec.errors import inner_model
@@ -93,7 +93,7 @@ def _section(path: str, model: type[BaseModel]) -> str:
 
 def _row(key: str, field: FieldInfo) -> str:
     notes = [" ".join((field.description or "").split())]
-    since, until, otherwise = marked(field, Since), marked(field, Until), marked(field, Otherwise)
+    since, until, otherwise = marked(field, Since), marked(field, Until), marked(field, UpstreamDefault)
     if since:
         notes.append(f"**From {named(since.minor)} on.**")
     if until:

@@ -29,7 +29,7 @@ def stack_instances() -> dict[str, HeadscaleArgs]:
     config = pulumi.Config("headscale")
     document = config.get_object("instances")
     if pulumi.runtime.is_config_secret(config.full_key("instances")):
-        document = sealed(document)
+        document = mark_secret_paths(document)
     try:
         return load_instances(document)
     except SpecError as error:
@@ -65,7 +65,7 @@ def _with_lines(problems: Sequence[Problem]) -> list[str]:
     return [file.told(problem) for problem in problems]
 
 
-def sealed(document: Any) -> Any:  # noqa: ANN401 - whatever a person wrote
+def mark_secret_paths(document: Any) -> Any:  # noqa: ANN401 - whatever a person wrote
     """Return the instances with each secret text as a Pulumi secret again.
 
     Pulumi hands a structure over in clear, and says only that something in it was encrypted.

@@ -11,7 +11,7 @@ import yaml
 
 from headscale_component.spec.errors import PathPart, Problem, SpecError
 from headscale_component.spec.instances import ROOT
-from headscale_component.spec.model import Sealed
+from headscale_component.spec.model import EncryptedValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def _sealed(value: Any) -> Any:  # noqa: ANN401 - any YAML
     """Return a tree with a mark for each `secure:` value, which only Pulumi can open."""
     if isinstance(value, Mapping):
         if set(value) == {"secure"} and isinstance(value["secure"], str):
-            return Sealed()
+            return EncryptedValue()
         return {key: _sealed(its) for key, its in value.items()}
     return [_sealed(its) for its in value] if isinstance(value, list) else value
 

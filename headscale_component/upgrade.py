@@ -12,7 +12,7 @@ from headscale_component.versions import NEWEST_HEADSCALE, minor_version
 from headscale_core.rollout.upgrade import step_problem
 
 
-def obstacles(raw: Mapping[str, Any], version: str) -> list[Problem]:
+def blockers(raw: Mapping[str, Any], version: str) -> list[Problem]:
     """Return what stands in the way of a version: steps that Headscale refuses, and keys that it does not take.
 
     Args:
@@ -47,7 +47,7 @@ def changes(spec: HeadscaleArgs, version: str) -> list[str]:
     ]
 
 
-def remarks(spec: HeadscaleArgs, version: str) -> list[str]:
+def notes(spec: HeadscaleArgs, version: str) -> list[str]:
     """Return what a person should know of the way to a version, from Headscale's release notes."""
     before, after = minor_version(spec.version), minor_version(version)
     if not before or not after:

@@ -11,7 +11,7 @@ from functools import partial
 from types import FrameType
 
 from headscale_sidecar import headscale, health, relay
-from headscale_sidecar.keeper import Keeper
+from headscale_sidecar.keeper import ApiKeyController
 from headscale_sidecar.kubernetes import ManagedSecret, api_server
 from headscale_sidecar.serving import Loop, Service, listen
 from headscale_sidecar.settings import Settings, SettingsError, settings_from
@@ -61,7 +61,7 @@ def _services(settings: Settings, state: health.Health) -> tuple[Service, ...]:
 
 def _reconcile(settings: Settings, state: health.Health, stop: threading.Event) -> None:
     secret, namespace = ManagedSecret(api_server(os.environ), settings.instance), settings.wanted.namespace
-    keeper = Keeper(
+    keeper = ApiKeyController(
         works=lambda key: headscale.works(settings.url, key, settings.server_name),
         replace=headscale.replace,
         store=secret,

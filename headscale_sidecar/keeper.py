@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from headscale_core.keys.api_key import DATA_KEY, Held, Wanted, as_written, is_due, is_unfinished
+from headscale_core.keys.api_key import DATA_KEY, Held, Wanted, as_written, is_due, needs_cleanup
 from headscale_core.keys.secrets import SecretStore, StoredSecret
 from headscale_core.values.durations import parse_duration
 from headscale_sidecar.health import Health
@@ -26,7 +26,7 @@ Log = Callable[..., None]
 
 
 @dataclass(slots=True)
-class Keeper:
+class ApiKeyController:
     """Keeps a working key in the Secret.
 
     Attributes:
@@ -70,7 +70,7 @@ class Keeper:
             self.log("ready", expires_at=held.expires_at.isoformat())
         self.health.ready, self.health.why_not = True, ""
         self.health.expires_at = held.expires_at.timestamp()
-        times = [held.expires_at - parse_duration(self.wanted.rotation_buffer), held.retire_at]
+        times = [held.expires_at - parse_duration(self.wanted.rotation_buffer), held.revoke_at]
         due_in = min((time - self.now()).total_seconds() for time in times if time is not None)
         return max(0.2, min(due_in + 0.05, _LOOK_SECONDS * random.uniform(0.8, 1.2)))  # noqa: S311 - spreads load
 
@@ -106,7 +106,7 @@ class Keeper:
             return "there is no Secret", True
         if held is None:
             return "the Secret is not as it was written", True
-        if is_unfinished(stored, self.now()):
+        if needs_cleanup(stored, self.now()):
             return "a replaced key is to be revoked, or an earlier run was interrupted", False
         if is_due(held.expires_at, self.wanted.rotation_buffer, self.now()):
             return "rotation is due", False

@@ -16,9 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from headscale_core.keys.annotations import DIGEST, EXPIRES_AT, KEY_ID, RETIRING, marks_of
-from headscale_core.keys.api_key import retiring_of
-from headscale_core.keys.secrets import ForeignSecret, StoredSecret
+from headscale_core.keys.annotations import DIGEST, EXPIRES_AT, KEY_ID, SUPERSEDED, own_annotations
+from headscale_core.keys.api_key import superseded_in
+from headscale_core.keys.secrets import SecretNotOwned, StoredSecret
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _SECONDS = 10.0
@@ -112,12 +112,12 @@ class ManagedSecret:
         if not noted:
             # It was written before there were notes on the claim, or the claim is a new one.
             self._note(namespace, stored.annotations)
-        known = {stored.annotations.get(KEY_ID), *retiring_of(stored)}
+        known = {stored.annotations.get(KEY_ID), *superseded_in(stored)}
         if noted.get(KEY_ID) in {None, *known}:
             return stored
         lost = f"{noted[KEY_ID]}@{_LONG_AGO}"
-        waiting = ",".join(filter(None, (stored.annotations.get(RETIRING), lost)))
-        return StoredSecret(stored.data, {**stored.annotations, RETIRING: waiting}, stored.labels)
+        waiting = ",".join(filter(None, (stored.annotations.get(SUPERSEDED), lost)))
+        return StoredSecret(stored.data, {**stored.annotations, SUPERSEDED: waiting}, stored.labels)
 
     def _secret(self, namespace: str, name: str) -> StoredSecret | None:
         status, body = self._server.call("GET", _path(namespace, name))
@@ -127,7 +127,7 @@ class ManagedSecret:
             raise KubernetesError(f"Secret {namespace}/{name} cannot be read: {body.get('message')}")
         labels = body["metadata"].get("labels") or {}
         if any(labels.get(key) != value for key, value in self._labels().items()):
-            raise ForeignSecret(f"Secret {namespace}/{name} exists and is not ours; delete it, or name another one")
+            raise SecretNotOwned(f"Secret {namespace}/{name} exists and is not ours; delete it, or name another one")
         data = {
             key: base64.b64decode(value).decode(errors="replace") for key, value in (body.get("data") or {}).items()
         }
@@ -171,7 +171,7 @@ class ManagedSecret:
         return {str(mark): str(text) for mark, text in noted.items()} if isinstance(noted, dict) else {}
 
     def _note(self, namespace: str, annotations: Mapping[str, str]) -> None:
-        marks = marks_of(annotations, without={DIGEST, EXPIRES_AT})
+        marks = own_annotations(annotations, without={DIGEST, EXPIRES_AT})
         body = {"metadata": {"annotations": {NOTES: json.dumps(marks, sort_keys=True)}}}
         status, answer = self._server.call(
             "PATCH", self._claim(namespace), body, content_type="application/merge-patch+json"

@@ -11,7 +11,7 @@ import sys
 from datetime import UTC, datetime
 
 from headscale_core.client.client import HeadscaleClient
-from headscale_core.keys.api_key import Edited, current, finish, is_due, rotate
+from headscale_core.keys.api_key import SecretModified, current, finalize, is_due, rotate
 from headscale_sidecar.kubernetes import ManagedSecret, api_server
 from headscale_sidecar.settings import settings_from
 
@@ -23,8 +23,8 @@ def main() -> int:
     store = ManagedSecret(api_server(os.environ), settings.instance)
     try:
         with HeadscaleClient.over_unix_socket(settings.socket_path) as client:
-            with contextlib.suppress(Edited):
-                finish(client, store, wanted, now)
+            with contextlib.suppress(SecretModified):
+                finalize(client, store, wanted, now)
             stored = store.read(wanted.namespace, wanted.secret_name)
             held = current(client, stored) if stored else None
             if held is None or is_due(held.expires_at, wanted.rotation_buffer, now):

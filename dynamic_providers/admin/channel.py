@@ -9,37 +9,37 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from dynamic_providers.admin.list_cache import Snapshot
-from dynamic_providers.admin.read_write_lock import Turns
+from dynamic_providers.admin.list_cache import ListCache
+from dynamic_providers.admin.read_write_lock import ReadWriteLock
 from dynamic_providers.admin.revocations import Revocations
 from dynamic_providers.admin.route import Route
 from dynamic_providers.admin.running import Running
 from dynamic_providers.admin.settings import Settings
 from dynamic_providers.errors import (
-    ChannelBroken,
     ChannelError,
     ClusterError,
     ClusterUnreachable,
-    HeadscaleGone,
-    HeadscaleStopped,
+    ConnectionLost,
+    InstanceNotFound,
+    InstanceStopped,
     WrongCluster,
 )
 from dynamic_providers.kubernetes.cluster import Cluster
 from dynamic_providers.kubernetes.errors import FORBIDDEN
 from dynamic_providers.kubernetes.secret_store import KubernetesSecretStore
-from dynamic_providers.kubernetes.user_registry import ClaimRecord
+from dynamic_providers.kubernetes.user_registry import PvcUserRegistry
 from headscale_core import ApiKey, HeadscaleClient, HeadscaleError, PreAuthKey, User
 from headscale_core.keys.secrets import StoredSecret
 
 __all__ = [
     "Channel",
-    "ChannelBroken",
     "ChannelError",
-    "HeadscaleGone",
-    "HeadscaleStopped",
+    "ConnectionLost",
+    "InstanceNotFound",
+    "InstanceStopped",
     "Settings",
     "WrongCluster",
-    "repeat_safely",
+    "retry_idempotent",
     "utc_now",
 ]
 
@@ -56,7 +56,7 @@ class Channel:
 
     Args:
         settings: What the connection was told.
-        open_seconds: How long to try to open the way: a pod may just be starting. Who comes after one that tried so
+        connect_timeout_seconds: How long to try to open the way: a pod may just be starting. Who comes after one that tried so
             long in vain tries once, so that a thousand resources do not wait a thousand times.
         warn: Takes a sentence that a person should see.
     """
@@ -65,14 +65,17 @@ class Channel:
         self,
         settings: Settings,
         *,
-        open_seconds: float = _OPEN_SECONDS,
+        connect_timeout_seconds: float = _OPEN_SECONDS,
         warn: Callable[[str], None] = lambda _text: None,
     ) -> None:
         self.settings = settings
-        self._open_seconds = self._patience_seconds = open_seconds
+        self._open_seconds = self._connect_timeout_seconds = connect_timeout_seconds
         least, most = _LOG_IN_SECONDS
         self.cluster = Cluster(
-            settings.kubeconfig, settings.context, settings.cluster, log_in_seconds=max(least, min(most, open_seconds))
+            settings.kubeconfig,
+            settings.context,
+            settings.cluster,
+            log_in_seconds=max(least, min(most, connect_timeout_seconds)),
         )
         self._route = Route(settings, self.cluster)
         self.running = Running(self._route, settings, warn)
@@ -81,11 +84,11 @@ class Channel:
         self._client: HeadscaleClient | None = None
         self._sessions = 0
         self._secret_versions: dict[tuple[str, str], str] = {}
-        self.snapshot = Snapshot()
-        self.turns = Turns()
+        self.list_cache = ListCache()
+        self.lock = ReadWriteLock()
         self.made: set[object] = set()
         """What was made, or found and taken, by this process: the engine may delete it as what it took the place of."""
-        self.record = ClaimRecord(
+        self.record = PvcUserRegistry(
             self.cluster, settings.namespace, settings.instance, needs_cluster=settings.channel != "direct", warn=warn
         )
         self.revocations = Revocations(self.cluster, settings, warn)
@@ -106,38 +109,40 @@ class Channel:
             patient: As for `session`.
             keeps_lists: Whether lists stay at hand; by default they are asked for anew afterwards.
         """
-        with self.session(patient=patient) as client, self.turns.alone() if alone else self.turns.together():
+        with self.session(patient=patient) as client, self.lock.alone() if alone else self.lock.together():
             try:
-                self.revocations.revoke_noted(client)
+                self.revocations.revoke_pending(client)
                 yield client
             finally:
                 if not keeps_lists:
-                    self.snapshot.forget()
+                    self.list_cache.forget()
 
-    def revoke_noted(self) -> None:
+    def revoke_pending(self) -> None:
         """Revoke the keys that wait for that, where nothing else is to be changed."""
         with self.change():
             pass
 
     def users(self) -> dict[str, User]:
         """Return the users by id, asked for once in a while."""
-        return self.snapshot.of("users", lambda: {str(user.id): user for user in self._ask(HeadscaleClient.list_users)})
+        return self.list_cache.of(
+            "users", lambda: {str(user.id): user for user in self._ask(HeadscaleClient.list_users)}
+        )
 
     def pre_auth_keys(self) -> dict[str, PreAuthKey]:
         """Return the preauth keys by id, asked for once in a while."""
         ask = HeadscaleClient.list_pre_auth_keys
-        return self.snapshot.of("pre_auth_keys", lambda: {str(key.id): key for key in self._ask(ask)})
+        return self.list_cache.of("pre_auth_keys", lambda: {str(key.id): key for key in self._ask(ask)})
 
     def api_keys(self) -> list[ApiKey]:
         """Return the API keys, asked for once in a while."""
-        return self.snapshot.of("api_keys", lambda: self._ask(HeadscaleClient.list_api_keys))
+        return self.list_cache.of("api_keys", lambda: self._ask(HeadscaleClient.list_api_keys))
 
     def stored(self, kind: str, namespace: str, name: str) -> StoredSecret | None:
         """Return one of our Secrets, from a list that is asked for once in a while; None where it is not ours."""
-        secrets = self.snapshot.of((kind, namespace), lambda: self.secrets(kind).all(namespace))
+        secrets = self.list_cache.of((kind, namespace), lambda: self.secrets(kind).all(namespace))
         return secrets.get(name)
 
-    def require_evidence(self, what: str, *, user: str | None = None) -> None:
+    def require_proof_of_deletion(self, what: str, *, user: str | None = None) -> None:
         """Check that an instance which is not there was deleted, and is not sought in a cluster where it never was.
 
         The claim with the data outlives the instance, and holds notes of ours. A key may have better evidence: the
@@ -163,7 +168,7 @@ class Channel:
             with self.session(patient=False) as client:
                 return question(client)
 
-        return repeat_safely(ask)
+        return retry_idempotent(ask)
 
     @contextlib.contextmanager
     def session(self, *, patient: bool = True) -> Iterator[HeadscaleClient]:
@@ -174,7 +179,7 @@ class Channel:
                 something else to do, and it is waited for once and shortly.
 
         Raises:
-            HeadscaleStopped: When the pod does not run, unless patient.
+            InstanceStopped: When the pod does not run, unless patient.
             ChannelError: When the way to Headscale is blocked; a ClusterError where it is Kubernetes that blocks it.
         """
         with self._lock:
@@ -187,7 +192,7 @@ class Channel:
         except HeadscaleError as error:
             if error.retryable:
                 self._forget(client)
-                raise ChannelBroken(f"{error}; {self._route.report()}") from error
+                raise ConnectionLost(f"{error}; {self._route.report()}") from error
             raise
         finally:
             with self._lock:
@@ -201,13 +206,13 @@ class Channel:
             return self._connect()
         except ChannelError as error:
             # The pod may have stopped meanwhile; nothing is concluded from the error itself.
-            if not isinstance(error, HeadscaleGone | ClusterUnreachable) and _status(error) != FORBIDDEN:
+            if not isinstance(error, InstanceNotFound | ClusterUnreachable) and _status(error) != FORBIDDEN:
                 self.running.require_ready()
             raise
 
     def _connect(self) -> HeadscaleClient:
         """Try until it works or time is over: the pod may be starting, the port-forward may have broken."""
-        deadline = time.monotonic() + self._patience_seconds
+        deadline = time.monotonic() + self._connect_timeout_seconds
         while True:
             with contextlib.ExitStack() as stack:
                 try:
@@ -218,13 +223,13 @@ class Channel:
                         raise
                     problem = str(error)
                 else:
-                    self._patience_seconds = self._open_seconds
+                    self._connect_timeout_seconds = self._open_seconds
                     self.running.forget()
                     self._open = stack.pop_all()
                     return client
             report = self._route.report()
             if time.monotonic() >= deadline or "crashes" in report:
-                self._patience_seconds = 0.0
+                self._connect_timeout_seconds = 0.0
                 raise ChannelError(f"{problem}; {report}")
             time.sleep(_PAUSE_SECONDS)
 
@@ -248,12 +253,12 @@ def _status(error: ChannelError) -> int | None:
     return error.status if isinstance(error, ClusterError) else None
 
 
-def repeat_safely(action: Callable[[], Result], *, times: int = 3) -> Result:
+def retry_idempotent(action: Callable[[], Result], *, times: int = 3) -> Result:
     """Do something that may be done twice without harm, again where the channel broke in the middle."""
     for attempt in range(times):
         try:
             return action()
-        except ChannelBroken:
+        except ConnectionLost:
             if attempt == times - 1:
                 raise
             time.sleep(_PAUSE_SECONDS)

@@ -12,7 +12,7 @@ Listed = TypeVar("Listed")
 _FRESH_SECONDS = 10.0
 
 
-class Snapshot:
+class ListCache:
     """Lists that are true for a few seconds, so that a thousand reads make a handful of calls.
 
     Whoever changes something forgets them: what is read afterwards is asked for anew.

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 
 
-class Turns:
+class ReadWriteLock:
     """Many work together, or one works alone: a readers-writer lock in which nobody starves.
 
     On Headscale 0.28 the deletion of a user takes the keys that another thread is just making.

@@ -6,11 +6,11 @@ import threading
 from collections.abc import Callable, Collection
 
 from dynamic_providers.admin.settings import Settings
-from dynamic_providers.errors import ClusterError, HeadscaleGone, HeadscaleStopped
+from dynamic_providers.errors import ClusterError, InstanceNotFound, InstanceStopped
 from dynamic_providers.kubernetes.cluster import Cluster
-from dynamic_providers.kubernetes.user_registry import REVOKE, ClaimRecord
+from dynamic_providers.kubernetes.user_registry import REVOKE, PvcUserRegistry
 from headscale_core import HeadscaleClient
-from headscale_core.keys.revocation import NotedKey, revoke, valid_until
+from headscale_core.keys.revocation import PendingRevocation, revoke, valid_until
 
 
 class Revocations:
@@ -27,11 +27,11 @@ class Revocations:
     def __init__(self, cluster: Cluster, settings: Settings, warn: Callable[[str], None]) -> None:
         self._warn, self._place = warn, f"{settings.namespace}/{settings.instance}"
         self._claim = f"{settings.namespace}/data-{settings.instance}-0"
-        self._record = ClaimRecord(cluster, settings.namespace, settings.instance, mark=REVOKE)
+        self._record = PvcUserRegistry(cluster, settings.namespace, settings.instance, mark=REVOKE)
         self._is_kept = settings.channel != "direct"
         self._lock = threading.Lock()
 
-    def note(self, what: str, keys: Collection[NotedKey], away: HeadscaleGone | HeadscaleStopped) -> None:
+    def note(self, what: str, keys: Collection[PendingRevocation], away: InstanceNotFound | InstanceStopped) -> None:
         """Note keys that cannot be revoked now; they are noted when this returns.
 
         Where there is neither a pod to come nor a claim, there is no database in which they could be valid.
@@ -44,8 +44,8 @@ class Revocations:
         Raises:
             ClusterError: When they cannot be noted, and the instance is there to be started first.
         """
-        is_gone = isinstance(away, HeadscaleGone)
-        has_pod_to_come = isinstance(away, HeadscaleStopped) and not away.is_scaled_to_zero
+        is_gone = isinstance(away, InstanceNotFound)
+        has_pod_to_come = isinstance(away, InstanceStopped) and not away.is_scaled_to_zero
         names = {str(key) for key in keys}
         try:
             self._record.add(*names)
@@ -66,15 +66,15 @@ class Revocations:
             f"{longest}, it is valid: {away}"
         )
 
-    def are_noted(self) -> bool:
+    def are_pending(self) -> bool:
         """Return whether keys wait for their revocation."""
         return self._is_kept and bool(self._record.names())
 
-    def revoke_noted(self, client: HeadscaleClient) -> None:
+    def revoke_pending(self, client: HeadscaleClient) -> None:
         """Revoke the keys that are noted, and strike them out."""
-        if not self.are_noted():
+        if not self.are_pending():
             return
         with self._lock:
             if names := self._record.names():
-                revoke(client, [NotedKey.parse(name) for name in names])
+                revoke(client, [PendingRevocation.parse(name) for name in names])
                 self._record.remove(*names)

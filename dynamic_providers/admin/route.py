@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from dynamic_providers.admin.settings import Settings
-from dynamic_providers.errors import ChannelError, ClusterError, HeadscaleGone
+from dynamic_providers.errors import ChannelError, ClusterError, InstanceNotFound
 from dynamic_providers.kubernetes.cluster import Cluster
 from dynamic_providers.kubernetes.errors import NOT_FOUND
 from headscale_core import HeadscaleClient, api_key_prefix
@@ -36,7 +36,7 @@ class Route:
         """Open the way, and give a client that was not tried yet.
 
         Raises:
-            HeadscaleGone: When the StatefulSet is not there.
+            InstanceNotFound: When the StatefulSet is not there.
             ChannelError: When the API key cannot be used.
             ClusterError: When Kubernetes does not let us through.
         """
@@ -120,12 +120,12 @@ class Route:
         """Return the StatefulSet: a port-forward to a pod of none fails without a reason.
 
         Raises:
-            HeadscaleGone: When it is not there.
+            InstanceNotFound: When it is not there.
         """
         place = f"{self._settings.namespace}/{self._settings.instance}"
         found = self._get("apps/v1", "statefulsets", self._settings.instance)
         if found is None:
-            raise HeadscaleGone(
+            raise InstanceNotFound(
                 f"there is no StatefulSet {place} in {self._cluster.name}; was the instance deleted, or is this the "
                 "wrong cluster?"
             )

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from dynamic_providers.admin.route import Route
 from dynamic_providers.admin.settings import Settings
-from dynamic_providers.errors import HeadscaleStopped
-from headscale_core.rollout.stopped import Stopped, what_stops
+from dynamic_providers.errors import InstanceStopped
+from headscale_core.rollout.stopped import Stopped, stop_reason
 
 _WAIT_SECONDS = 5.0
 _PAUSE_SECONDS = 0.5
@@ -37,8 +37,8 @@ class Running:
         """Check that Headscale can be asked; a pod that is not ready is given a few seconds, once per process.
 
         Raises:
-            HeadscaleStopped: When it does not run.
-            HeadscaleGone: When there is no StatefulSet.
+            InstanceStopped: When it does not run.
+            InstanceNotFound: When there is no StatefulSet.
         """
         self._require(needs_ready=False)
 
@@ -46,8 +46,8 @@ class Running:
         """Check, after an attempt that failed, that the whole pod is ready at this moment.
 
         Raises:
-            HeadscaleStopped: When it is not.
-            HeadscaleGone: When there is no StatefulSet.
+            InstanceStopped: When it is not.
+            InstanceNotFound: When there is no StatefulSet.
         """
         self._may_wait = False
         self._require(needs_ready=True)
@@ -56,7 +56,7 @@ class Running:
         """Look again next time, and be ready to wait again: something was started."""
         self._stopped, self._may_wait = None, True
 
-    def tell_unseen(self, error: HeadscaleStopped) -> None:
+    def report_unseen(self, error: InstanceStopped) -> None:
         """Warn, once per process, that a refresh looked at nothing that is in Headscale."""
         with self._lock:
             was_told, self._was_told = self._was_told, True
@@ -69,15 +69,13 @@ class Running:
         if self._stopped and time.monotonic() < self._stopped[0]:
             raise self._error(self._stopped[1])
         deadline = time.monotonic() + (_WAIT_SECONDS if self._may_wait else 0.0)
-        while stopped := what_stops(self._route.stateful_set(), self._route.pod(), needs_ready=needs_ready):
+        while stopped := stop_reason(self._route.stateful_set(), self._route.pod(), needs_ready=needs_ready):
             if not stopped.may_start or time.monotonic() >= deadline:
                 self._may_wait = self._may_wait and not stopped.may_start
                 self._stopped = time.monotonic() + _REMEMBERED_SECONDS, stopped
                 raise self._error(stopped)
             time.sleep(_PAUSE_SECONDS)
 
-    def _error(self, stopped: Stopped) -> HeadscaleStopped:
+    def _error(self, stopped: Stopped) -> InstanceStopped:
         place = f"{self._settings.namespace}/{self._settings.instance}"
-        return HeadscaleStopped(
-            f"Headscale {place} does not run: {stopped.why}", is_scaled_to_zero=not stopped.replicas
-        )
+        return InstanceStopped(f"Headscale {place} does not run: {stopped.why}", is_scaled_to_zero=not stopped.replicas)

@@ -222,11 +222,11 @@ class Cluster:
     async def _forward(self, pod: str, namespace: str, port: int) -> tuple[Any, int]:
         from kr8s.asyncio.objects import Pod  # noqa: PLC0415 - loaded when it is needed
 
-        from dynamic_providers.kubernetes.port_forward import PatientPortForward  # noqa: PLC0415 - loaded when it is needed
+        from dynamic_providers.kubernetes.port_forward import BackoffPortForward  # noqa: PLC0415 - loaded when it is needed
 
         found = await Pod({"metadata": {"name": pod, "namespace": namespace}}, api=self._api)
         for tries_left in reversed(range(_PORT_TRIES)):
-            forward: Any = PatientPortForward(found, port, local_port="auto")
+            forward: Any = BackoffPortForward(found, port, local_port="auto")
             try:
                 return forward, await forward.__aenter__()
             except OSError as error:
@@ -337,5 +337,5 @@ class Cluster:
 
 
 async def _closed(forward: Any) -> None:  # noqa: ANN401 - kr8s has no types
-    forward.give_up()
+    forward.cancel()
     await forward.__aexit__(None, None, None)

@@ -14,13 +14,13 @@ from kr8s.asyncio.portforward import PortForward
 _PAUSE_SECONDS = 0.5
 
 
-class PatientPortForward(PortForward):
+class BackoffPortForward(PortForward):
     """A port-forward to one pod."""
 
     _tries = 0
     _is_over = False
 
-    def give_up(self) -> None:
+    def cancel(self) -> None:
         """End what is still trying to connect."""
         self._is_over = True
 

@@ -24,7 +24,7 @@ SIDECAR_PORT = 8081
 _PAUSE_SECONDS = 0.5
 _SAID_EVERY_SECONDS = 15.0
 _REQUEST_SECONDS = 5.0
-_REMAKE_TRIES = 10
+_RECREATE_TRIES = 10
 _FORBIDDEN, _NOT_FOUND, _CONFLICT, _TOO_MANY, _SERVER_FAULT = 403, 404, 409, 429, 500
 
 Object = Mapping[str, Any]
@@ -49,7 +49,7 @@ class Target:
     replicas: int = 1
 
 
-class Follower:
+class RolloutWatcher:
     """Follows the rollouts of one instance.
 
     Args:
@@ -123,8 +123,8 @@ class Follower:
     def _state(self, target: Target, *, grow: bool = True) -> str:
         claim, stateful_set = self.claim(), self._get("apps/v1", "statefulsets", self._place.instance)
         if claim is not None and grow:
-            if stateful_set and rules.is_to_be_remade(claim, stateful_set, target.size, target.storage_class):
-                self._remake(claim, target)
+            if stateful_set and rules.must_recreate_pvc(claim, stateful_set, target.size, target.storage_class):
+                self._recreate(claim, target)
             else:
                 self._grow(claim, target)
         pod = self._get("v1", "pods", self._place.pod)
@@ -162,7 +162,7 @@ class Follower:
                 f"{answer.message}; see `allowVolumeExpansion` of its storage class, or write `size: {asked}`"
             )
 
-    def _remake(self, claim: Object, target: Target) -> None:
+    def _recreate(self, claim: Object, target: Target) -> None:
         """Put the declared claim in the place of one that never had a volume.
 
         One that has got a volume meanwhile is another by then, and stays. Where the StatefulSet's controller makes
@@ -174,8 +174,8 @@ class Follower:
             self._path("v1", "persistentvolumeclaims", place.claim),
             body={"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": seen},
         )
-        body = rules.remade_claim(claim, target.size, target.storage_class)
-        for _ in range(_REMAKE_TRIES):
+        body = rules.recreated_pvc(claim, target.size, target.storage_class)
+        for _ in range(_RECREATE_TRIES):
             if not answer.ok and answer.status not in {_NOT_FOUND, _CONFLICT}:
                 raise ClusterError(
                     f"claim {place.namespace}/{place.claim}, which never had a volume, cannot be recreated: "

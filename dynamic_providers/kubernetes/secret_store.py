@@ -10,12 +10,12 @@ from typing import Any
 from dynamic_providers.errors import ClusterError
 from dynamic_providers.kubernetes.cluster import Cluster
 from dynamic_providers.kubernetes.errors import CONFLICT, FORBIDDEN, NOT_FOUND
-from headscale_core.keys.secrets import ForeignSecret, StoredSecret
+from headscale_core.keys.secrets import SecretNotOwned, StoredSecret
 
 MANAGER = "headscale-component"
 _MANAGED_BY = "app.kubernetes.io/managed-by"
 _INSTANCE = "app.kubernetes.io/instance"
-_HOME = "headscale-component/namespace"
+_NAMESPACE_LABEL = "headscale-component/namespace"
 _KIND = "headscale-component/kind"
 _FIELD_MANAGER = "headscale-component"
 
@@ -45,7 +45,7 @@ class KubernetesSecretStore:
             return None
         if not answer.ok:
             raise answer.error(f"Secret {namespace}/{name} cannot be read")
-        self._check_ours(namespace, name, answer.body["metadata"].get("labels") or {})
+        self._require_owned(namespace, name, answer.body["metadata"].get("labels") or {})
         self.versions[namespace, name] = answer.body["metadata"]["resourceVersion"]
         return self._stored(answer.body)
 
@@ -53,7 +53,7 @@ class KubernetesSecretStore:
         """Return our Secrets of this kind in a namespace by name, in calls of 500 each."""
         return {name: stored for _, name, stored in self._listed(f"/api/v1/namespaces/{namespace}/secrets")}
 
-    def everywhere(self) -> list[tuple[str, str, StoredSecret]]:
+    def list_in_all_namespaces(self) -> list[tuple[str, str, StoredSecret]]:
         """Return our Secrets of this kind with namespace and name: of our namespace where that is all we may see."""
         try:
             return self._listed("/api/v1/secrets")
@@ -64,7 +64,7 @@ class KubernetesSecretStore:
             return self._listed(f"/api/v1/namespaces/{self.home}/secrets")
 
     def _listed(self, path: str) -> list[tuple[str, str, StoredSecret]]:
-        selector = ",".join(f"{key}={value}" for key, value in self._labels().items() if key != _HOME)
+        selector = ",".join(f"{key}={value}" for key, value in self._labels().items() if key != _NAMESPACE_LABEL)
         found: list[tuple[str, str, StoredSecret]] = []
         page: str | None = ""
         while page is not None:
@@ -75,7 +75,7 @@ class KubernetesSecretStore:
                 raise answer.error("Secrets cannot be listed")
             for item in answer.body.get("items") or ():
                 its = item["metadata"]
-                if not self._is_ours(its["labels"]):
+                if not self._is_owned(its["labels"]):
                     continue
                 found.append((its["namespace"], its["name"], self._stored(item)))
             page = answer.body["metadata"].get("continue") or None
@@ -121,7 +121,7 @@ class KubernetesSecretStore:
         try:
             if self.read(namespace, name) is None:
                 return
-        except ForeignSecret:
+        except SecretNotOwned:
             return
         if not self._delete(namespace, name, self.versions.pop((namespace, name))):
             raise ClusterError(f"Secret {namespace}/{name} cannot be deleted: somebody changes it at this moment")
@@ -140,21 +140,21 @@ class KubernetesSecretStore:
         return {
             "app.kubernetes.io/name": "headscale",
             _INSTANCE: self.instance,
-            _HOME: self.home,
+            _NAMESPACE_LABEL: self.home,
             _MANAGED_BY: MANAGER,
             _KIND: self.kind,
         }
 
-    def _check_ours(self, namespace: str, name: str, labels: Mapping[str, str]) -> None:
-        if not self._is_ours(labels):
-            raise ForeignSecret(
+    def _require_owned(self, namespace: str, name: str, labels: Mapping[str, str]) -> None:
+        if not self._is_owned(labels):
+            raise SecretNotOwned(
                 f"Secret {namespace}/{name} exists and is not this {self.kind}'s: nothing was changed; "
                 "give another `secretName`, or delete that Secret if nobody needs it"
             )
 
-    def _is_ours(self, labels: Mapping[str, str]) -> bool:
+    def _is_owned(self, labels: Mapping[str, str]) -> bool:
         # Those that were written before there was a label for it get it with the next write.
-        told = {_HOME: self.home, **labels}
+        told = {_NAMESPACE_LABEL: self.home, **labels}
         return all(told.get(key) == value for key, value in self._labels().items())
 
 

@@ -42,7 +42,7 @@ class _Batch:
     error: ClusterError | None = None
 
 
-class ClaimRecord:
+class PvcUserRegistry:
     """The record of an instance; safe to share between threads.
 
     It is kept where the claim is in reach. Without right to it, or where nobody expects a cluster in reach (a Headscale

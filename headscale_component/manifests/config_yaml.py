@@ -12,7 +12,7 @@ from headscale_component.spec.config import HeadscaleConfig
 from headscale_component.spec.config.database import SqliteConfig
 from headscale_component.spec.config.rules import SECRETS, is_secret_reference
 from headscale_component.spec.config.versions import without_unread
-from headscale_component.spec.model import Sealed
+from headscale_component.spec.model import EncryptedValue
 from headscale_component.versions import minor_version
 
 Tree = dict[str, Any]
@@ -25,7 +25,7 @@ def config_tree(spec: HeadscaleArgs) -> Tree:
     """
     tree = spec.config.model_dump(by_alias=True, exclude_none=True)
     _settle_database(tree)
-    _settle_dns(tree)
+    _apply_dns_defaults(tree)
     _settle_grpc(tree, spec)
     _settle_ephemeral(tree, spec)
     return without_secrets(without_unread(tree, minor_version(spec.version)))
@@ -40,7 +40,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - any leaf
     """Return lists for tuples, which YAML would mark as Python's own, and a mark for what cannot be opened."""
     if isinstance(value, Mapping):
         return {key: _plain(its) for key, its in value.items()}
-    if isinstance(value, Sealed):
+    if isinstance(value, EncryptedValue):
         return repr(value)
     return [_plain(its) for its in value] if isinstance(value, list | tuple) else value
 
@@ -87,7 +87,7 @@ def _settle_database(tree: Tree) -> None:
         database.setdefault("sqlite", SqliteConfig().model_dump(by_alias=True))
 
 
-def _settle_dns(tree: Tree) -> None:
+def _apply_dns_defaults(tree: Tree) -> None:
     dns = tree["dns"]
     dns.setdefault("magic_dns", dns.get("base_domain") is not None)
     dns.setdefault("override_local_dns", bool(dns["nameservers"].get("global")))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headscale_component.spec.model import SpecModel
-from headscale_component.spec.secret import SecretOfKeySpec
+from headscale_component.spec.secret import KeySecretSpec
 from headscale_component.spec.values import (
     DnsSubdomain,
     Duration,
@@ -13,7 +13,7 @@ from headscale_component.spec.values import (
 from headscale_component.versions import SIDECAR_IMAGE
 
 
-class ApiKeySpec(SecretOfKeySpec):
+class ApiKeySpec(KeySecretSpec):
     """An API key that Pulumi keeps: each `pulumi up` inside the rotation buffer replaces it."""
 
     secret_key: SecretKey = "api-key"  # noqa: S105 - a name

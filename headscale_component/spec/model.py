@@ -32,7 +32,7 @@ class SpecModel(BaseModel):
     )
 
 
-class Sealed:
+class EncryptedValue:
     """A value that a stack file holds encrypted, where nobody can open it: on the command line."""
 
     def __repr__(self) -> str:
@@ -43,7 +43,7 @@ class Sealed:
 def is_output(value: object) -> bool:
     """Return whether only Pulumi knows a value, without loading pulumi to find out."""
     pulumi = sys.modules.get("pulumi")
-    return isinstance(value, Sealed) or (pulumi is not None and isinstance(value, pulumi.Output))
+    return isinstance(value, EncryptedValue) or (pulumi is not None and isinstance(value, pulumi.Output))
 
 
 def _outputs_pass(value: Any, check: ValidatorFunctionWrapHandler) -> Any:  # noqa: ANN401 - any leaf

@@ -115,7 +115,7 @@ class _Known:
 
 
 def policy_problems(
-    written: Mapping[str, Any], users: Mapping[str, Any], *, version: Version | None, others_may_come: bool
+    written: Mapping[str, Any], users: Mapping[str, Any], *, version: Version | None, allow_undeclared_users: bool
 ) -> Iterator[Problem]:
     """Find what Headscale would refuse, and what is referred to and nobody defines.
 
@@ -123,7 +123,7 @@ def policy_problems(
         written: The `policy` of an instance as it was written; its shape is left to the model.
         users: Its users by name, as they were written.
         version: Headscale's version, None where it is not known.
-        others_may_come: Whether users come from an identity provider too, whom nobody declares.
+        allow_undeclared_users: Whether users come from an identity provider too, whom nobody declares.
     """
     file = written.get("file")
     try:
@@ -135,7 +135,7 @@ def policy_problems(
     except ValueError as error:
         yield Problem(("file",), f"`{file}` {error}")
         return
-    known = _Known(whole, users, None if others_may_come else frozenset(names_of(users)), version)
+    known = _Known(whole, users, None if allow_undeclared_users else frozenset(names_of(users)), version)
     for problem in (*_shape(of_file), *_part(of_file, known)):
         yield Problem(("file",), f"`{file}`, {dotted(problem.path)}: {problem.message}")
     yield from _part(document_of({**written, "file": None}), known)
@@ -213,7 +213,7 @@ def _wrong_name(alias: str, place: Place, known: _Known) -> str | None:
         if not host or not _are_ports(ports):
             return f"`{alias}` has no ports; write them behind it, as `tag:web:443`, `web:80,8000-8100` or `*:*`"
         alias = host
-    problem = _misplaced(alias, place, known.version) or _undefined(alias, known)
+    problem = _not_allowed_here(alias, place, known.version) or _undefined(alias, known)
     if problem is None and kind_of(alias) == "user":
         return ambiguous(alias, known.users, known.version)
     return problem
@@ -227,7 +227,7 @@ def _are_ports(text: str) -> bool:
     return all(part == sorted(part) and part[-1] <= _LAST_PORT for part in ranges)
 
 
-def _misplaced(alias: str, place: Place, version: Version | None) -> str | None:
+def _not_allowed_here(alias: str, place: Place, version: Version | None) -> str | None:
     kind, _, autogroup = kind_of(alias).partition(":")
     autogroups = place.autogroups_in(version)
     if kind == "autogroup" and autogroup not in autogroups:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from headscale_component.spec.secret import SecretOfKeySpec
+from headscale_component.spec.secret import KeySecretSpec
 from headscale_component.spec.values import (
     Duration,
     SecretKey,
@@ -14,7 +14,7 @@ from headscale_component.spec.values import (
 )
 
 
-class PreAuthKeySpec(SecretOfKeySpec):
+class PreAuthKeySpec(KeySecretSpec):
     """A preauth key and the Secret that holds it.
 
     A key never changes: whatever is changed here makes a new key, writes it to the Secret, and revokes the old one.

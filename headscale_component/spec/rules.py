@@ -223,7 +223,7 @@ def _policy_is_whole(instance: Raw) -> Iterator[Problem]:
     users = _section(get(instance, "users"))
     others = bool(at(config, "oidc", "issuer"))
     version = minor_version(get(instance, "version"))
-    for problem in policy_problems(_section(policy), users, version=version, others_may_come=others):
+    for problem in policy_problems(_section(policy), users, version=version, allow_undeclared_users=others):
         yield problem.under("policy")
 
 

@@ -8,7 +8,7 @@ from headscale_component.spec.model import SpecModel
 from headscale_component.spec.values import DnsLabel, DnsSubdomain, SecretAnnotations, SecretLabels
 
 
-class SecretOfKeySpec(SpecModel):
+class KeySecretSpec(SpecModel):
     """The Secret that holds a key, so that pods and tools can use it as it is."""
 
     secret_name: DnsSubdomain | None = None

@@ -17,25 +17,25 @@ PREFIX = "headscale-component/"
 KEY_ID = "headscale-component/key-id"
 EXPIRES_AT = "headscale-component/expires-at"
 PENDING = "headscale-component/pending-expiration"
-RETIRING = "headscale-component/retiring"
+SUPERSEDED = "headscale-component/retiring"
 OWNER = "headscale-component/declared-as"
 DIGEST = "headscale-component/key-sha256"
 SPEC = "headscale-component/spec"
 TAGS = "headscale-component/tags"
 DATA_KEY_NAME = "headscale-component/data-key"
-REMADE_FROM = "headscale-component/remade-from"
+RECREATED_FROM = "headscale-component/remade-from"
 FIRST_KEY = "headscale-component/first-key"
-SPENT = "headscale-component/spent"
+EXPIRED_BEFORE_WIPE = "headscale-component/spent"
 
 _MICROSECONDS = 1_000_000
 
 
-def distinct_expiration(now: datetime, lifetime: timedelta) -> datetime:
+def unique_expiration(now: datetime, lifetime: timedelta) -> datetime:
     """Return when a key ends, to a random microsecond by which it is known again."""
     return (now + lifetime).replace(microsecond=secrets.randbelow(_MICROSECONDS))
 
 
-def time_of(annotations: Mapping[str, str], mark: str) -> datetime | None:
+def time_in(annotations: Mapping[str, str], mark: str) -> datetime | None:
     """Return the time that a mark notes, None where there is none that can be read."""
     try:
         return datetime.fromisoformat(annotations[mark])
@@ -43,6 +43,6 @@ def time_of(annotations: Mapping[str, str], mark: str) -> datetime | None:
         return None
 
 
-def marks_of(annotations: Mapping[str, str], *, without: Collection[str] = ()) -> dict[str, str]:
+def own_annotations(annotations: Mapping[str, str], *, without: Collection[str] = ()) -> dict[str, str]:
     """Return the marks among a Secret's annotations, without some."""
     return {name: text for name, text in annotations.items() if name.startswith(PREFIX) and name not in without}

@@ -18,12 +18,12 @@ from headscale_core.keys.annotations import (
     KEY_ID,
     OWNER,
     PENDING,
-    RETIRING,
-    distinct_expiration,
-    marks_of,
-    time_of,
+    SUPERSEDED,
+    own_annotations,
+    time_in,
+    unique_expiration,
 )
-from headscale_core.keys.secrets import Dress, SecretStore, StoredSecret, if_ours
+from headscale_core.keys.secrets import SecretStore, SecretTemplate, StoredSecret, read_if_owned
 from headscale_core.values.durations import parse_duration
 
 if TYPE_CHECKING:
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from headscale_core.client.client import HeadscaleClient
 
 DATA_KEY = "api-key"
-_PLAIN = Dress(DATA_KEY)
+_DEFAULT_TEMPLATE = SecretTemplate(DATA_KEY)
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
-class Edited(Exception):
+class SecretModified(Exception):
     """The Secret does not hold the key as it was written."""
 
 
@@ -60,7 +60,7 @@ class Wanted:
     expiration: str
     rotation_buffer: str
     overlap: str = "0s"
-    dress: Dress = _PLAIN
+    template: SecretTemplate = _DEFAULT_TEMPLATE
     owner: str | None = None
     first: str | None = None
 
@@ -79,12 +79,12 @@ class Held:
     prefix: str
     expires_at: datetime
     created_at: datetime
-    retiring: Mapping[str, datetime] = field(default_factory=dict)
+    superseded: Mapping[str, datetime] = field(default_factory=dict)
 
     @property
-    def retire_at(self) -> datetime | None:
+    def revoke_at(self) -> datetime | None:
         """When the next of those that it replaced is to be revoked; None where nothing waits."""
-        return min(self.retiring.values(), default=None)
+        return min(self.superseded.values(), default=None)
 
 
 def is_due(expires_at: datetime, rotation_buffer: str, now: datetime) -> bool:
@@ -119,55 +119,55 @@ def rotate(
     where = wanted.namespace, wanted.secret_name
     before = store.read(*where)
     clean_up(client, before, now)
-    expires_at = distinct_expiration(now, parse_duration(wanted.expiration))
-    notes = marks_of(before.annotations) if before else {}
-    noted = {**wanted.dress.annotations, **notes, PENDING: expires_at.isoformat()}
-    store.write(*where, StoredSecret(before.data if before else {}, noted, wanted.dress.labels))
+    expires_at = unique_expiration(now, parse_duration(wanted.expiration))
+    notes = own_annotations(before.annotations) if before else {}
+    noted = {**wanted.template.annotations, **notes, PENDING: expires_at.isoformat()}
+    store.write(*where, StoredSecret(before.data if before else {}, noted, wanted.template.labels))
     text = client.create_api_key(expires_at)
     overlap = parse_duration(wanted.overlap)
-    waiting = {prefix: time for prefix, time in (retiring_of(before) if before else {}).items() if time > now}
-    retiring = {prefix: now + overlap for prefix in (*old, notes.get(KEY_ID)) if prefix} | waiting
-    retiring.pop(api_key_prefix(text), None)
+    waiting = {prefix: time for prefix, time in (superseded_in(before) if before else {}).items() if time > now}
+    superseded = {prefix: now + overlap for prefix in (*old, notes.get(KEY_ID)) if prefix} | waiting
+    superseded.pop(api_key_prefix(text), None)
     if is_first:
         wanted = replace(wanted, first=api_key_prefix(text))
     try:
-        store.write(*where, _holding(text, expires_at, now, wanted, retiring))
+        store.write(*where, _holding(text, expires_at, now, wanted, superseded))
     except Exception:
         # Whether it was written is not known before it is read; where that fails too, the note tells the next run.
         found = store.read(*where)
         if found is None or found.annotations.get(KEY_ID) != api_key_prefix(text):
             revoke(client, api_key_prefix(text))
         raise
-    if retiring and not overlap:
-        return finish(client, store, wanted, now)
-    return Held(api_key_prefix(text), expires_at, now, retiring)
+    if superseded and not overlap:
+        return finalize(client, store, wanted, now)
+    return Held(api_key_prefix(text), expires_at, now, superseded)
 
 
-def finish(client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: datetime) -> Held:
+def finalize(client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: datetime) -> Held:
     """Revoke what a killed run left and what has waited long enough, strike out the notes of it, and return the key.
 
     Raises:
         Edited: When the Secret does not hold a key as it was written; what was to be revoked is.
     """
     stored = store.read(wanted.namespace, wanted.secret_name)
-    if stored is not None and is_unfinished(stored, now):
+    if stored is not None and needs_cleanup(stored, now):
         clean_up(client, stored, now)
-        waiting = {prefix: time for prefix, time in retiring_of(stored).items() if time > now}
-        notes = marks_of(stored.annotations, without={PENDING, RETIRING}) | _retiring_note(waiting)
-        dress = wanted.dress
-        stored = StoredSecret(stored.data, {**dress.annotations, **notes}, dress.labels)
+        waiting = {prefix: time for prefix, time in superseded_in(stored).items() if time > now}
+        notes = own_annotations(stored.annotations, without={PENDING, SUPERSEDED}) | _superseded_annotation(waiting)
+        template = wanted.template
+        stored = StoredSecret(stored.data, {**template.annotations, **notes}, template.labels)
         store.write(wanted.namespace, wanted.secret_name, stored)
-    return _written_in(stored, wanted.dress.data_key)
+    return _written_in(stored, wanted.template.data_key)
 
 
 def _written_in(stored: StoredSecret | None, data_key: str) -> Held:
     held = as_written(stored, data_key) if stored else None
     if held is None:
-        raise Edited("the Secret does not hold the key as it was written")
+        raise SecretModified("the Secret does not hold the key as it was written")
     return held
 
 
-def redress(store: SecretStore, wanted: Wanted, data_key_before: str) -> None:
+def update_secret(store: SecretStore, wanted: Wanted, data_key_before: str) -> None:
     """Make the Secret look as it is wished now, with the same key.
 
     Raises:
@@ -177,30 +177,30 @@ def redress(store: SecretStore, wanted: Wanted, data_key_before: str) -> None:
     held = _written_in(stored, data_key_before)
     assert stored is not None  # noqa: S101 - it holds a key
     text = stored.data[data_key_before]
-    new = _holding(text, held.expires_at, held.created_at, wanted, retiring_of(stored))
+    new = _holding(text, held.expires_at, held.created_at, wanted, superseded_in(stored))
     store.write(wanted.namespace, wanted.secret_name, new)
 
 
-def is_unfinished(stored: StoredSecret, now: datetime) -> bool:
+def needs_cleanup(stored: StoredSecret, now: datetime) -> bool:
     """Return whether a run was killed in the middle, or a key that was replaced has waited long enough."""
-    return PENDING in stored.annotations or any(time <= now for time in retiring_of(stored).values())
+    return PENDING in stored.annotations or any(time <= now for time in superseded_in(stored).values())
 
 
-def retiring_of(stored: StoredSecret) -> dict[str, datetime]:
+def superseded_in(stored: StoredSecret) -> dict[str, datetime]:
     """Return the keys that were replaced and not revoked yet, each with the time when it is to be."""
     found = {}
-    for entry in filter(None, stored.annotations.get(RETIRING, "").split(",")):
+    for entry in filter(None, stored.annotations.get(SUPERSEDED, "").split(",")):
         prefix, _, time = entry.partition("@")
-        found[prefix] = time_of({"at": time}, "at") or datetime.min.replace(tzinfo=UTC)
+        found[prefix] = time_in({"at": time}, "at") or datetime.min.replace(tzinfo=UTC)
     return found
 
 
 def clean_up(client: HeadscaleClient, stored: StoredSecret | None, now: datetime) -> None:
     """Revoke the key that a killed run had not written down, and those that were replaced long enough ago."""
-    if stored is None or not is_unfinished(stored, now):
+    if stored is None or not needs_cleanup(stored, now):
         return
-    notes, pending = stored.annotations, time_of(stored.annotations, PENDING)
-    over = {prefix for prefix, time in retiring_of(stored).items() if time <= now}
+    notes, pending = stored.annotations, time_in(stored.annotations, PENDING)
+    over = {prefix for prefix, time in superseded_in(stored).items() if time <= now}
     for key in client.list_api_keys():
         if key.prefix in over or (key.expiration == pending and key.prefix != notes.get(KEY_ID)):
             revoke(client, key.prefix)
@@ -208,11 +208,11 @@ def clean_up(client: HeadscaleClient, stored: StoredSecret | None, now: datetime
 
 def as_written(stored: StoredSecret, data_key: str = DATA_KEY) -> Held | None:
     """Return the key that a Secret holds, None where it is not as we wrote it."""
-    text, expires_at = stored.data.get(data_key, ""), time_of(stored.annotations, EXPIRES_AT)
-    created_at = time_of(stored.data, "created-at")
+    text, expires_at = stored.data.get(data_key, ""), time_in(stored.annotations, EXPIRES_AT)
+    created_at = time_in(stored.data, "created-at")
     if expires_at is None or created_at is None or stored.annotations.get(DIGEST) != _digest(text):
         return None
-    return Held(api_key_prefix(text), expires_at, created_at, retiring_of(stored))
+    return Held(api_key_prefix(text), expires_at, created_at, superseded_in(stored))
 
 
 def current(client: HeadscaleClient, stored: StoredSecret, data_key: str = DATA_KEY) -> Held | None:
@@ -242,13 +242,13 @@ def delete(client: HeadscaleClient, store: SecretStore, wanted: Wanted, prefixes
         wanted: The key.
         prefixes: What the state knows of it: its prefix, and those of the keys that it replaced.
     """
-    stored = if_ours(store, wanted.namespace, wanted.secret_name)
+    stored = read_if_owned(store, wanted.namespace, wanted.secret_name)
     its = stored is not None and belongs_to(stored, wanted, prefixes)
     if stored is not None and its:
         clean_up(client, stored, _END_OF_TIME)
         prefixes = {*prefixes, stored.annotations.get(KEY_ID, "")} - {""}
     # Another key may have taken its place in the Secret; that one revokes it when its time has come.
-    waiting = retiring_of(stored) if stored is not None and not its else {}
+    waiting = superseded_in(stored) if stored is not None and not its else {}
     for prefix in prefixes:
         if prefix not in waiting:
             revoke(client, prefix)
@@ -258,7 +258,7 @@ def delete(client: HeadscaleClient, store: SecretStore, wanted: Wanted, prefixes
 
 def delete_secret(store: SecretStore, wanted: Wanted, prefixes: Collection[str]) -> bool:
     """Delete the Secret alone, unless it is another key's by now; return whether it was this key's."""
-    stored = if_ours(store, wanted.namespace, wanted.secret_name)
+    stored = read_if_owned(store, wanted.namespace, wanted.secret_name)
     if stored is None or not belongs_to(stored, wanted, prefixes):
         return False
     store.delete(wanted.namespace, wanted.secret_name)
@@ -274,23 +274,23 @@ def belongs_to(stored: StoredSecret, wanted: Wanted, prefixes: Collection[str]) 
 
 
 def _holding(
-    text: str, expires_at: datetime, created_at: datetime, wanted: Wanted, retiring: Mapping[str, datetime]
+    text: str, expires_at: datetime, created_at: datetime, wanted: Wanted, superseded: Mapping[str, datetime]
 ) -> StoredSecret:
-    dress = wanted.dress
+    template = wanted.template
     data = {
-        dress.data_key: text,
+        template.data_key: text,
         "expiration": _rfc3339(expires_at),
         "created-at": _rfc3339(created_at),
     }
     notes = {KEY_ID: api_key_prefix(text), EXPIRES_AT: expires_at.isoformat(), DIGEST: _digest(text)}
     notes |= {OWNER: wanted.owner} if wanted.owner else {}
     notes |= {FIRST_KEY: wanted.first} if wanted.first else {}
-    return StoredSecret(data, {**dress.annotations, **notes, **_retiring_note(retiring)}, dress.labels)
+    return StoredSecret(data, {**template.annotations, **notes, **_superseded_annotation(superseded)}, template.labels)
 
 
-def _retiring_note(retiring: Mapping[str, datetime]) -> dict[str, str]:
-    entries = [f"{prefix}@{time.isoformat()}" for prefix, time in sorted(retiring.items())]
-    return {RETIRING: ",".join(entries)} if entries else {}
+def _superseded_annotation(superseded: Mapping[str, datetime]) -> dict[str, str]:
+    entries = [f"{prefix}@{time.isoformat()}" for prefix, time in sorted(superseded.items())]
+    return {SUPERSEDED: ",".join(entries)} if entries else {}
 
 
 def _digest(text: str) -> str:

@@ -15,22 +15,22 @@ from headscale_core.keys.annotations import (
     KEY_ID,
     OWNER,
     PENDING,
-    REMADE_FROM,
+    RECREATED_FROM,
     SPEC,
     TAGS,
-    distinct_expiration,
-    marks_of,
-    time_of,
+    own_annotations,
+    time_in,
+    unique_expiration,
 )
-from headscale_core.keys.renewal import why_ended
-from headscale_core.keys.secrets import Dress, SecretStore, StoredSecret, if_ours
+from headscale_core.keys.renewal import invalid_reason
+from headscale_core.keys.secrets import SecretStore, SecretTemplate, StoredSecret, read_if_owned
 from headscale_core.users.lifecycle import UserError
 from headscale_core.values.durations import is_same_duration, parse_duration
 
 DATA_KEY = "key"
-_PLAIN = Dress(DATA_KEY)
+_DEFAULT_TEMPLATE = SecretTemplate(DATA_KEY)
 
-_OPTIONAL = (OWNER, REMADE_FROM, DATA_KEY_NAME)
+_OPTIONAL = (OWNER, RECREATED_FROM, DATA_KEY_NAME)
 
 Keys = Mapping[str, PreAuthKey]
 """Headscale's keys by id."""
@@ -47,7 +47,7 @@ class Wanted:
     reusable: bool
     ephemeral: bool
     tags: tuple[str, ...]
-    dress: Dress = _PLAIN
+    template: SecretTemplate = _DEFAULT_TEMPLATE
     owner: str | None = None
 
     @property
@@ -73,7 +73,7 @@ class Held:
     text: str = field(repr=False)
     expires_at: datetime
 
-    def among(self, keys: Keys) -> PreAuthKey | None:
+    def find_in(self, keys: Keys) -> PreAuthKey | None:
         """Return what Headscale has of it, None where it is gone.
 
         The id alone does not tell: in a database that was lost, or restored, ids begin anew, and are somebody else's.
@@ -84,18 +84,18 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class KeyStatus:
     """How a key was found.
 
     Attributes:
         held: The key; another one than the state knows where it was recreated since.
         ended: Why it is no good any more, None where it is good.
-        secret_is_right: Whether the Secret holds it and looks as it is wished.
+        secret_in_sync: Whether the Secret holds it and looks as it is wished.
     """
 
     held: Held
     ended: str | None
-    secret_is_right: bool
+    secret_in_sync: bool
 
 
 def create(
@@ -114,7 +114,7 @@ def create(
         held: Ids of keys that the state knows, and that are deleted by themselves once all who use them are updated.
 
     Raises:
-        ForeignSecret: When the Secret is somebody else's; nothing was changed then.
+        SecretNotOwned: When the Secret is somebody else's; nothing was changed then.
         UserError: When the owner does not exist; nothing was changed then.
     """
     before = store.read(wanted.namespace, wanted.secret_name)
@@ -124,7 +124,7 @@ def create(
     remove_pending(client, before, keys.values())
     made = make(client, store, wanted, now, before)
     replaced = held_in(before)
-    if replaced and replaced.key_id not in held and replaced.among(keys):
+    if replaced and replaced.key_id not in held and replaced.find_in(keys):
         client.delete_pre_auth_key(int(replaced.key_id))
     return made
 
@@ -142,7 +142,7 @@ def make(
     before: StoredSecret | None,
     *,
     lifetime: timedelta | None = None,
-    remade_from: str = "",
+    recreated_from: str = "",
 ) -> Held:
     """Note the key's end, make it, write it down; what cannot be written down is deleted again.
 
@@ -153,15 +153,19 @@ def make(
         now: The time.
         before: Its Secret, as it was read; None where there is none.
         lifetime: How long it lives; None for as long as is declared.
-        remade_from: Ids of the keys in whose place it is, which the state may still know.
+        recreated_from: Ids of the keys in whose place it is, which the state may still know.
 
     Raises:
         UserError: When the owner does not exist.
     """
-    where, dress = (wanted.namespace, wanted.secret_name), wanted.dress
-    expires_at = distinct_expiration(now, parse_duration(wanted.expiration) if lifetime is None else lifetime)
-    notes = {**dress.annotations, **marks_of(before.annotations if before else {}), PENDING: expires_at.isoformat()}
-    store.write(*where, StoredSecret(before.data if before else {}, notes, dress.labels))
+    where, template = (wanted.namespace, wanted.secret_name), wanted.template
+    expires_at = unique_expiration(now, parse_duration(wanted.expiration) if lifetime is None else lifetime)
+    notes = {
+        **template.annotations,
+        **own_annotations(before.annotations if before else {}),
+        PENDING: expires_at.isoformat(),
+    }
+    store.write(*where, StoredSecret(before.data if before else {}, notes, template.labels))
     try:
         key = client.create_pre_auth_key(
             user_id=int(wanted.user_id) if wanted.user_id else None,
@@ -174,7 +178,7 @@ def make(
         # A call that broke in the middle may have made it: the note stays until that is known.
         with contextlib.suppress(HeadscaleError):
             remove_pending(client, StoredSecret({}, {PENDING: expires_at.isoformat()}), client.list_pre_auth_keys())
-            _undo(store, wanted, before)
+            _rollback_secret(store, wanted, before)
         if isinstance(error, NotFound):
             raise UserError(
                 f"the key for Secret {'/'.join(where)} cannot be made: Headscale has no user with id {wanted.user_id}; "
@@ -183,7 +187,7 @@ def make(
         raise
     held = Held(str(key.id), key.key, expires_at)
     try:
-        store.write(*where, _holding(held, wanted, remade_from))
+        store.write(*where, _holding(held, wanted, recreated_from))
     except Exception:
         # Whether it was written is not known before it is read; where that fails too, the note tells the next run.
         found = store.read(*where)
@@ -193,25 +197,25 @@ def make(
     return held
 
 
-def _holding(held: Held, wanted: Wanted, remade_from: str = "") -> StoredSecret:
-    data_key = wanted.dress.data_key
+def _holding(held: Held, wanted: Wanted, recreated_from: str = "") -> StoredSecret:
+    data_key = wanted.template.data_key
     annotations = {
-        **wanted.dress.annotations,
+        **wanted.template.annotations,
         KEY_ID: held.key_id,
         EXPIRES_AT: held.expires_at.isoformat(),
         SPEC: wanted.fingerprint,
         TAGS: ",".join(wanted.tags),
         OWNER: wanted.owner or "",
-        REMADE_FROM: remade_from,
+        RECREATED_FROM: recreated_from,
         DATA_KEY_NAME: data_key if data_key != DATA_KEY else "",
     }
     kept = {name: text for name, text in annotations.items() if text or name not in _OPTIONAL}
-    return StoredSecret({data_key: held.text}, kept, wanted.dress.labels)
+    return StoredSecret({data_key: held.text}, kept, wanted.template.labels)
 
 
 def held_in(stored: StoredSecret) -> Held | None:
     """Return the key that a Secret holds, None where it holds none."""
-    text, expires_at = stored.data.get(data_key_of(stored)), time_of(stored.annotations, EXPIRES_AT)
+    text, expires_at = stored.data.get(data_key_of(stored)), time_in(stored.annotations, EXPIRES_AT)
     key_id = stored.annotations.get(KEY_ID)
     return Held(key_id, text, expires_at) if text and expires_at and key_id else None
 
@@ -225,20 +229,20 @@ def data_key_of(stored: StoredSecret) -> str:
 
 def _written(stored: StoredSecret, wanted: Wanted) -> Held | None:
     """Return the key that a Secret holds, None where it is not of this kind."""
-    if data_key_of(stored) != wanted.dress.data_key or not wanted.has(stored.annotations.get(SPEC)):
+    if data_key_of(stored) != wanted.template.data_key or not wanted.has(stored.annotations.get(SPEC)):
         return None
     return held_in(stored)
 
 
 def remove_pending(client: HeadscaleClient, before: StoredSecret, keys: Iterable[PreAuthKey]) -> None:
     """Delete the key that a killed run made and did not write down."""
-    pending = time_of(before.annotations, PENDING)
+    pending = time_in(before.annotations, PENDING)
     for key in keys:
         if pending is not None and key.expiration == pending and str(key.id) != before.annotations.get(KEY_ID):
             client.delete_pre_auth_key(key.id)
 
 
-def _undo(store: SecretStore, wanted: Wanted, before: StoredSecret | None) -> None:
+def _rollback_secret(store: SecretStore, wanted: Wanted, before: StoredSecret | None) -> None:
     """Leave the Secret as it was, or none."""
     if before is None:
         store.delete(wanted.namespace, wanted.secret_name)
@@ -246,7 +250,7 @@ def _undo(store: SecretStore, wanted: Wanted, before: StoredSecret | None) -> No
         store.write(wanted.namespace, wanted.secret_name, before)
 
 
-def look(keys: Keys, stored: StoredSecret | None, wanted: Wanted, state: Held, now: datetime) -> Seen:
+def look(keys: Keys, stored: StoredSecret | None, wanted: Wanted, state: Held, now: datetime) -> KeyStatus:
     """Compare a key with what the state knows of it.
 
     Args:
@@ -257,10 +261,10 @@ def look(keys: Keys, stored: StoredSecret | None, wanted: Wanted, state: Held, n
         now: The time.
     """
     written = _written(stored, wanted) if stored else None
-    if written and written != state and written.among(keys) and not state.among(keys):
+    if written and written != state and written.find_in(keys) and not state.find_in(keys):
         state = written
-    right = stored is not None and written == state and wanted.dress.is_worn_by(stored)
-    return Seen(state, why_ended(state.among(keys), state.expires_at, now), right)
+    right = stored is not None and written == state and wanted.template.matches(stored)
+    return KeyStatus(state, invalid_reason(state.find_in(keys), state.expires_at, now), right)
 
 
 def restore(store: SecretStore, wanted: Wanted, state: Held) -> Held:
@@ -272,10 +276,12 @@ def restore(store: SecretStore, wanted: Wanted, state: Held) -> Held:
         state: The key that the state knows; the Secret may hold the one that was made in its place.
     """
     stored = store.read(wanted.namespace, wanted.secret_name)
-    remade_from = stored.annotations.get(REMADE_FROM, "") if stored else ""
-    remade = held_in(stored) if stored and state.key_id in remade_from.split(",") else None
-    store.write(wanted.namespace, wanted.secret_name, _holding(remade or state, wanted, remade_from if remade else ""))
-    return remade or state
+    recreated_from = stored.annotations.get(RECREATED_FROM, "") if stored else ""
+    recreated = held_in(stored) if stored and state.key_id in recreated_from.split(",") else None
+    store.write(
+        wanted.namespace, wanted.secret_name, _holding(recreated or state, wanted, recreated_from if recreated else "")
+    )
+    return recreated or state
 
 
 def delete(client: HeadscaleClient, store: SecretStore, state: Held, keys: Keys, place: tuple[str, str]) -> None:
@@ -288,13 +294,13 @@ def delete(client: HeadscaleClient, store: SecretStore, state: Held, keys: Keys,
         keys: Headscale's keys by id; one that is not among them, or is another by now, is gone.
         place: Namespace and name of its Secret.
     """
-    stored = if_ours(store, *place)
+    stored = read_if_owned(store, *place)
     if stored is not None and holds(stored, state):
         remove_pending(client, stored, keys.values())
-        remade = held_in(stored)
-        if remade and remade.key_id != state.key_id and remade.among(keys):
-            client.delete_pre_auth_key(int(remade.key_id))
-    if state.among(keys):
+        recreated = held_in(stored)
+        if recreated and recreated.key_id != state.key_id and recreated.find_in(keys):
+            client.delete_pre_auth_key(int(recreated.key_id))
+    if state.find_in(keys):
         client.delete_pre_auth_key(int(state.key_id))
     delete_secret(store, state, place)
 
@@ -305,7 +311,7 @@ def delete_secret(store: SecretStore, state: Held, place: tuple[str, str]) -> bo
     Returns:
         Whether it held this key.
     """
-    stored = if_ours(store, *place)
+    stored = read_if_owned(store, *place)
     if stored is None or not holds(stored, state):
         return False
     store.delete(*place)
@@ -315,5 +321,5 @@ def delete_secret(store: SecretStore, state: Held, place: tuple[str, str]) -> bo
 def holds(stored: StoredSecret, state: Held) -> bool:
     """Return whether a Secret holds the key that the state knows, or the one that was made in its place."""
     notes = stored.annotations
-    is_it = notes.get(KEY_ID) == state.key_id and time_of(notes, EXPIRES_AT) == state.expires_at
-    return is_it or state.key_id in notes.get(REMADE_FROM, "").split(",")
+    is_same_user = notes.get(KEY_ID) == state.key_id and time_in(notes, EXPIRES_AT) == state.expires_at
+    return is_same_user or state.key_id in notes.get(RECREATED_FROM, "").split(",")

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from headscale_core import HeadscaleClient, PreAuthKey, User
-from headscale_core.keys.annotations import KEY_ID, OWNER, PREFIX, REMADE_FROM, SPEC, SPENT
+from headscale_core.keys.annotations import EXPIRED_BEFORE_WIPE, KEY_ID, OWNER, PREFIX, RECREATED_FROM, SPEC
 from headscale_core.keys.pre_auth_key import Wanted, by_id, data_key_of, held_in, make, remove_pending
-from headscale_core.keys.secrets import Dress, SecretStore, StoredSecret
+from headscale_core.keys.secrets import SecretStore, SecretTemplate, StoredSecret
 from headscale_core.users.lifecycle import UserError, is_usable
 
 Found = tuple[str, str, StoredSecret]
@@ -18,7 +18,7 @@ Found = tuple[str, str, StoredSecret]
 
 
 @dataclass(frozen=True, slots=True)
-class WipedKeys:
+class KeyRecovery:
     """The keys that a deletion takes, which are recreated at once.
 
     Attributes:
@@ -58,33 +58,33 @@ class WipedKeys:
         listed = by_id(keys)
         for namespace, name, stored in found:
             key = listed.get(stored.annotations.get(KEY_ID, ""))
-            if key and not is_usable(key, self.now) and SPENT not in stored.annotations:
-                notes = {**stored.annotations, SPENT: "true"}
+            if key and not is_usable(key, self.now) and EXPIRED_BEFORE_WIPE not in stored.annotations:
+                notes = {**stored.annotations, EXPIRED_BEFORE_WIPE: "true"}
                 self.store.write(namespace, name, StoredSecret(stored.data, notes, stored.labels))
 
-    def remake(self, deleted: User) -> list[str]:
+    def recreate(self, deleted: User) -> list[str]:
         """Make the keys anew that were taken, and return their Secrets. It may be called any number of times.
 
         Args:
             deleted: The user that is gone.
         """
         found, keys = self._without_pending()
-        known, remade = by_id(keys), []
+        known, recreated = by_id(keys), []
         for namespace, name, stored in found:
             wanted, held = _wanted_of(namespace, name, stored), held_in(stored)
-            if wanted is None or held is None or held.among(known) or SPENT in stored.annotations:
+            if wanted is None or held is None or held.find_in(known) or EXPIRED_BEFORE_WIPE in stored.annotations:
                 continue
             if held.expires_at <= self.now or wanted.user_id == str(deleted.id):
                 continue
-            ids = ",".join(filter(None, (stored.annotations.get(REMADE_FROM), held.key_id)))
+            ids = ",".join(filter(None, (stored.annotations.get(RECREATED_FROM), held.key_id)))
             left = max(held.expires_at - self.now, timedelta(seconds=1))
             try:
-                make(self.client, self.store, wanted, self.now, stored, lifetime=left, remade_from=ids)
+                make(self.client, self.store, wanted, self.now, stored, lifetime=left, recreated_from=ids)
             except UserError:
                 # Its owner is gone: so is the key, with or without this deletion.
                 continue
-            remade.append(f"{namespace}/{name}")
-        return remade
+            recreated.append(f"{namespace}/{name}")
+        return recreated
 
     def _without_pending(self) -> tuple[list[Found], list[PreAuthKey]]:
         """Return Secrets and keys, without what killed runs made and did not write down."""
@@ -105,6 +105,6 @@ def _wanted_of(namespace: str, name: str, stored: StoredSecret) -> Wanted | None
     if data_key not in stored.data:
         return None
     extra = {key: text for key, text in stored.annotations.items() if not key.startswith(PREFIX)}
-    dress = Dress(data_key, stored.labels, extra)
+    template = SecretTemplate(data_key, stored.labels, extra)
     owner = stored.annotations.get(OWNER)
-    return Wanted(namespace, name, user_id, expiration, reusable, ephemeral, tuple(tags), dress, owner)
+    return Wanted(namespace, name, user_id, expiration, reusable, ephemeral, tuple(tags), template, owner)

@@ -12,7 +12,7 @@ DELETED, ENDED_BY_HAND, EXPIRED, USED = "deleted", "ended by hand", "expired", "
 """Why a key is no good any more."""
 
 
-def why_ended(key: PreAuthKey | None, expires_at: datetime, now: datetime) -> str | None:
+def invalid_reason(key: PreAuthKey | None, expires_at: datetime, now: datetime) -> str | None:
     """Return why a key is no good any more, None where it is good.
 
     Args:
@@ -29,7 +29,7 @@ def why_ended(key: PreAuthKey | None, expires_at: datetime, now: datetime) -> st
     return EXPIRED if expires_at <= now else None
 
 
-def is_to_be_replaced(
+def is_renewal_due(
     ended: str | None,
     expires_at: datetime,
     now: datetime,
@@ -60,7 +60,7 @@ def is_to_be_replaced(
     return renew_before is not None and expires_at - now < parse_duration(renew_before)
 
 
-def what_new_tags_leave(secret_name: str, before: Iterable[str] | None, after: Iterable[str] | None) -> str:
+def tags_warning(secret_name: str, before: Iterable[str] | None, after: Iterable[str] | None) -> str:
     """Return what other tags of a key do not change: nodes keep those with which they joined."""
     old, new = (", ".join(f"`{tag}`" for tag in sorted(tags or ())) or "none" for tags in (before, after))
     return (

@@ -11,14 +11,14 @@ from datetime import datetime
 
 from headscale_core import HeadscaleClient
 from headscale_core.keys import api_key, pre_auth_key
-from headscale_core.keys.annotations import EXPIRES_AT, KEY_ID, PENDING, time_of
+from headscale_core.keys.annotations import EXPIRES_AT, KEY_ID, PENDING, time_in
 from headscale_core.keys.secrets import StoredSecret
 
 PRE_AUTH_KEY, API_KEY = "preauth-key", "api-key"
 
 
 @dataclass(frozen=True, slots=True)
-class NotedKey:
+class PendingRevocation:
     """A key that is to be revoked.
 
     Attributes:
@@ -35,30 +35,30 @@ class NotedKey:
         return "/".join((self.kind, self.name, self.expires_at.isoformat() if self.expires_at else ""))
 
     @classmethod
-    def parse(cls, text: str) -> NotedKey:
+    def parse(cls, text: str) -> PendingRevocation:
         """Return what a note says; what somebody edited names no key."""
         kind, name, expires_at = [*text.split("/"), "", ""][:3]
-        return cls(kind, name, time_of({"at": expires_at}, "at"))
+        return cls(kind, name, time_in({"at": expires_at}, "at"))
 
 
-def of_pre_auth_key(stored: StoredSecret | None, state: pre_auth_key.Held) -> set[NotedKey]:
+def of_pre_auth_key(stored: StoredSecret | None, state: pre_auth_key.Held) -> set[PendingRevocation]:
     """Return the keys that go with a preauth key: itself, the one made in its place, and a killed run's.
 
     Args:
         stored: Its Secret, None where there is none of ours.
         state: The key that the state knows.
     """
-    keys = {NotedKey(PRE_AUTH_KEY, state.key_id, state.expires_at)}
+    keys = {PendingRevocation(PRE_AUTH_KEY, state.key_id, state.expires_at)}
     if stored is not None and pre_auth_key.holds(stored, state):
-        if remade := pre_auth_key.held_in(stored):
-            keys.add(NotedKey(PRE_AUTH_KEY, remade.key_id, remade.expires_at))
+        if recreated := pre_auth_key.held_in(stored):
+            keys.add(PendingRevocation(PRE_AUTH_KEY, recreated.key_id, recreated.expires_at))
         keys |= _pending(PRE_AUTH_KEY, stored)
     return keys
 
 
 def of_api_key(
     stored: StoredSecret | None, wanted: api_key.Wanted, prefixes: Collection[str], expires_at: datetime
-) -> set[NotedKey]:
+) -> set[PendingRevocation]:
     """Return the keys that go with an API key: itself, those that it replaced, and a killed run's.
 
     Args:
@@ -71,31 +71,31 @@ def of_api_key(
     ends |= dict.fromkeys([*prefixes][:1], expires_at)
     if stored is None:
         return _named(ends)
-    retiring = api_key.retiring_of(stored)
+    superseded = api_key.superseded_in(stored)
     if not api_key.belongs_to(stored, wanted, prefixes):
         # Another key has taken its place in the Secret, and revokes these when their time has come.
-        return _named({prefix: end for prefix, end in ends.items() if prefix not in retiring})
-    ends = {**dict.fromkeys(retiring), **ends}
+        return _named({prefix: end for prefix, end in ends.items() if prefix not in superseded})
+    ends = {**dict.fromkeys(superseded), **ends}
     if newest := stored.annotations.get(KEY_ID):
-        ends[newest] = time_of(stored.annotations, EXPIRES_AT)
+        ends[newest] = time_in(stored.annotations, EXPIRES_AT)
     return _named(ends) | _pending(API_KEY, stored)
 
 
-def _named(ends: Mapping[str, datetime | None]) -> set[NotedKey]:
-    return {NotedKey(API_KEY, prefix, end) for prefix, end in ends.items()}
+def _named(ends: Mapping[str, datetime | None]) -> set[PendingRevocation]:
+    return {PendingRevocation(API_KEY, prefix, end) for prefix, end in ends.items()}
 
 
-def _pending(kind: str, stored: StoredSecret) -> set[NotedKey]:
-    pending = time_of(stored.annotations, PENDING)
-    return {NotedKey(kind, "", pending)} if pending else set()
+def _pending(kind: str, stored: StoredSecret) -> set[PendingRevocation]:
+    pending = time_in(stored.annotations, PENDING)
+    return {PendingRevocation(kind, "", pending)} if pending else set()
 
 
-def valid_until(keys: Collection[NotedKey]) -> datetime | None:
+def valid_until(keys: Collection[PendingRevocation]) -> datetime | None:
     """Return until when any of some keys is valid, as far as that is known."""
     return max((key.expires_at for key in keys if key.expires_at), default=None)
 
 
-def revoke(client: HeadscaleClient, keys: Collection[NotedKey]) -> None:
+def revoke(client: HeadscaleClient, keys: Collection[PendingRevocation]) -> None:
     """Revoke noted keys; one that Headscale does not have, or has as another one by now, is done.
 
     An id alone does not tell: in a database that was restored, ids begin anew, and are somebody else's.

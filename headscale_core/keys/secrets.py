@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 
-class ForeignSecret(Exception):
+class SecretNotOwned(Exception):
     """A Secret of that name is somebody else's."""
 
 
@@ -27,7 +27,7 @@ class StoredSecret:
 
 
 @dataclass(frozen=True, slots=True)
-class Dress:
+class SecretTemplate:
     """How people wish a Secret to look, so that their pods and tools can use it as it is.
 
     Attributes:
@@ -40,7 +40,7 @@ class Dress:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
 
-    def is_worn_by(self, secret: StoredSecret) -> bool:
+    def matches(self, secret: StoredSecret) -> bool:
         """Return whether a Secret looks so."""
         return (
             self.data_key in secret.data
@@ -49,11 +49,11 @@ class Dress:
         )
 
 
-def if_ours(store: SecretStore, namespace: str, name: str) -> StoredSecret | None:
+def read_if_owned(store: SecretStore, namespace: str, name: str) -> StoredSecret | None:
     """Return our Secret; None where there is none, or it is somebody else's by now."""
     try:
         return store.read(namespace, name)
-    except ForeignSecret:
+    except SecretNotOwned:
         return None
 
 
@@ -64,7 +64,7 @@ class SecretStore(Protocol):
         """Return our Secret, None where there is none.
 
         Raises:
-            ForeignSecret: When it is somebody else's.
+            SecretNotOwned: When it is somebody else's.
         """
         ...
 

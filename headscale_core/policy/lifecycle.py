@@ -131,7 +131,7 @@ def what_is_skipped(policy: str, skipped: Collection[str]) -> str:
     )
 
 
-def what_removal_allows(policy: str) -> str:
+def removal_warning(policy: str) -> str:
     """Return what becomes allowed when a policy is given up."""
     document = _document(policy)
     counts = {name: len(document.get(name) or ()) for name in _SECTIONS}

@@ -119,7 +119,7 @@ def was_never_bound(claim: Object) -> bool:
     return not claim["spec"].get("volumeName") and claim.get("status", {}).get("phase", "Pending") == "Pending"
 
 
-def is_to_be_remade(claim: Object, stateful_set: Object, size: str, storage_class: str | None) -> bool:
+def must_recreate_pvc(claim: Object, stateful_set: Object, size: str, storage_class: str | None) -> bool:
     """Return whether a claim is another than declared and never had a volume: nothing of it can change but all of it.
 
     Args:
@@ -149,7 +149,7 @@ def _is_by_template(claim: Object, stateful_set: Object) -> bool:
     return all(labels.get(key) == value for key, value in wanted.items())
 
 
-def remade_claim(claim: Object, size: str, storage_class: str | None) -> dict[str, Any]:
+def recreated_pvc(claim: Object, size: str, storage_class: str | None) -> dict[str, Any]:
     """Return a claim in place of one that never had a volume."""
     spec: dict[str, Any] = {
         "accessModes": claim["spec"]["accessModes"],
@@ -215,7 +215,7 @@ def quantity(text: str) -> Decimal:
     return Decimal(found[1]) * _SUFFIXES[found[2]]
 
 
-def what_moving_means(old: Place, new: Place, *, retain: bool, elsewhere: bool) -> str:
+def move_warning(old: Place, new: Place, *, retain: bool, elsewhere: bool) -> str:
     """Return what it comes to that an instance answers from another database.
 
     Args:
@@ -232,7 +232,7 @@ def what_moving_means(old: Place, new: Place, *, retain: bool, elsewhere: bool) 
     )
 
 
-def consent_to_move(old: Place) -> str:
+def consent_hint(old: Place) -> str:
     """Return how a stack consents to leave data behind."""
     return (
         f"to go on, write `abandonData: {old}` for the instance; to keep the data, take the change back or restore a "

@@ -28,7 +28,7 @@ class Stopped:
     may_start: bool
 
 
-def what_stops(stateful_set: Object, pod: Object | None, *, needs_ready: bool) -> Stopped | None:
+def stop_reason(stateful_set: Object, pod: Object | None, *, needs_ready: bool) -> Stopped | None:
     """Return why Headscale does not run, None where it does.
 
     Args:

@@ -27,7 +27,7 @@ def find_or_create(
         return _noted(_of_id(client, name, adopt), name, profile, record)
     found = client.list_users(name=name)
     local = next((user for user in found if not user.provider_id), None)
-    if local is not None and _is_ours(client, local, profile, record):
+    if local is not None and _is_owned(client, local, profile, record):
         return _as_declared(local, profile.differences(local))
     if not found and adopt and "@" in name:
         found = _of_email(client, name)
@@ -79,7 +79,7 @@ def _of_email(client: HeadscaleClient, address: str) -> list[User]:
     return its
 
 
-def _is_ours(client: HeadscaleClient, user: User, profile: Profile, record: Record) -> bool:
+def _is_owned(client: HeadscaleClient, user: User, profile: Profile, record: Record) -> bool:
     """Return whether we made a user. With no record, one that is exactly so and has nothing to lose counts as ours."""
     noted = record.holds(user.name)
     if noted is not None:

@@ -32,7 +32,7 @@ class Record(Protocol):
         ...
 
 
-class WipedKeys(Protocol):
+class KeyRecovery(Protocol):
     """The keys that 0.28 takes with any user, and how they come back."""
 
     def prepare(self, deleted: User) -> None:
@@ -43,13 +43,13 @@ class WipedKeys(Protocol):
         """
         ...
 
-    def remake(self, deleted: User) -> list[str]:
+    def recreate(self, deleted: User) -> list[str]:
         """Make them anew after a deletion, and return their Secrets; may be repeated."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class UserRef:
     """A user as the state knows it.
 
     The id alone does not tell: in a database that was lost, or restored, ids begin anew, and are somebody else's.
@@ -59,7 +59,7 @@ class Known:
     name: str
     created_at: datetime | None
 
-    def is_it(self, user: User) -> bool:
+    def is_same_user(self, user: User) -> bool:
         """Return whether a user of this id in Headscale is the one; databases round the time."""
         if self.created_at is None or user.created_at is None:
             return True

@@ -8,11 +8,11 @@ from datetime import datetime
 from headscale_core import AlreadyExists, FailedPrecondition, HeadscaleClient, Node, NotFound, User
 from headscale_core.users.adoption import find_or_create
 from headscale_core.users.identity import (
-    Known,
+    KeyRecovery,
     Profile,
     Record,
     UserError,
-    WipedKeys,
+    UserRef,
     belongs_to,
     declared_name,
     has_no_name,
@@ -22,27 +22,27 @@ from headscale_core.users.identity import (
 )
 
 __all__ = [
-    "Known",
+    "KeyRecovery",
     "Profile",
     "Record",
     "UserError",
-    "WipedKeys",
+    "UserRef",
     "declared_name",
     "delete",
+    "delete_for_replacement",
     "find",
     "find_or_create",
     "is_usable",
-    "make_way",
     "nodes_of",
     "rename",
-    "what_replacement_means",
+    "replacement_warning",
 ]
 
 WIPES_ALL_KEYS = 28
 """Deleting any user on 0.28 deletes the preauth keys of all (headscale issue 3154, mended in 0.29)."""
 
 
-def rename(client: HeadscaleClient, state: Known, new: str, record: Record) -> User:
+def rename(client: HeadscaleClient, state: UserRef, new: str, record: Record) -> User:
     """Give the user another name; its id, nodes and keys stay.
 
     Raises:
@@ -71,7 +71,7 @@ def rename(client: HeadscaleClient, state: Known, new: str, record: Record) -> U
     return renamed
 
 
-def what_replacement_means(name: str, fields: Sequence[str]) -> str:
+def replacement_warning(name: str, fields: Sequence[str]) -> str:
     """Return what a change of the profile comes to."""
     return (
         f"user `{name}`: Headscale cannot change {' and '.join(fields)} of a user; it is deleted and recreated with "
@@ -79,8 +79,14 @@ def what_replacement_means(name: str, fields: Sequence[str]) -> str:
     )
 
 
-def make_way(
-    client: HeadscaleClient, state: Known, new: str, now: datetime, record: Record, *, wiped: WipedKeys | None = None
+def delete_for_replacement(
+    client: HeadscaleClient,
+    state: UserRef,
+    new: str,
+    now: datetime,
+    record: Record,
+    *,
+    recovery: KeyRecovery | None = None,
 ) -> list[str]:
     """Delete a user that is replaced because its profile changed, which Headscale cannot do otherwise.
 
@@ -120,17 +126,17 @@ def make_way(
             f"Headscale cannot change the profile of a user, only make another one, and `{user.name}` has nodes: "
             f"{_named(nodes)}; take the change back, or delete them first by `headscale nodes delete`"
         )
-    return delete(client, state, now, record, wiped=wiped)
+    return delete(client, state, now, record, recovery=recovery)
 
 
 def delete(
     client: HeadscaleClient,
-    state: Known,
+    state: UserRef,
     now: datetime,
     record: Record,
     *,
     delete_nodes: bool = False,
-    wiped: WipedKeys | None = None,
+    recovery: KeyRecovery | None = None,
 ) -> list[str]:
     """Delete the user; one that is gone is done.
 
@@ -149,16 +155,16 @@ def delete(
         UserError: When it has nodes, or when Headscale would delete other people's keys with it.
     """
     user = find(client, state)
-    wiped = wiped if client.minor_version() == WIPES_ALL_KEYS else None
+    recovery = recovery if client.minor_version() == WIPES_ALL_KEYS else None
     if user is None:
         if not client.list_users(name=state.name):
             record.remove(state.name)
-        return wiped.remake(User(int(state.user_id), state.name)) if wiped else []
+        return recovery.recreate(User(int(state.user_id), state.name)) if recovery else []
     nodes = nodes_of(client, user)
     if nodes and not delete_nodes:
         raise UserError(_has_nodes(user, nodes))
-    if wiped:
-        wiped.prepare(user)
+    if recovery:
+        recovery.prepare(user)
     elif client.minor_version() == WIPES_ALL_KEYS:
         _keep_keys_of_others(client, user, now)
     for node in nodes:
@@ -169,21 +175,21 @@ def delete(
         pass
     except FailedPrecondition:
         raise UserError(_has_nodes(user, nodes_of(client, user))) from None
-    remade = wiped.remake(user) if wiped else []
+    recreated = recovery.recreate(user) if recovery else []
     for name in {state.name, user.name}:
         record.remove(name)
-    return remade
+    return recreated
 
 
-def _others(client: HeadscaleClient, state: Known, name: str) -> list[User]:
+def _others(client: HeadscaleClient, state: UserRef, name: str) -> list[User]:
     """Return other users of a name: a local one, and those of identity providers."""
     return [user for user in client.list_users(name=name) if str(user.id) != state.user_id]
 
 
-def find(client: HeadscaleClient, state: Known) -> User | None:
+def find(client: HeadscaleClient, state: UserRef) -> User | None:
     """Return the user that the state knows, None where it is gone."""
     user = next(iter(client.list_users(user_id=int(state.user_id))), None)
-    return user if user and state.is_it(user) else None
+    return user if user and state.is_same_user(user) else None
 
 
 def _has_nodes(user: User, nodes: list[Node]) -> str:

@@ -54,7 +54,7 @@ def removal(saved: str, foreign: Collection[str] = ()) -> str:
     lines: list[str] = []
     for table in _tables(saved):
         own = [chain for chain in table.chains if _has_prefix(chain) and f"{table.name}/{chain}" not in foreign]
-        jumps = [f"-D {chain} {rest}" for chain, rest in table.rules if chain not in own and _is_ours(rest, own)]
+        jumps = [f"-D {chain} {rest}" for chain, rest in table.rules if chain not in own and _is_owned(rest, own)]
         deletions = [*jumps, *(f"-F {chain}" for chain in own), *(f"-X {chain}" for chain in own)]
         if deletions:
             lines += [f"*{table.name}", *deletions, "COMMIT"]
@@ -65,7 +65,7 @@ def _has_prefix(chain: str) -> bool:
     return chain.startswith(_PREFIXES)
 
 
-def _is_ours(rule: str, own: Collection[str]) -> bool:
+def _is_owned(rule: str, own: Collection[str]) -> bool:
     """Return whether a rule jumps to one of our chains, or matches what comes from or goes to the pods' bridge."""
     try:
         words = ["", *shlex.split(rule)]

@@ -97,7 +97,7 @@ def growths(claims: Iterable[Document], volumes: Iterable[Document]) -> list[Gro
 
     A claim whose volume has grown already is among them: then only its status is behind.
     """
-    ours = {volume["metadata"]["name"] for volume in volumes if _is_ours(volume)}
+    ours = {volume["metadata"]["name"] for volume in volumes if _is_owned(volume)}
     found = []
     for claim in claims:
         name = claim["spec"].get("volumeName")
@@ -113,11 +113,11 @@ def released(volumes: Iterable[Document]) -> list[str]:
     return [
         volume["metadata"]["name"]
         for volume in volumes
-        if _is_ours(volume) and volume.get("status", {}).get("phase") == "Released"
+        if _is_owned(volume) and volume.get("status", {}).get("phase") == "Released"
     ]
 
 
-def _is_ours(volume: Document) -> bool:
+def _is_owned(volume: Document) -> bool:
     return bool(volume["metadata"].get("annotations", {}).get(_PROVISIONED_BY) == PROVISIONER)
 
 

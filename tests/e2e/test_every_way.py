@@ -34,7 +34,7 @@ POLICY = {
 USERS = {"alice": {"email": "alice@example.com"}, "bob": {}}
 
 
-def declared(*, users=USERS, key=None, runner=None, policy=POLICY, names=("laptop", "ui"), remake=False):
+def declared(*, users=USERS, key=None, runner=None, policy=POLICY, names=("laptop", "ui"), recreate=False):
     keys = {"user": "alice", "expiration": "24h", "reusable": True, **(key or {})}
     laptop, ui = names
     return {
@@ -54,7 +54,7 @@ def declared(*, users=USERS, key=None, runner=None, policy=POLICY, names=("lapto
             },
             apiKeys={f"{way}-{ui}": {"overlap": "0s", "secretName": f"{way}-ui"}},
             **({"policy": policy} if policy else {}),
-            **({"keysOnUserDeletion": "remake"} if remake else {}),
+            **({"keysOnUserDeletion": "remake"} if recreate else {}),
             **settings,
         )
         for way, settings in WAYS.items()
@@ -285,7 +285,7 @@ def test_a_rename_keeps_the_id_and_the_keys(stack, cluster):
 def test_a_changed_profile_makes_another_user_and_leaves_everybody_elses_keys_in_force(stack, cluster):
     before = {way: users(cluster, way) for way in WAYS}
     profile = {"alice": USERS["alice"], "robert": {"email": "robert@example.com"}}
-    stack.declare(**declared(users=profile, remake=True))
+    stack.declare(**declared(users=profile, recreate=True))
 
     said = stack.preview().stdout
     planned = changes(stack)
@@ -320,7 +320,7 @@ def test_a_user_goes_and_where_that_would_take_all_keys_it_stays_until_they_may_
     assert "keysOnUserDeletion: remake" in run.stdout
     assert {way for way in WAYS if "robert" in users(cluster, way)} == {"grpc-28", "rest-28"}
 
-    stack.declare(**declared(users=alone, policy=None, remake=True))
+    stack.declare(**declared(users=alone, policy=None, recreate=True))
     stack.up()
 
     for way in WAYS:
@@ -366,7 +366,7 @@ def test_a_user_with_a_real_node_is_not_replaced_nor_deleted_until_its_nodes_may
     new_profile = {"alice": {"email": "a@example.com", "forceDelete": True}}
 
     def up(users, check=True):
-        remaking = declared(users=users, policy=None, remake=True)
+        remaking = declared(users=users, policy=None, recreate=True)
         for instance in remaking.values():
             instance["preAuthKeys"] = {
                 name: key for name, key in instance["preAuthKeys"].items() if key.get("user", "nobody") in users

@@ -32,11 +32,11 @@ class MemoryStore:
     def all(self, namespace):
         return {name: stored for (home, name), stored in self.secrets.items() if home == namespace}
 
-    def everywhere(self):
+    def list_in_all_namespaces(self):
         return [(namespace, name, stored) for (namespace, name), stored in self.secrets.items()]
 
 
-class MemoryRecord:
+class MemoryUserRegistry:
     """A record of users in memory."""
 
     def __init__(self, *names):

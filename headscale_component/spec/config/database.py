@@ -13,9 +13,9 @@ from headscale_component.spec.config.kinds import (
     FilePath,
     Flag,
     Number,
-    Otherwise,
     Positive,
     SecretValue,
+    UpstreamDefault,
 )
 from headscale_component.spec.model import Leaf
 
@@ -33,20 +33,20 @@ class GormConfig(ConfigSection):
     """Whether statements are prepared once and used again; SQLite only. Headscale has one connection to SQLite, and
     with this two calls at once can wait for each other for ever (seen on 0.29.1): leave it off."""
 
-    parameterized_queries: Annotated[Flag, Otherwise("false")] = True
+    parameterized_queries: Annotated[Flag, UpstreamDefault("false")] = True
     """Whether logged queries leave out their values."""
 
-    skip_err_record_not_found: Annotated[Flag, Otherwise("false")] = True
+    skip_err_record_not_found: Annotated[Flag, UpstreamDefault("false")] = True
     """Whether "record not found" stays out of the log."""
 
-    slow_threshold: Annotated[Number, Otherwise("0")] = 1000
+    slow_threshold: Annotated[Number, UpstreamDefault("0")] = 1000
     """From how many milliseconds on a query is logged as slow; a whole number, no duration."""
 
 
 class SqliteConfig(ConfigSection):
     """`database.sqlite`: the database in a file on the volume."""
 
-    path: Annotated[FilePath, Otherwise("none, and then it does not start")] = f"{DATA_DIRECTORY}/db.sqlite"
+    path: Annotated[FilePath, UpstreamDefault("none, and then it does not start")] = f"{DATA_DIRECTORY}/db.sqlite"
     """The file."""
 
     write_ahead_log: Literal[True] = True
@@ -91,7 +91,7 @@ class PostgresConfig(ConfigSection):
 class DatabaseConfig(ConfigSection):
     """`database`: SQLite on the volume, or PostgreSQL."""
 
-    type: Annotated[Literal["sqlite", "postgres"], Otherwise("none, and then it does not start")] = "sqlite"
+    type: Annotated[Literal["sqlite", "postgres"], UpstreamDefault("none, and then it does not start")] = "sqlite"
     """Headscale's developers advise SQLite."""
 
     debug: Flag = False

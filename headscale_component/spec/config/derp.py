@@ -13,10 +13,10 @@ from headscale_component.spec.config.kinds import (
     GoDuration,
     HttpUrl,
     IpAddress,
-    Otherwise,
     Positive,
     Since,
     Text,
+    UpstreamDefault,
 )
 
 
@@ -26,22 +26,22 @@ class DerpServerConfig(ConfigSection):
     enabled: Flag = False
     """Whether it runs."""
 
-    region_id: Annotated[Positive, Otherwise("0")] = 999
+    region_id: Annotated[Positive, UpstreamDefault("0")] = 999
     """Its region's number; Tailscale leaves 900 to 999 to others."""
 
-    region_code: Annotated[Text, Otherwise("empty")] = "headscale"
+    region_code: Annotated[Text, UpstreamDefault("empty")] = "headscale"
     """Its region's short name."""
 
-    region_name: Annotated[Text, Otherwise("empty")] = "Headscale Embedded DERP"
+    region_name: Annotated[Text, UpstreamDefault("empty")] = "Headscale Embedded DERP"
     """Its region's name, as clients show it."""
 
     verify_clients: Annotated[Flag, Since((0, 27))] = True
     """Whether only nodes of this tailnet may use it."""
 
-    stun_listen_addr: Annotated[Endpoint, Otherwise("none")] = "0.0.0.0:3478"
+    stun_listen_addr: Annotated[Endpoint, UpstreamDefault("none")] = "0.0.0.0:3478"
     """Where it answers STUN, over UDP; a port of the Service follows it."""
 
-    private_key_path: Annotated[FilePath, Otherwise("none")] = f"{DATA_DIRECTORY}/derp_server_private.key"
+    private_key_path: Annotated[FilePath, UpstreamDefault("none")] = f"{DATA_DIRECTORY}/derp_server_private.key"
     """Its key, made at the first start; another file than the noise key."""
 
     automatically_add_embedded_derp_region: Flag = True
@@ -60,13 +60,15 @@ class DerpConfig(ConfigSection):
     server: DerpServerConfig = DerpServerConfig()
     """The relay that is built into Headscale."""
 
-    urls: Annotated[tuple[HttpUrl, ...], Otherwise("none")] = ("https://controlplane.tailscale.com/derpmap/default",)
+    urls: Annotated[tuple[HttpUrl, ...], UpstreamDefault("none")] = (
+        "https://controlplane.tailscale.com/derpmap/default",
+    )
     """Relay maps to fetch. Headscale does not start while one cannot be fetched: `[]` where there is no internet."""
 
     paths: tuple[FilePath, ...] = ()
     """Relay maps in files of the pod, which have to be there."""
 
-    auto_update_enabled: Annotated[Flag, Otherwise("false")] = True
+    auto_update_enabled: Annotated[Flag, UpstreamDefault("false")] = True
     """Whether the maps are fetched again."""
 
     update_frequency: GoDuration = "3h"

@@ -13,8 +13,8 @@ from headscale_component.spec.config.kinds import (
     FilePath,
     Flag,
     Nameserver,
-    Otherwise,
     Text,
+    UpstreamDefault,
 )
 
 
@@ -44,13 +44,13 @@ class ExtraRecord(ConfigSection):
 class DnsConfig(ConfigSection):
     """`dns`: MagicDNS, nameservers and names of one's own."""
 
-    magic_dns: Annotated[Flag | None, Otherwise("true, which needs a base_domain")] = None
+    magic_dns: Annotated[Flag | None, UpstreamDefault("true, which needs a base_domain")] = None
     """Whether nodes find each other by name; needs `base_domain`. Default: on if `base_domain` is given."""
 
     base_domain: DomainOrEmpty | None = None
     """The domain of the nodes' names; must not hold the host of `server_url`."""
 
-    override_local_dns: Annotated[Flag | None, Otherwise("true, which needs nameservers")] = None
+    override_local_dns: Annotated[Flag | None, UpstreamDefault("true, which needs nameservers")] = None
     """Whether nodes use `nameservers.global` for everything. Default: on if there are any."""
 
     nameservers: NameserversConfig = NameserversConfig()

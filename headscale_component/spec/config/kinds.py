@@ -53,7 +53,7 @@ class Until:
 
 
 @dataclass(frozen=True, slots=True)
-class Otherwise:
+class UpstreamDefault:
     """What Headscale itself does where the key is absent, when that is not our default."""
 
     default: str

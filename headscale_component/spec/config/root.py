@@ -28,10 +28,10 @@ from headscale_component.spec.config.kinds import (
     HttpUrlOrEmpty,
     NetworkV4,
     NetworkV6,
-    Otherwise,
     Since,
     Text,
     Until,
+    UpstreamDefault,
 )
 from headscale_component.spec.config.node import NodeConfig
 from headscale_component.spec.config.oidc import OidcConfig
@@ -50,7 +50,7 @@ _GRPC = Until((0, 29), "has no gRPC any more, and ignores it without a word", "n
 class NoiseConfig(ConfigSection):
     """`noise`: the control protocol."""
 
-    private_key_path: Annotated[FilePath, Otherwise("none, and then it does not start")] = (
+    private_key_path: Annotated[FilePath, UpstreamDefault("none, and then it does not start")] = (
         f"{DATA_DIRECTORY}/noise_private.key"
     )
     """The server's key, made at the first start. Nodes know the server by it: losing it cuts them all off."""
@@ -59,10 +59,10 @@ class NoiseConfig(ConfigSection):
 class PrefixesConfig(ConfigSection):
     """`prefixes`: the addresses of nodes."""
 
-    v4: Annotated[NetworkV4 | None, Otherwise("none")] = "100.64.0.0/10"
+    v4: Annotated[NetworkV4 | None, UpstreamDefault("none")] = "100.64.0.0/10"
     """IPv4; clients expect it inside 100.64.0.0/10. `null` for none."""
 
-    v6: Annotated[NetworkV6 | None, Otherwise("none")] = "fd7a:115c:a1e0::/48"
+    v6: Annotated[NetworkV6 | None, UpstreamDefault("none")] = "fd7a:115c:a1e0::/48"
     """IPv6; clients expect it inside fd7a:115c:a1e0::/48. `null` for none."""
 
     allocation: Literal["sequential", "random"] = "sequential"
@@ -82,7 +82,7 @@ class LogConfig(ConfigSection):
 class PolicyConfig(ConfigSection):
     """`policy`: who may reach whom."""
 
-    mode: Annotated[Literal["file", "database"], Otherwise("file")] = "database"
+    mode: Annotated[Literal["file", "database"], UpstreamDefault("file")] = "database"
     """`database` lets a policy be changed without a restart. Headscale reads any other word as "allow all"."""
 
     path: FilePathOrEmpty | None = None
@@ -102,13 +102,13 @@ class HeadscaleConfig(ConfigSection):
     server_url: HttpUrl
     """The address that clients use, for example `https://vpn.example.com`. Changing it cuts nodes off that use it."""
 
-    listen_addr: Annotated[Endpoint, Otherwise("a random port")] = "0.0.0.0:8080"
+    listen_addr: Annotated[Endpoint, UpstreamDefault("a random port")] = "0.0.0.0:8080"
     """Where Headscale serves clients and its HTTP API; the port of the Service follows it."""
 
-    metrics_listen_addr: Annotated[EndpointOrOff, Otherwise("off")] = "0.0.0.0:9090"
+    metrics_listen_addr: Annotated[EndpointOrOff, UpstreamDefault("off")] = "0.0.0.0:9090"
     """Where Headscale serves metrics and health, always in clear; the metrics Service follows it."""
 
-    grpc_listen_addr: Annotated[Endpoint | None, Otherwise(":50443"), _GRPC] = None
+    grpc_listen_addr: Annotated[Endpoint | None, UpstreamDefault(":50443"), _GRPC] = None
     """Where Headscale serves gRPC if it has TLS or `grpc_allow_insecure`. Default: port 50443."""
 
     grpc_allow_insecure: Annotated[Flag | None, _GRPC] = None
@@ -118,14 +118,16 @@ class HeadscaleConfig(ConfigSection):
     trusted_proxies: Annotated[tuple[Text, ...] | None, Since((0, 29))] = None
     """Ranges of proxies whose forwarding headers are believed, as `10.0.0.0/8`; never everybody."""
 
-    disable_check_updates: Annotated[Flag, Otherwise("false, and then it hangs where there is no internet")] = True
+    disable_check_updates: Annotated[Flag, UpstreamDefault("false, and then it hangs where there is no internet")] = (
+        True
+    )
     """Whether Headscale does not ask for newer versions at start."""
 
     unix_socket: Text = f"{SOCKET_DIRECTORY}/headscale.sock"
     """Headscale's own socket, which the sidecar uses."""
 
     unix_socket_permission: Annotated[
-        Annotated[StrictStr, AfterValidator(_octal)], Otherwise('"0700", for its own "0o770" cannot be read')
+        Annotated[StrictStr, AfterValidator(_octal)], UpstreamDefault('"0700", for its own "0o770" cannot be read')
     ] = "0770"
     """Mode of the socket, in quotes: YAML reads `0770` without them as another number."""
 
@@ -155,7 +157,7 @@ class HeadscaleConfig(ConfigSection):
 
     ephemeral_node_inactivity_timeout: Annotated[
         GoDuration,
-        Otherwise("120s"),
+        UpstreamDefault("120s"),
     ] = "30m"
     """How long an ephemeral node may be away before it is removed; more than 65 s. Written under its new name,
     `node.ephemeral.inactivity_timeout`, for 0.29 and newer, which ignore the old one."""
@@ -187,7 +189,7 @@ class HeadscaleConfig(ConfigSection):
     tls_letsencrypt_hostname: DomainOrEmpty | None = None
     """Name for which Headscale fetches a certificate itself. Not together with `tls_cert_path`."""
 
-    tls_letsencrypt_cache_dir: Annotated[FilePath, Otherwise("/var/www/.cache, which is lost with the pod")] = (
+    tls_letsencrypt_cache_dir: Annotated[FilePath, UpstreamDefault("/var/www/.cache, which is lost with the pod")] = (
         f"{DATA_DIRECTORY}/cache"
     )
     """Where such certificates are kept."""
@@ -195,7 +197,7 @@ class HeadscaleConfig(ConfigSection):
     tls_letsencrypt_challenge_type: Literal["HTTP-01", "TLS-ALPN-01"] = "HTTP-01"
     """How the certificate authority checks the name."""
 
-    tls_letsencrypt_listen: Annotated[EndpointOrOff, Otherwise("off")] = "0.0.0.0:8089"
+    tls_letsencrypt_listen: Annotated[EndpointOrOff, UpstreamDefault("off")] = "0.0.0.0:8089"
     """Where HTTP-01 is answered; port 80 of the Service leads there. The pod may not open port 80 itself."""
 
     acme_url: HttpUrlOrEmpty | None = None

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from dynamic_providers.admin.channel import Channel, ChannelError, Settings, repeat_safely
+from dynamic_providers.admin.channel import Channel, ChannelError, Settings, retry_idempotent
 from dynamic_providers.admin.route import Route
 from headscale_core import Unauthenticated
 from tests.integration.conftest import running
@@ -53,7 +53,7 @@ def a_channel(headscale, certificate, **changes):
         "tls": True,
         "ca_certificate": certificate[1].read_text(),
     }
-    return Channel(Settings(**{**settings, **changes}), open_seconds=2)
+    return Channel(Settings(**{**settings, **changes}), connect_timeout_seconds=2)
 
 
 def test_a_key_over_tls_opens_the_way(headscale, certificate):
@@ -122,7 +122,7 @@ def test_a_way_that_another_thread_gave_up_is_broken_and_so_tried_again(headscal
                 client.close()
             return client.list_users()
 
-    assert repeat_safely(ask) == []
+    assert retry_idempotent(ask) == []
     assert len(tries) == 2
 
 

@@ -42,7 +42,9 @@ def test_a_refresh_asks_a_handful_of_questions(tmp_path, monkeypatch, transport)
             declared.append(
                 (str(user.id), {**props, "key": held.text, "expires_at": held.expires_at.isoformat()}, held)
             )
-        monkeypatch.setattr(KubernetesSecretStore, "all", lambda *_: {name: its for _, name, its in store.everywhere()})
+        monkeypatch.setattr(
+            KubernetesSecretStore, "all", lambda *_: {name: its for _, name, its in store.list_in_all_namespaces()}
+        )
         for kind in (GrpcTransport, RestTransport):
             monkeypatch.setattr(kind, "call", _counted(kind.call, calls))
 

@@ -15,7 +15,7 @@ from dynamic_providers.pre_auth_key import PreAuthKeyProvider
 from dynamic_providers.user import UserProvider
 from headscale_core.keys.secrets import StoredSecret
 from tests.integration.conftest import running
-from tests.integration.deaths import MemoryRecord, MemoryStore
+from tests.integration.deaths import MemoryStore, MemoryUserRegistry
 from tests.integration.headscale_core.test_client import in_a
 
 
@@ -28,7 +28,7 @@ def channel(tmp_path, monkeypatch):
         )
         with contextlib.closing(Channel(settings)) as channel:
             store = MemoryStore()
-            channel.record = MemoryRecord()
+            channel.record = MemoryUserRegistry()
             monkeypatch.setattr(channel, "secrets", lambda _kind: store)
             yield channel
 
@@ -75,7 +75,7 @@ def test_a_replaced_user_loses_nothing(channel):
 def another_run(channel, kind):
     """Return a provider of another process, which remembers nothing."""
     channel.made.clear()
-    channel.snapshot.forget()
+    channel.list_cache.forget()
     return a_provider(kind, channel)
 
 
@@ -163,7 +163,7 @@ def test_what_is_deleted_by_another_run_is_deleted(channel, kind):
     nothing = there(channel)
     made = a_provider(kind, channel).create(dict(PROPS[kind]))
     channel.made.clear()
-    channel.snapshot.forget()
+    channel.list_cache.forget()
 
     a_provider(kind, channel).delete(made.id, made.outs)
 

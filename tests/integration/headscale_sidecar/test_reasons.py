@@ -75,7 +75,7 @@ def test_a_secret_of_somebody_else_is_told(headscale, api_server, make_sidecar):
     sidecar.start()
 
     assert why_not(sidecar) == "Secret ns/key exists and is not ours; delete it, or name another one"
-    assert eventually("an Event", lambda: api_server.events)[0]["reason"] == "ForeignSecret"
+    assert eventually("an Event", lambda: api_server.events)[0]["reason"] == "SecretNotOwned"
 
 
 def test_a_kubernetes_that_does_not_answer_is_told(headscale, make_sidecar):

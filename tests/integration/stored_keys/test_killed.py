@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from headscale_core.keys import api_key, pre_auth_key
-from headscale_core.keys.secrets import Dress, ForeignSecret, StoredSecret
+from headscale_core.keys.secrets import SecretNotOwned, SecretTemplate, StoredSecret
 from headscale_core.users.lifecycle import UserError
 from tests.integration.deaths import Failed, Killed, MemoryStore, Mortal, lives
 
@@ -53,9 +53,9 @@ def test_a_rotation_that_ends_anywhere_leaves_one_key_and_the_secret_never_holds
         for _ in lives(rotate, end):
             died += 1
             assert headscale.opens(store.read("ns", "key").data["api-key"])
-            api_key.finish(client, store, wanted, datetime.now(UTC))
+            api_key.finalize(client, store, wanted, datetime.now(UTC))
             assert headscale.opens(store.read("ns", "key").data["api-key"])
-            api_key.finish(client, store, wanted, datetime.now(UTC) + timedelta(minutes=6))
+            api_key.finalize(client, store, wanted, datetime.now(UTC) + timedelta(minutes=6))
             (prefix,) = usable(client)
             assert prefix == api_key.current(client, store.read("ns", "key")).prefix
         assert died >= 6
@@ -102,10 +102,10 @@ def test_a_secret_that_vanishes_within_the_overlap_takes_all_its_keys_with_it(he
         second = api_key.rotate(client, store, OVERLAPPING, now)
         store.secrets.clear()
 
-        third = api_key.rotate(client, store, OVERLAPPING, now, old=[second.prefix, *second.retiring])
-        api_key.finish(client, store, OVERLAPPING, now + timedelta(minutes=6))
+        third = api_key.rotate(client, store, OVERLAPPING, now, old=[second.prefix, *second.superseded])
+        api_key.finalize(client, store, OVERLAPPING, now + timedelta(minutes=6))
 
-        assert first.prefix in second.retiring
+        assert first.prefix in second.superseded
         assert usable(client) == [third.prefix]
 
 
@@ -113,7 +113,7 @@ class Relabelled(MemoryStore):
     """Another tool has put its labels on our Secrets."""
 
     def read(self, namespace, name):
-        raise ForeignSecret(name)
+        raise SecretNotOwned(name)
 
     def delete(self, namespace, name):
         pass
@@ -154,7 +154,7 @@ def test_twenty_rotations_never_fail_a_consumer_that_polls_with_the_key_of_the_s
         finally:
             over.set()
             consumer.join()
-        api_key.finish(client, store, OVERLAPPING, datetime.now(UTC) + timedelta(minutes=6))
+        api_key.finalize(client, store, OVERLAPPING, datetime.now(UTC) + timedelta(minutes=6))
 
         assert (len(calls) > 5, failed, len(client.list_api_keys())) == (True, [], 1)
 
@@ -163,9 +163,9 @@ def test_a_secret_changes_its_looks_and_keeps_its_key(headscale):
     with headscale.client() as client:
         store = MemoryStore()
         held = api_key.create(client, store, WANTED, datetime.now(UTC))
-        dressed = replace(WANTED, dress=Dress("TOKEN", {"team": "ui"}, {"note": "x"}))
+        with_template = replace(WANTED, template=SecretTemplate("TOKEN", {"team": "ui"}, {"note": "x"}))
 
-        api_key.redress(store, dressed, "api-key")
+        api_key.update_secret(store, with_template, "api-key")
 
         secret = store.read("ns", "key")
         assert api_key.current(client, secret, "TOKEN").prefix == held.prefix
@@ -285,7 +285,7 @@ def seen(client, store, held, wanted, now=None):
 def test_a_look_tells_what_became_of_a_key(headscale):
     with headscale.client() as client:
         client.create_user("alice")
-        store, wanted = MemoryStore(), a_key(dress=Dress("TS_AUTHKEY", {"team": "ci"}, {"note": "x"}))
+        store, wanted = MemoryStore(), a_key(template=SecretTemplate("TS_AUTHKEY", {"team": "ci"}, {"note": "x"}))
         held = pre_auth_key.create(client, store, wanted, datetime.now(UTC))
         good = seen(client, store, held, wanted)
         kept = store.read("ns", "laptop")
@@ -304,8 +304,8 @@ def test_a_look_tells_what_became_of_a_key(headscale):
         client.delete_pre_auth_key(key.id)
         gone = seen(client, store, held, wanted)
 
-        assert (good.ended, good.secret_is_right) == (None, True)
-        assert [look.secret_is_right for look in (edited, undressed, lost)] == [False] * 3
+        assert (good.ended, good.secret_in_sync) == (None, True)
+        assert [look.secret_in_sync for look in (edited, undressed, lost)] == [False] * 3
         assert restored == kept
         assert (ended.ended, gone.ended) == ("ended by hand", "deleted")
         assert seen(client, store, held, wanted, datetime.now(UTC) + timedelta(hours=2)).ended == "expired"
@@ -373,7 +373,7 @@ def test_an_api_key_that_is_declared_under_another_name_is_another_key_in_the_sa
 
         assert headscale.opens(store.read("ns", "key").data["api-key"])
         assert headscale.opens(used) is (overlap != "0s")
-        api_key.finish(client, store, mine, now + timedelta(minutes=6))
+        api_key.finalize(client, store, mine, now + timedelta(minutes=6))
         assert usable(client) == [new.prefix]
 
 
@@ -395,4 +395,4 @@ def test_a_lifetime_written_otherwise_is_right(headscale):
 
         same, longer = (seen(client, store, held, a_key(expiration=text)) for text in ("1d", "25h"))
 
-        assert (same.ended, same.secret_is_right, longer.secret_is_right) == (None, True, False)
+        assert (same.ended, same.secret_in_sync, longer.secret_in_sync) == (None, True, False)

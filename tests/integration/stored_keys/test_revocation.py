@@ -4,24 +4,30 @@ from datetime import UTC, datetime, timedelta
 
 from headscale_core import api_key_prefix
 from headscale_core.keys import pre_auth_key, revocation
-from headscale_core.keys.annotations import distinct_expiration
-from headscale_core.keys.revocation import NotedKey
+from headscale_core.keys.annotations import unique_expiration
+from headscale_core.keys.revocation import PendingRevocation
 
 
 def test_noted_keys_alone_are_revoked(any_headscale):
     now = datetime.now(UTC)
-    ends = [distinct_expiration(now, timedelta(hours=1)) for _ in range(3)]
+    ends = [unique_expiration(now, timedelta(hours=1)) for _ in range(3)]
     with any_headscale.client() as client:
         user = client.create_user("alice")
         ours, unwritten, others = (client.create_pre_auth_key(user_id=user.id, expiration=end) for end in ends)
         texts = [client.create_api_key(end) for end in ends]
         held = pre_auth_key.Held(str(ours.id), ours.key, ends[0])
         notes = revocation.of_pre_auth_key(None, held)
-        notes |= {NotedKey("preauth-key", "", ends[1]), NotedKey("preauth-key", str(others.id), ends[0])}
-        notes |= {NotedKey("api-key", api_key_prefix(texts[0]), None), NotedKey("api-key", "", ends[1])}
+        notes |= {
+            PendingRevocation("preauth-key", "", ends[1]),
+            PendingRevocation("preauth-key", str(others.id), ends[0]),
+        }
+        notes |= {
+            PendingRevocation("api-key", api_key_prefix(texts[0]), None),
+            PendingRevocation("api-key", "", ends[1]),
+        }
 
         for _ in range(2):
-            revocation.revoke(client, [NotedKey.parse(str(note)) for note in notes])
+            revocation.revoke(client, [PendingRevocation.parse(str(note)) for note in notes])
 
         good = {key.id for key in client.list_pre_auth_keys() if key.expiration and key.expiration > datetime.now(UTC)}
         assert good == {others.id}

@@ -12,7 +12,7 @@ import yaml
 from headscale_component import Headscale, HeadscaleArgs, SpecError, load_instances
 from headscale_component.render import SUFFIX, documents
 from headscale_component.spec.resource_names import names_of
-from headscale_component.stack_config import sealed
+from headscale_component.stack_config import mark_secret_paths
 
 README = (Path(__file__).parents[3] / "README.md").read_text()
 SMALLEST = {"version": "v0.28.0", "config": {"server_url": "https://vpn.example.com"}}
@@ -157,7 +157,7 @@ def test_what_the_stack_file_encrypts_reaches_headscale_by_a_secret(declared):
     stack = {"vpn": {**SMALLEST, "config": {**SMALLEST["config"], "oidc": oidc}}}
 
     def program():
-        for name, spec in load_instances(sealed(stack)).items():
+        for name, spec in load_instances(mark_secret_paths(stack)).items():
             Headscale(name, spec)
 
     made = declared(program)

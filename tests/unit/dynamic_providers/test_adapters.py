@@ -9,7 +9,7 @@ import pytest
 from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.output import Unknown
 
-from dynamic_providers.admin.list_cache import Snapshot
+from dynamic_providers.admin.list_cache import ListCache
 from dynamic_providers.api_key import ApiKeyProvider
 from dynamic_providers.kubernetes.cluster import Cluster, ClusterError
 from dynamic_providers.policy import PolicyProvider
@@ -228,12 +228,12 @@ def test_a_policy_that_goes_says_what_becomes_allowed(monkeypatch):
 
 def test_a_thousand_reads_ask_once():
     asked = []
-    snapshot = Snapshot(clock=iter([0, 1, 2, 3, 4, 20, 21]).__next__)
-    lists = [snapshot.of("users", lambda: asked.append(1) or len(asked)) for _ in range(4)]
+    list_cache = ListCache(clock=iter([0, 1, 2, 3, 4, 20, 21]).__next__)
+    lists = [list_cache.of("users", lambda: asked.append(1) or len(asked)) for _ in range(4)]
 
     assert (lists, len(asked)) == ([1, 1, 1, 1], 1)
-    snapshot.forget()
-    assert snapshot.of("users", lambda: 7) == 7
+    list_cache.forget()
+    assert list_cache.of("users", lambda: 7) == 7
 
 
 @pytest.mark.parametrize(("left", "due"), [(9, True), (11, False)], ids=["inside", "outside"])
@@ -277,7 +277,7 @@ def test_a_port_that_somebody_took_first_is_no_end(monkeypatch, taken, opens):
     async def pod(*_, **__):
         return object()
 
-    monkeypatch.setattr("dynamic_providers.kubernetes.port_forward.PatientPortForward", Forward)
+    monkeypatch.setattr("dynamic_providers.kubernetes.port_forward.BackoffPortForward", Forward)
     monkeypatch.setattr("kr8s.asyncio.objects.Pod", pod)
 
     if opens:

@@ -180,10 +180,10 @@ def test_only_a_missing_right_narrows_a_list(api, status, words):
     api.objects["/api/v1/namespaces/n/secrets"] = {"metadata": {}, "items": []}
 
     if words is None:
-        assert store(api).everywhere() == []
+        assert store(api).list_in_all_namespaces() == []
     else:
         with pytest.raises(ClusterError, match=words):
-            store(api).everywhere()
+            store(api).list_in_all_namespaces()
 
 
 def ours(api, secrets):

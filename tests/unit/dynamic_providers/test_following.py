@@ -9,7 +9,7 @@ import pytest
 from dynamic_providers.admin.channel import Settings
 from dynamic_providers.kubernetes import rollout_watcher
 from dynamic_providers.kubernetes.cluster import Answer, ClusterError
-from dynamic_providers.kubernetes.rollout_watcher import Follower, Target
+from dynamic_providers.kubernetes.rollout_watcher import RolloutWatcher, Target
 from headscale_core.rollout.rollout import RolloutError
 
 from .test_rollout_rules import claim, container, event, pod, stateful_set
@@ -81,7 +81,7 @@ def _no_pauses(monkeypatch):
 
 
 def a_follower(cluster):
-    return Follower(cluster, Settings("vpn", "headscale"), lambda _: None)
+    return RolloutWatcher(cluster, Settings("vpn", "headscale"), lambda _: None)
 
 
 def healthy(serve, version="v0.29.3", **objects):

@@ -8,7 +8,7 @@ import httpx_ws
 from kr8s.asyncio.objects import Pod
 
 from dynamic_providers.kubernetes import port_forward
-from dynamic_providers.kubernetes.port_forward import PatientPortForward
+from dynamic_providers.kubernetes.port_forward import BackoffPortForward
 
 
 class Refusing:
@@ -32,12 +32,12 @@ def test_a_refused_port_forward_pauses_between_its_tries_and_ends_when_it_is_clo
 
     async def story():
         pod = Pod({"metadata": {"name": "vpn-0", "namespace": "n"}}, api=refusing)
-        forward = PatientPortForward(pod, 1, local_port="auto")
+        forward = BackoffPortForward(pod, 1, local_port="auto")
         async with forward as port:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
             while len(refusing.asked) < 5:  # noqa: ASYNC110 - it is another task that asks
                 await asyncio.sleep(0.001)
-            forward.give_up()
+            forward.cancel()
             writer.close()
         await asyncio.sleep(0.1)
         asked = len(refusing.asked)

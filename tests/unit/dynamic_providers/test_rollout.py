@@ -5,7 +5,7 @@ from pulumi.dynamic import Config, ConfigureRequest
 
 from dynamic_providers.errors import ClusterUnreachable
 from dynamic_providers.failures import Refusal
-from dynamic_providers.kubernetes.rollout_watcher import Follower
+from dynamic_providers.kubernetes.rollout_watcher import RolloutWatcher
 from dynamic_providers.rollout import RolloutProvider
 
 OLD = {
@@ -34,7 +34,7 @@ def differences(monkeypatch):
                 raise claim
             return claim
 
-        monkeypatch.setattr(Follower, "claim_uid", claim_uid)
+        monkeypatch.setattr(RolloutWatcher, "claim_uid", claim_uid)
         provider = RolloutProvider()
         provider.configure(ConfigureRequest(Config({"headscale:instance": "vpn", "headscale:namespace": "ns"}, "p")))
         olds = {**OLD, **(old or {})}

@@ -160,11 +160,11 @@ def unbound(*, size="1Gi", storage_class="none", phase="Pending", volume=None):
 def test_only_claim_that_never_had_volume_is_remade(found, declared, is_remade):
     template = {"spec": {"volumeClaimTemplates": [{"spec": {"storageClassName": "none"}}]}}
 
-    assert rules.is_to_be_remade(found, template, *declared) is is_remade
+    assert rules.must_recreate_pvc(found, template, *declared) is is_remade
 
 
 def test_remade_claim_is_as_declared():
-    made = rules.remade_claim(unbound(), "2Gi", None)
+    made = rules.recreated_pvc(unbound(), "2Gi", None)
 
     assert made["metadata"] == {"name": "data-vpn-0", "labels": {"a": "b"}}
     assert made["spec"] == {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "2Gi"}}}
@@ -268,12 +268,12 @@ def test_text_that_is_no_quantity_is_refused(text):
 def test_moved_data_is_told_with_what_becomes_of_the_claim():
     new = rules.Place("vpn2", "vpn")
 
-    kept = rules.what_moving_means(PLACE, new, retain=True, elsewhere=False)
-    lost = rules.what_moving_means(PLACE, new, retain=False, elsewhere=False)
+    kept = rules.move_warning(PLACE, new, retain=True, elsewhere=False)
+    lost = rules.move_warning(PLACE, new, retain=False, elsewhere=False)
 
     assert "claim headscale/data-vpn-0 stays behind" in kept
     assert "claim headscale/data-vpn-0 is deleted" in lost
-    assert "`abandonData: headscale/vpn`" in rules.consent_to_move(PLACE)
+    assert "`abandonData: headscale/vpn`" in rules.consent_hint(PLACE)
 
 
 def of_template(**spec):
@@ -288,7 +288,7 @@ def test_only_an_unbound_claim_by_the_template_is_remade():
     restored = of_template(dataSource={"kind": "VolumeSnapshot", "name": "backup"})
     foreign = {**of_template(), "metadata": {"name": "data-vpn-0"}}
 
-    assert rules.is_to_be_remade(of_template(), workload, "2Gi", None)
-    assert not rules.is_to_be_remade(restored, workload, "2Gi", None)
-    assert not rules.is_to_be_remade(foreign, workload, "2Gi", None)
-    assert not rules.is_to_be_remade(of_template(volumeName="pvc-1"), workload, "2Gi", None)
+    assert rules.must_recreate_pvc(of_template(), workload, "2Gi", None)
+    assert not rules.must_recreate_pvc(restored, workload, "2Gi", None)
+    assert not rules.must_recreate_pvc(foreign, workload, "2Gi", None)
+    assert not rules.must_recreate_pvc(of_template(volumeName="pvc-1"), workload, "2Gi", None)

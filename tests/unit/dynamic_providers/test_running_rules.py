@@ -2,7 +2,7 @@
 
 import pytest
 
-from headscale_core.rollout.stopped import what_stops
+from headscale_core.rollout.stopped import stop_reason
 
 from .test_rollout_rules import container, pod
 
@@ -40,18 +40,18 @@ STOPPED = {
 
 @pytest.mark.parametrize(("replicas", "found", "why", "may_start"), STOPPED.values(), ids=STOPPED)
 def test_pod_that_does_not_run_is_stopped(replicas, found, why, may_start):
-    stopped = what_stops(stateful_set(replicas), found, needs_ready=False)
+    stopped = stop_reason(stateful_set(replicas), found, needs_ready=False)
 
     assert why in stopped.why
     assert (stopped.replicas, stopped.may_start) == (replicas, may_start)
 
 
 def test_ready_pod_is_not_stopped():
-    assert what_stops(stateful_set(), pod(container()), needs_ready=True) is None
+    assert stop_reason(stateful_set(), pod(container()), needs_ready=True) is None
 
 
 def test_unready_sidecar_stops_only_what_needs_it():
     found = pod(container(), container(SIDECAR, ready=False), ready=False)
 
-    assert what_stops(stateful_set(), found, needs_ready=False) is None
-    assert what_stops(stateful_set(), found, needs_ready=True).may_start
+    assert stop_reason(stateful_set(), found, needs_ready=False) is None
+    assert stop_reason(stateful_set(), found, needs_ready=True).may_start

@@ -16,7 +16,7 @@ from dynamic_providers.admin import running as running_module
 from dynamic_providers.api_key import ApiKeyProvider
 from dynamic_providers.errors import ClusterError
 from dynamic_providers.failures import Refusal
-from dynamic_providers.kubernetes.rollout_watcher import Follower
+from dynamic_providers.kubernetes.rollout_watcher import RolloutWatcher
 from dynamic_providers.kubernetes.user_registry import MARK, REVOKE
 from dynamic_providers.policy import PolicyProvider
 from dynamic_providers.pre_auth_key import PreAuthKeyProvider
@@ -104,7 +104,7 @@ def delete_both(api):
     told = {
         annotations.KEY_ID: "8",
         annotations.EXPIRES_AT: LATER.isoformat(),
-        annotations.REMADE_FROM: "1",
+        annotations.RECREATED_FROM: "1",
         annotations.PENDING: datetime(2032, 1, 1, tzinfo=UTC).isoformat(),
     }
     a_secret(api, "s", PreAuthKeyProvider, **told)
@@ -139,7 +139,7 @@ def test_unready_pod_is_waited_for_once(stopped):
 
 def fail(monkeypatch, channel, error):
     """Have every attempt to reach Headscale fail, once each."""
-    channel._open_seconds = channel._patience_seconds = 0.0
+    channel._open_seconds = channel._connect_timeout_seconds = 0.0
 
     @contextlib.contextmanager
     def failing():
@@ -306,8 +306,8 @@ def test_next_change_revokes_what_is_noted(started_again):
 
 
 def test_next_rollout_revokes_what_is_noted(started_again, monkeypatch):
-    monkeypatch.setattr(Follower, "follow", lambda *_: "uid")
-    monkeypatch.setattr(Follower, "claim", lambda *_: None)
+    monkeypatch.setattr(RolloutWatcher, "follow", lambda *_: "uid")
+    monkeypatch.setattr(RolloutWatcher, "claim", lambda *_: None)
     place = {"namespace": "n", "instance": "vpn", "version": "v0.29.3", "size": "1Gi", "ready_timeout": "1m"}
 
     a_provider(started_again.api, RolloutProvider).create({**place, "replicas": 1})
@@ -322,7 +322,7 @@ def test_failed_revocation_stays_noted(started_again, monkeypatch):
     monkeypatch.setattr(started_again.headscale, "list_api_keys", away)
     before = noted(started_again.api)
 
-    with pytest.raises(channel_module.ChannelBroken), started_again.channel.change():
+    with pytest.raises(channel_module.ConnectionLost), started_again.channel.change():
         pass
 
     assert noted(started_again.api) == before

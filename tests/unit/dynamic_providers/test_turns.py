@@ -2,25 +2,25 @@
 
 import threading
 
-from dynamic_providers.admin.read_write_lock import Turns
+from dynamic_providers.admin.read_write_lock import ReadWriteLock
 
 
 def test_one_who_waits_to_be_alone_comes_before_later_ones():
-    turns, order = Turns(), []
+    lock, order = ReadWriteLock(), []
     inside, leave = threading.Event(), threading.Event()
 
     def first():
-        with turns.together():
+        with lock.together():
             inside.set()
             leave.wait(5)
             order.append("first")
 
     def alone():
-        with turns.alone():
+        with lock.alone():
             order.append("alone")
 
     def later():
-        with turns.together():
+        with lock.together():
             order.append("later")
 
     threads = [threading.Thread(target=first)]
@@ -28,7 +28,7 @@ def test_one_who_waits_to_be_alone_comes_before_later_ones():
     inside.wait(5)
     threads.append(threading.Thread(target=alone))
     threads[1].start()
-    while not turns._gate.locked():
+    while not lock._gate.locked():
         pass
     threads.append(threading.Thread(target=later))
     threads[2].start()
@@ -42,10 +42,10 @@ def test_one_who_waits_to_be_alone_comes_before_later_ones():
 
 
 def test_many_work_together():
-    turns, both = Turns(), threading.Barrier(2, timeout=5)
+    lock, both = ReadWriteLock(), threading.Barrier(2, timeout=5)
 
     def work():
-        with turns.together():
+        with lock.together():
             both.wait()
 
     threads = [threading.Thread(target=work) for _ in range(2)]

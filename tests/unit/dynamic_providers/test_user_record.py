@@ -9,7 +9,7 @@ import pytest
 from dynamic_providers.errors import ClusterError
 from dynamic_providers.kubernetes import user_registry
 from dynamic_providers.kubernetes.cluster import Cluster
-from dynamic_providers.kubernetes.user_registry import MARK, ClaimRecord
+from dynamic_providers.kubernetes.user_registry import MARK, PvcUserRegistry
 
 CLAIM = "/api/v1/namespaces/n/persistentvolumeclaims/data-vpn-0"
 
@@ -22,7 +22,7 @@ def claim(api, monkeypatch):
 
 
 def a_record(api, **options):
-    return ClaimRecord(Cluster(api.kubeconfig), "n", "vpn", **options)
+    return PvcUserRegistry(Cluster(api.kubeconfig), "n", "vpn", **options)
 
 
 def noted(api):

@@ -167,12 +167,12 @@ def test_an_accept_that_fails_for_long_is_told(monkeypatch):
 
 
 def test_a_loop_that_fails_goes_on(monkeypatch):
-    turns = iter([ValueError("a fault"), ValueError("again"), KeyboardInterrupt()])
+    lock = iter([ValueError("a fault"), ValueError("again"), KeyboardInterrupt()])
     told = []
     loop = Loop([], lambda event, **fields: told.append((event, fields["error"])))
 
     def turn():
-        raise next(turns)
+        raise next(lock)
 
     monkeypatch.setattr(loop, "turn", turn)
 

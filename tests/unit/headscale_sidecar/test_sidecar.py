@@ -11,7 +11,7 @@ import pytest
 from headscale_core.keys.api_key import Wanted, _holding
 from headscale_sidecar import headscale, health
 from headscale_sidecar.headscale import RotationError
-from headscale_sidecar.keeper import Keeper, in_words
+from headscale_sidecar.keeper import ApiKeyController, in_words
 from headscale_sidecar.settings import SettingsError, settings_from
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -38,7 +38,7 @@ def a_keeper(store, *, works=True, replaced_with=None):
         store.secret = replaced_with
         return "prefix"
 
-    keeper = Keeper(
+    keeper = ApiKeyController(
         works=lambda key: next(answers) if answers else works,
         replace=replace,
         store=store,

@@ -70,7 +70,9 @@ def test_approvers_and_tag_owners_are_added_to_those_of_the_file(tmp_path):
 def test_a_mistake_in_a_file_names_the_file_and_the_place_in_it(tmp_path):
     (tmp_path / "p.hujson").write_text(FILE.replace('"src"', '"scr"').replace("alice@", "bob@"))
 
-    said = list(policy_problems({"file": str(tmp_path / "p.hujson")}, {}, version=(0, 28), others_may_come=False))
+    said = list(
+        policy_problems({"file": str(tmp_path / "p.hujson")}, {}, version=(0, 28), allow_undeclared_users=False)
+    )
 
     assert [str(problem).replace(str(tmp_path), "") for problem in said] == [
         "file: `/p.hujson`, acls[0].src: is required and missing",

@@ -49,12 +49,12 @@ class ApiKeyProvider(HeadscaleProvider):
     def create(self, props: Props) -> CreateResult:
         """Make key and Secret together, and clean up after an interrupted run."""
 
-        def create() -> rules.Held:
+        def create() -> rules.IssuedApiKey:
             with self.channel.change() as client:
-                return rules.create(client, self._secrets, _wanted(props), utc_now())
+                return rules.create(client, self._secrets, _desired(props), utc_now())
 
-        held = retry_idempotent(create)
-        return CreateResult(_id_of(props, held.prefix), _outputs(props, held))
+        issued = retry_idempotent(create)
+        return CreateResult(_id_of(props, issued.prefix), _outputs(props, issued))
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """Return whether the Secret holds a key that Headscale knows; where not, the next update makes a new one.
@@ -71,13 +71,13 @@ class ApiKeyProvider(HeadscaleProvider):
         except InstanceStopped as error:
             self.channel.running.report_unseen(error)
             return ReadResult(id_, props, inputs)
-        wanted = _wanted(props)
-        stored = self.channel.stored(_KIND, wanted.namespace, wanted.secret_name)
-        held = rules.known(keys, stored, wanted.template.data_key) if stored else None
-        if held is None:
+        desired = _desired(props)
+        stored = self.channel.stored(_KIND, desired.namespace, desired.secret_name)
+        issued = rules.known(keys, stored, desired.template.data_key) if stored else None
+        if issued is None:
             return ReadResult(id_, {**keep_outputs(inputs, props, _COMPUTED), "is_lost": True}, inputs)
-        outs = _outputs(inputs, held)
-        if stored is not None and not wanted.template.matches(stored):
+        outs = _outputs(inputs, issued)
+        if stored is not None and not desired.template.matches(stored):
             outs["secret_is_wrong"] = True
         first = stored.annotations.get(FIRST_KEY) if stored else None
         return ReadResult(_id_of(props, first) if first else id_, outs, inputs)
@@ -89,9 +89,9 @@ class ApiKeyProvider(HeadscaleProvider):
             with contextlib.suppress(rules.SecretModified):
                 return UpdateResult(self._kept(id_, olds, news))
 
-        def rotate() -> rules.Held:
+        def rotate() -> rules.IssuedApiKey:
             with self.channel.change() as client:
-                return rules.rotate(client, self._secrets, _wanted(news, id_), utc_now(), old=_prefixes(olds))
+                return rules.rotate(client, self._secrets, _desired(news, id_), utc_now(), old=_prefixes(olds))
 
         return UpdateResult(_outputs(news, retry_idempotent(rotate)))
 
@@ -100,34 +100,34 @@ class ApiKeyProvider(HeadscaleProvider):
         outs = keep_outputs(news, olds, _COMPUTED)
         if _waits(olds):
 
-            def finalize() -> rules.Held:
+            def finalize() -> rules.IssuedApiKey:
                 with self.channel.change() as client:
-                    return rules.finalize(client, self._secrets, _wanted(olds), utc_now())
+                    return rules.finalize(client, self._secrets, _desired(olds), utc_now())
 
             outs = _outputs(news, retry_idempotent(finalize))
         if changed_key_fields(SECRET_FIELDS, olds, news) or olds.get("secret_is_wrong"):
-            rules.update_secret(self._secrets, _wanted(news, id_), _wanted(olds).template.data_key)
+            rules.update_secret(self._secrets, _desired(news, id_), _desired(olds).template.data_key)
             self.channel.list_cache.forget()
         return outs
 
     def delete(self, id_: str, props: Props) -> None:
         """Delete the key and, unless another key is in it by now, its Secret; noted first where Headscale is away."""
-        wanted, prefixes = _wanted(props, id_), _prefixes(props)
+        desired, prefixes = _desired(props, id_), _prefixes(props)
 
         def delete() -> None:
             with self.channel.change(patient=False) as client:
-                rules.delete(client, self._secrets, wanted, prefixes)
+                rules.delete(client, self._secrets, desired, prefixes)
 
         try:
             retry_idempotent(delete)
         except (InstanceNotFound, InstanceStopped) as error:
-            what, stored = f"API key {id_}", read_if_owned(self._secrets, wanted.namespace, wanted.secret_name)
-            its = stored is not None and rules.belongs_to(stored, wanted, prefixes)
+            what, stored = f"API key {id_}", read_if_owned(self._secrets, desired.namespace, desired.secret_name)
+            its = stored is not None and rules.belongs_to(stored, desired, prefixes)
             if isinstance(error, InstanceNotFound) and not its:
                 self.channel.require_proof_of_deletion(what)
-            keys = revocation.of_api_key(stored, wanted, prefixes, datetime.fromisoformat(props["expires_at"]))
+            keys = revocation.of_api_key(stored, desired, prefixes, datetime.fromisoformat(props["expires_at"]))
             self.channel.revocations.note(what, keys, error)
-            rules.delete_secret(self._secrets, wanted, prefixes)
+            rules.delete_secret(self._secrets, desired, prefixes)
 
     @property
     def _secrets(self) -> SecretStore:
@@ -205,8 +205,8 @@ def _id_of(props: Props, first: str) -> str:
     return f"{props['namespace']}/{props['secret_name']}/{first}"
 
 
-def _wanted(props: Props, id_: str = "") -> rules.Wanted:
-    return rules.Wanted(
+def _desired(props: Props, id_: str = "") -> rules.DesiredApiKey:
+    return rules.DesiredApiKey(
         props["namespace"],
         props["secret_name"],
         props["expiration"],
@@ -236,12 +236,14 @@ def _waits(olds: Props) -> bool:
     return bool(revoke_at) and datetime.fromisoformat(str(revoke_at)) <= utc_now()
 
 
-def _outputs(props: Props, held: rules.Held) -> Props:
+def _outputs(props: Props, issued: rules.IssuedApiKey) -> Props:
     outs = {
         **props,
-        "prefix": held.prefix,
-        "expires_at": held.expires_at.isoformat(),
-        "created_at": held.created_at.isoformat(),
+        "prefix": issued.prefix,
+        "expires_at": issued.expires_at.isoformat(),
+        "created_at": issued.created_at.isoformat(),
     }
-    waiting = {"retire_at": held.revoke_at.isoformat(), "replaced": sorted(held.superseded)} if held.revoke_at else {}
+    waiting = (
+        {"retire_at": issued.revoke_at.isoformat(), "replaced": sorted(issued.superseded)} if issued.revoke_at else {}
+    )
     return {**outs, **waiting}

@@ -60,12 +60,12 @@ class PreAuthKeyProvider(HeadscaleProvider):
     def create(self, props: Props) -> CreateResult:
         """Make key and Secret together, and clean up after an interrupted run."""
 
-        def create() -> rules.Held:
+        def create() -> rules.IssuedPreAuthKey:
             with self.channel.change() as client:
-                return rules.create(client, self._secrets, _wanted(props), utc_now(), held=sorted(self.known))
+                return rules.create(client, self._secrets, _desired(props), utc_now(), in_state=sorted(self.known))
 
-        held = retry_idempotent(create)
-        return CreateResult(held.key_id, _outputs(props, held))
+        issued = retry_idempotent(create)
+        return CreateResult(issued.key_id, _outputs(props, issued))
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """Return how the key is: why it is no good any more, and whether its Secret is right.
@@ -82,28 +82,28 @@ class PreAuthKeyProvider(HeadscaleProvider):
         except InstanceStopped as error:
             self.channel.running.report_unseen(error)
             return ReadResult(id_, props, inputs)
-        wanted = _wanted(props)
-        stored = self.channel.stored(_KIND, wanted.namespace, wanted.secret_name)
-        seen = rules.look(keys, stored, wanted, _held(id_, props), utc_now())
-        outs = _outputs(inputs, seen.held)
+        desired = _desired(props)
+        stored = self.channel.stored(_KIND, desired.namespace, desired.secret_name)
+        seen = rules.observe(keys, stored, desired, _issued(id_, props), utc_now())
+        outs = _outputs(inputs, seen.issued)
         if seen.ended:
             outs["ended"] = seen.ended
         elif not seen.secret_in_sync:
             outs["secret_is_wrong"] = True
-        return ReadResult(seen.held.key_id, outs, inputs)
+        return ReadResult(seen.issued.key_id, outs, inputs)
 
     def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
         """Write the Secret as it is to be; nothing of the key itself can be changed."""
         outs = keep_outputs(news, olds, (*_COMPUTED, "ended"))
         if changed_key_fields(SECRET_FIELDS, olds, news) or olds.get("secret_is_wrong"):
             with self.channel.lock.together():
-                outs |= _computed(rules.restore(self._secrets, _wanted(news), _held(id_, olds)))
+                outs |= _computed(rules.restore(self._secrets, _desired(news), _issued(id_, olds)))
                 self.channel.list_cache.forget()
         return UpdateResult(outs)
 
     def delete(self, id_: str, props: Props) -> None:
         """Delete the key and, unless another key is in it by now, its Secret; noted first where Headscale is away."""
-        state, place = _held(id_, props), (props["namespace"], props["secret_name"])
+        state, place = _issued(id_, props), (props["namespace"], props["secret_name"])
 
         def delete() -> None:
             # The lists stay at hand: the keys of a thousand deletions are asked for once in a while.
@@ -215,20 +215,20 @@ def _is_to_be_replaced(olds: Props, news: Props) -> bool:
     )
 
 
-def _held(id_: str, props: Props) -> rules.Held:
-    return rules.Held(id_, str(props.get("key")), datetime.fromisoformat(props["expires_at"]))
+def _issued(id_: str, props: Props) -> rules.IssuedPreAuthKey:
+    return rules.IssuedPreAuthKey(id_, str(props.get("key")), datetime.fromisoformat(props["expires_at"]))
 
 
-def _computed(held: rules.Held) -> Props:
-    return {"key": held.text, "expires_at": held.expires_at.isoformat()}
+def _computed(issued: rules.IssuedPreAuthKey) -> Props:
+    return {"key": issued.text, "expires_at": issued.expires_at.isoformat()}
 
 
-def _outputs(props: Props, held: rules.Held) -> Props:
-    return {**props, **_computed(held)}
+def _outputs(props: Props, issued: rules.IssuedPreAuthKey) -> Props:
+    return {**props, **_computed(issued)}
 
 
-def _wanted(props: Props) -> rules.Wanted:
-    return rules.Wanted(
+def _desired(props: Props) -> rules.DesiredPreAuthKey:
+    return rules.DesiredPreAuthKey(
         namespace=props["namespace"],
         secret_name=props["secret_name"],
         user_id=props.get("user_id"),

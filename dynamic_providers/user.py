@@ -239,6 +239,6 @@ def _known(id_: str, props: Props) -> rules.UserRef:
 def _tell(recreated: list[str]) -> None:
     if recreated:
         pulumi.log.warn(
-            f"keys were recreated, which Headscale 0.28 deleted with the user: {', '.join(recreated)}; `pulumi refresh` "
-            "takes them into the state"
+            f"keys were recreated, which Headscale 0.28 deleted with the user: {', '.join(recreated)}; "
+            "`pulumi refresh` takes them into the state"
         )

@@ -60,18 +60,18 @@ def _services(settings: Settings, state: health.Health) -> tuple[Service, ...]:
 
 
 def _reconcile(settings: Settings, state: health.Health, stop: threading.Event) -> None:
-    secret, namespace = ManagedSecret(api_server(os.environ), settings.instance), settings.wanted.namespace
+    secret, namespace = ManagedSecret(api_server(os.environ), settings.instance), settings.desired.namespace
     keeper = ApiKeyController(
         works=lambda key: headscale.works(settings.url, key, settings.server_name),
         replace=headscale.replace,
         store=secret,
-        wanted=settings.wanted,
+        desired=settings.desired,
         health=state,
         now=lambda: datetime.now(UTC),
         log=_log,
         report=lambda kind, message: secret.report(namespace, kind, message),
     )
-    while not stop.wait(keeper.turn()):
+    while not stop.wait(keeper.reconcile_once()):
         pass
 
 

@@ -43,7 +43,7 @@ class Health:
     expires_at: float = 0.0
     rotations: int = 0
     failures: dict[str, int] = field(default_factory=dict)
-    beat: float = field(default_factory=time.monotonic)
+    last_loop_at: float = field(default_factory=time.monotonic)
     checks: Sequence[Callable[[], str]] = ()
 
     def answer(self, path: str) -> tuple[int, str]:
@@ -58,7 +58,7 @@ class Health:
         return 404, "known here: /healthz, /readyz, /metrics\n"
 
     def _trouble(self) -> str:
-        age = time.monotonic() - self.beat
+        age = time.monotonic() - self.last_loop_at
         stale = f"the loop has not turned for {age:.0f} s" if age > _STALE_SECONDS else ""
         return next(filter(None, (stale, *(check() for check in self.checks))), "")
 

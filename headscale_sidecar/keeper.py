@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from headscale_core.keys.api_key import DATA_KEY, Held, Wanted, as_written, is_due, needs_cleanup
+from headscale_core.keys.api_key import DATA_KEY, DesiredApiKey, IssuedApiKey, is_due, issued_in, needs_cleanup
 from headscale_core.keys.secrets import SecretStore, StoredSecret
 from headscale_core.values.durations import parse_duration
 from headscale_sidecar.health import Health
@@ -46,7 +46,7 @@ class ApiKeyController:
     works: Callable[[str], bool]
     replace: Callable[[], str]
     store: SecretStore
-    wanted: Wanted
+    desired: DesiredApiKey
     health: Health
     now: Callable[[], datetime]
     log: Log
@@ -54,61 +54,61 @@ class ApiKeyController:
     failures_in_a_row: int = 0
     told: str = ""
 
-    def turn(self) -> float:
+    def reconcile_once(self) -> float:
         """Do what is to be done and return the seconds until the next look.
 
         A failure changes nothing but the pause, which doubles up to a minute: nothing spins, and nothing is made anew
         before the last attempt is cleaned up.
         """
-        self.health.beat = time.monotonic()
+        self.health.last_loop_at = time.monotonic()
         try:
-            held = self._keep()
+            issued = self._reconcile()
         except Exception as error:  # noqa: BLE001 - whatever it is, the loop goes on, and says what it was
             return self._failed(error)
         self.failures_in_a_row, self.told = 0, ""
         if not self.health.ready:
-            self.log("ready", expires_at=held.expires_at.isoformat())
+            self.log("ready", expires_at=issued.expires_at.isoformat())
         self.health.ready, self.health.why_not = True, ""
-        self.health.expires_at = held.expires_at.timestamp()
-        times = [held.expires_at - parse_duration(self.wanted.rotation_buffer), held.revoke_at]
+        self.health.expires_at = issued.expires_at.timestamp()
+        times = [issued.expires_at - parse_duration(self.desired.rotation_buffer), issued.revoke_at]
         due_in = min((time - self.now()).total_seconds() for time in times if time is not None)
         return max(0.2, min(due_in + 0.05, _LOOK_SECONDS * random.uniform(0.8, 1.2)))  # noqa: S311 - spreads load
 
-    def _keep(self) -> Held:
-        stored, held = self._look()
-        reason, is_lost = self._reason_to_act(stored, held)
-        if not reason and held is not None:
-            return held
+    def _reconcile(self) -> IssuedApiKey:
+        stored, issued = self._read_secret()
+        reason, is_lost = self._reason_to_act(stored, issued)
+        if not reason and issued is not None:
+            return issued
         if is_lost:
             self.health.why_not, self.health.ready = reason, False
         prefix = self.replace()
-        made = held is None or prefix != held.prefix
+        made = issued is None or prefix != issued.prefix
         if made:
             self.health.rotations += 1
             self.log("made an API key", reason=reason, prefix=prefix)
         else:
             self.log("cleaned up", reason=reason)
-        stored, held = self._look()
-        if stored is None or held is None:
+        stored, issued = self._read_secret()
+        if stored is None or issued is None:
             raise RuntimeError("the Secret changed while it was written")
         if made and not self.works(stored.data[DATA_KEY]):
             # To make one after the other would help nobody: it is a failure, and has its pauses.
             raise RuntimeError("Headscale does not take the key that it just made")
-        return held
+        return issued
 
-    def _look(self) -> tuple[StoredSecret | None, Held | None]:
-        stored = self.store.read(self.wanted.namespace, self.wanted.secret_name)
-        return stored, as_written(stored) if stored else None
+    def _read_secret(self) -> tuple[StoredSecret | None, IssuedApiKey | None]:
+        stored = self.store.read(self.desired.namespace, self.desired.secret_name)
+        return stored, issued_in(stored) if stored else None
 
-    def _reason_to_act(self, stored: StoredSecret | None, held: Held | None) -> tuple[str, bool]:
+    def _reason_to_act(self, stored: StoredSecret | None, issued: IssuedApiKey | None) -> tuple[str, bool]:
         """Return why something has to be done, nothing where it need not; and whether the Secret's key is no good."""
         if stored is None or not stored.data:
             return "there is no Secret", True
-        if held is None:
+        if issued is None:
             return "the Secret is not as it was written", True
         if needs_cleanup(stored, self.now()):
             return "a replaced key is to be revoked, or an earlier run was interrupted", False
-        if is_due(held.expires_at, self.wanted.rotation_buffer, self.now()):
+        if is_due(issued.expires_at, self.desired.rotation_buffer, self.now()):
             return "rotation is due", False
         works = self.works(stored.data[DATA_KEY])
         return "" if works else "Headscale does not know the key", not works

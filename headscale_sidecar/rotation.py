@@ -19,20 +19,20 @@ from headscale_sidecar.settings import settings_from
 def main() -> int:
     """Print the prefix of the key that is in force afterwards; on stderr, what went wrong."""
     settings = settings_from(os.environ)
-    wanted, now = settings.wanted, datetime.now(UTC)
+    desired, now = settings.desired, datetime.now(UTC)
     store = ManagedSecret(api_server(os.environ), settings.instance)
     try:
         with HeadscaleClient.over_unix_socket(settings.socket_path) as client:
             with contextlib.suppress(SecretModified):
-                finalize(client, store, wanted, now)
-            stored = store.read(wanted.namespace, wanted.secret_name)
-            held = current(client, stored) if stored else None
-            if held is None or is_due(held.expires_at, wanted.rotation_buffer, now):
-                held = rotate(client, store, wanted, now)
+                finalize(client, store, desired, now)
+            stored = store.read(desired.namespace, desired.secret_name)
+            issued = current(client, stored) if stored else None
+            if issued is None or is_due(issued.expires_at, desired.rotation_buffer, now):
+                issued = rotate(client, store, desired, now)
     except Exception as error:  # noqa: BLE001 - told to the sidecar in one line, without a trace of values
         sys.stderr.write(f"{type(error).__name__}: {' '.join(str(error).split())}\n")
         return 1
-    sys.stdout.write(held.prefix)
+    sys.stdout.write(issued.prefix)
     return 0
 
 

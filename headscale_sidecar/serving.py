@@ -106,12 +106,12 @@ class Loop:
         """Serve for ever, whatever happens."""
         while True:
             try:
-                self.turn()
+                self.reconcile_once()
             except Exception as error:  # noqa: BLE001 - nobody would start the thread again
                 self._log("serving failed", kind=type(error).__name__, error=str(error))
                 time.sleep(_PAUSE_SECONDS)
 
-    def turn(self) -> None:
+    def reconcile_once(self) -> None:
         """Wait for something to happen, for a second at most, and do what it asks for."""
         poll, waiting = select.poll(), self._waiting()
         for descriptor, tasks in waiting.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from headscale_core.keys.api_key import Wanted
+from headscale_core.keys.api_key import DesiredApiKey
 from headscale_core.values.durations import parse_duration
 
 _PORTS = 65536
@@ -31,7 +31,7 @@ class Settings:
     """
 
     instance: str
-    wanted: Wanted
+    desired: DesiredApiKey
     socket_path: str
     url: str
     server_name: str
@@ -66,11 +66,11 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         problems.append(f"RELAY_LISTEN: `{relay[0]}` is not loopback, and the relay asks for no key; write 127.0.0.1")
     if problems:
         raise SettingsError("; ".join(problems))
-    wanted = Wanted(environment["POD_NAMESPACE"], environment["SECRET_NAME"], expiration, buffer, overlap)
+    desired = DesiredApiKey(environment["POD_NAMESPACE"], environment["SECRET_NAME"], expiration, buffer, overlap)
     socket_path = environment.get("SOCKET_PATH", "/var/run/headscale/headscale.sock")
     url = environment.get("HEADSCALE_URL", "http://127.0.0.1:8080")
     name = environment.get("HEADSCALE_SERVER_NAME", "")
-    return Settings(environment["INSTANCE"], wanted, socket_path, url, name, relay, health)
+    return Settings(environment["INSTANCE"], desired, socket_path, url, name, relay, health)
 
 
 def _address(text: str, name: str, problems: list[str]) -> tuple[str, int]:

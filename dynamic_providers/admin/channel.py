@@ -56,8 +56,8 @@ class Channel:
 
     Args:
         settings: What the connection was told.
-        connect_timeout_seconds: How long to try to open the way: a pod may just be starting. Who comes after one that tried so
-            long in vain tries once, so that a thousand resources do not wait a thousand times.
+        connect_timeout_seconds: How long to try to connect: a pod may just be starting. After one timeout later
+            callers fail fast, by a single attempt, until a connection succeeds.
         warn: Takes a sentence that a person should see.
     """
 

@@ -184,10 +184,10 @@ class PvcUserRegistry:
         """Write changes, anew where somebody else has written meanwhile."""
         for attempt in range(_TRIES):
             names = self._read()
-            wanted = self._with_room(names, names - _of(changes, is_noted=False) | _of(changes, is_noted=True))
-            if not self._is_kept or wanted == names:
+            desired = self._with_room(names, names - _of(changes, is_noted=False) | _of(changes, is_noted=True))
+            if not self._is_kept or desired == names:
                 return
-            answer = self._patch(wanted)
+            answer = self._patch(desired)
             if answer.ok:
                 self._take(answer)
                 return
@@ -195,9 +195,9 @@ class PvcUserRegistry:
                 self._is_kept = False
                 return
             if _TOO_LARGE in answer.message:
-                if _INCOMPLETE in wanted:
+                if _INCOMPLETE in desired:
                     # Not even that has room.
-                    self._names = wanted
+                    self._names = desired
                     return
                 self._others_bytes = _ROOM_BYTES
                 continue
@@ -209,17 +209,17 @@ class PvcUserRegistry:
             time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
         raise ClusterError(f"{self._what} cannot be written: others write it all the time; run `pulumi up` again")
 
-    def _with_room(self, names: set[str], wanted: set[str]) -> set[str]:
+    def _with_room(self, names: set[str], desired: set[str]) -> set[str]:
         """Return what fits into the claim; more users than that are simply not noted."""
-        has_room = _INCOMPLETE not in names and self._others_bytes + len(_text(wanted)) <= _ROOM_BYTES
-        if wanted <= names or has_room:
-            return wanted
+        has_room = _INCOMPLETE not in names and self._others_bytes + len(_text(desired)) <= _ROOM_BYTES
+        if desired <= names or has_room:
+            return desired
         if _INCOMPLETE not in names:
             self._warn(
                 f"claim {self._claim} has no room to note more users: should the state be lost, those that are made "
                 "from now on need `adopt: true`"
             )
-        return names & wanted | {_INCOMPLETE}
+        return names & desired | {_INCOMPLETE}
 
     def _patch(self, names: set[str]) -> Answer:
         metadata = {"annotations": {self._mark: _text(names) or None}, "resourceVersion": self._version}

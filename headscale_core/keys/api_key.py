@@ -40,7 +40,7 @@ class SecretModified(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DesiredApiKey:
     """An API key as it is declared.
 
     Attributes:
@@ -66,7 +66,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class IssuedApiKey:
     """A key without its text: that is in the Secret alone.
 
     Attributes:
@@ -92,46 +92,46 @@ def is_due(expires_at: datetime, rotation_buffer: str, now: datetime) -> bool:
     return expires_at - now < parse_duration(rotation_buffer)
 
 
-def create(client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: datetime) -> Held:
+def create(client: HeadscaleClient, store: SecretStore, desired: DesiredApiKey, now: datetime) -> IssuedApiKey:
     """Make the key and its Secret; a key that the Secret holds is rotated, for `--replace` asks for nothing else."""
-    return rotate(client, store, wanted, now, is_first=True)
+    return rotate(client, store, desired, now, is_first=True)
 
 
 def rotate(
     client: HeadscaleClient,
     store: SecretStore,
-    wanted: Wanted,
+    desired: DesiredApiKey,
     now: datetime,
     *,
     old: Collection[str] = (),
     is_first: bool = False,
-) -> Held:
+) -> IssuedApiKey:
     """Make a new key, write it down, and revoke what it replaces once the overlap is over.
 
     Args:
         client: The Headscale.
         store: The Secrets.
-        wanted: The key.
+        desired: The key.
         now: The time.
         old: Prefixes of keys that the state knows, to be revoked too where the Secret does not tell of them.
         is_first: Whether it is the first key of a resource.
     """
-    where = wanted.namespace, wanted.secret_name
+    where = desired.namespace, desired.secret_name
     before = store.read(*where)
     clean_up(client, before, now)
-    expires_at = unique_expiration(now, parse_duration(wanted.expiration))
+    expires_at = unique_expiration(now, parse_duration(desired.expiration))
     notes = own_annotations(before.annotations) if before else {}
-    noted = {**wanted.template.annotations, **notes, PENDING: expires_at.isoformat()}
-    store.write(*where, StoredSecret(before.data if before else {}, noted, wanted.template.labels))
+    noted = {**desired.template.annotations, **notes, PENDING: expires_at.isoformat()}
+    store.write(*where, StoredSecret(before.data if before else {}, noted, desired.template.labels))
     text = client.create_api_key(expires_at)
-    overlap = parse_duration(wanted.overlap)
+    overlap = parse_duration(desired.overlap)
     waiting = {prefix: time for prefix, time in (superseded_in(before) if before else {}).items() if time > now}
     superseded = {prefix: now + overlap for prefix in (*old, notes.get(KEY_ID)) if prefix} | waiting
     superseded.pop(api_key_prefix(text), None)
     if is_first:
-        wanted = replace(wanted, first=api_key_prefix(text))
+        desired = replace(desired, first=api_key_prefix(text))
     try:
-        store.write(*where, _holding(text, expires_at, now, wanted, superseded))
+        store.write(*where, _secret_for(text, expires_at, now, desired, superseded))
     except Exception:
         # Whether it was written is not known before it is read; where that fails too, the note tells the next run.
         found = store.read(*where)
@@ -139,46 +139,46 @@ def rotate(
             revoke(client, api_key_prefix(text))
         raise
     if superseded and not overlap:
-        return finalize(client, store, wanted, now)
-    return Held(api_key_prefix(text), expires_at, now, superseded)
+        return finalize(client, store, desired, now)
+    return IssuedApiKey(api_key_prefix(text), expires_at, now, superseded)
 
 
-def finalize(client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: datetime) -> Held:
+def finalize(client: HeadscaleClient, store: SecretStore, desired: DesiredApiKey, now: datetime) -> IssuedApiKey:
     """Revoke what a killed run left and what has waited long enough, strike out the notes of it, and return the key.
 
     Raises:
         Edited: When the Secret does not hold a key as it was written; what was to be revoked is.
     """
-    stored = store.read(wanted.namespace, wanted.secret_name)
+    stored = store.read(desired.namespace, desired.secret_name)
     if stored is not None and needs_cleanup(stored, now):
         clean_up(client, stored, now)
         waiting = {prefix: time for prefix, time in superseded_in(stored).items() if time > now}
         notes = own_annotations(stored.annotations, without={PENDING, SUPERSEDED}) | _superseded_annotation(waiting)
-        template = wanted.template
+        template = desired.template
         stored = StoredSecret(stored.data, {**template.annotations, **notes}, template.labels)
-        store.write(wanted.namespace, wanted.secret_name, stored)
-    return _written_in(stored, wanted.template.data_key)
+        store.write(desired.namespace, desired.secret_name, stored)
+    return _written_in(stored, desired.template.data_key)
 
 
-def _written_in(stored: StoredSecret | None, data_key: str) -> Held:
-    held = as_written(stored, data_key) if stored else None
-    if held is None:
+def _written_in(stored: StoredSecret | None, data_key: str) -> IssuedApiKey:
+    issued = issued_in(stored, data_key) if stored else None
+    if issued is None:
         raise SecretModified("the Secret does not hold the key as it was written")
-    return held
+    return issued
 
 
-def update_secret(store: SecretStore, wanted: Wanted, data_key_before: str) -> None:
+def update_secret(store: SecretStore, desired: DesiredApiKey, data_key_before: str) -> None:
     """Make the Secret look as it is wished now, with the same key.
 
     Raises:
         Edited: When it does not hold the key any more.
     """
-    stored = store.read(wanted.namespace, wanted.secret_name)
-    held = _written_in(stored, data_key_before)
+    stored = store.read(desired.namespace, desired.secret_name)
+    issued = _written_in(stored, data_key_before)
     assert stored is not None  # noqa: S101 - it holds a key
     text = stored.data[data_key_before]
-    new = _holding(text, held.expires_at, held.created_at, wanted, superseded_in(stored))
-    store.write(wanted.namespace, wanted.secret_name, new)
+    new = _secret_for(text, issued.expires_at, issued.created_at, desired, superseded_in(stored))
+    store.write(desired.namespace, desired.secret_name, new)
 
 
 def needs_cleanup(stored: StoredSecret, now: datetime) -> bool:
@@ -206,25 +206,25 @@ def clean_up(client: HeadscaleClient, stored: StoredSecret | None, now: datetime
             revoke(client, key.prefix)
 
 
-def as_written(stored: StoredSecret, data_key: str = DATA_KEY) -> Held | None:
+def issued_in(stored: StoredSecret, data_key: str = DATA_KEY) -> IssuedApiKey | None:
     """Return the key that a Secret holds, None where it is not as we wrote it."""
     text, expires_at = stored.data.get(data_key, ""), time_in(stored.annotations, EXPIRES_AT)
     created_at = time_in(stored.data, "created-at")
     if expires_at is None or created_at is None or stored.annotations.get(DIGEST) != _digest(text):
         return None
-    return Held(api_key_prefix(text), expires_at, created_at, superseded_in(stored))
+    return IssuedApiKey(api_key_prefix(text), expires_at, created_at, superseded_in(stored))
 
 
-def current(client: HeadscaleClient, stored: StoredSecret, data_key: str = DATA_KEY) -> Held | None:
+def current(client: HeadscaleClient, stored: StoredSecret, data_key: str = DATA_KEY) -> IssuedApiKey | None:
     """Return the key that a Secret holds, None where it is not as we wrote it or Headscale does not know it."""
     return known(client.list_api_keys(), stored, data_key)
 
 
-def known(keys: list[ApiKey], stored: StoredSecret, data_key: str = DATA_KEY) -> Held | None:
+def known(keys: list[ApiKey], stored: StoredSecret, data_key: str = DATA_KEY) -> IssuedApiKey | None:
     """Return the key that a Secret holds, None where it is not as we wrote it or is not among Headscale's."""
-    held = as_written(stored, data_key)
-    listed = held and next((key for key in keys if key.prefix == held.prefix), None)
-    return held if held and listed and listed.expiration == held.expires_at else None
+    issued = issued_in(stored, data_key)
+    listed = issued and next((key for key in keys if key.prefix == issued.prefix), None)
+    return issued if issued and listed and listed.expiration == issued.expires_at else None
 
 
 def revoke(client: HeadscaleClient, prefix: str) -> None:
@@ -233,17 +233,17 @@ def revoke(client: HeadscaleClient, prefix: str) -> None:
         client.delete_api_key(prefix)
 
 
-def delete(client: HeadscaleClient, store: SecretStore, wanted: Wanted, prefixes: Collection[str]) -> None:
+def delete(client: HeadscaleClient, store: SecretStore, desired: DesiredApiKey, prefixes: Collection[str]) -> None:
     """Delete the key, those that it replaced, and its Secret unless that is another key's by now.
 
     Args:
         client: The Headscale.
         store: The Secrets.
-        wanted: The key.
+        desired: The key.
         prefixes: What the state knows of it: its prefix, and those of the keys that it replaced.
     """
-    stored = read_if_owned(store, wanted.namespace, wanted.secret_name)
-    its = stored is not None and belongs_to(stored, wanted, prefixes)
+    stored = read_if_owned(store, desired.namespace, desired.secret_name)
+    its = stored is not None and belongs_to(stored, desired, prefixes)
     if stored is not None and its:
         clean_up(client, stored, _END_OF_TIME)
         prefixes = {*prefixes, stored.annotations.get(KEY_ID, "")} - {""}
@@ -253,38 +253,38 @@ def delete(client: HeadscaleClient, store: SecretStore, wanted: Wanted, prefixes
         if prefix not in waiting:
             revoke(client, prefix)
     if its:
-        store.delete(wanted.namespace, wanted.secret_name)
+        store.delete(desired.namespace, desired.secret_name)
 
 
-def delete_secret(store: SecretStore, wanted: Wanted, prefixes: Collection[str]) -> bool:
+def delete_secret(store: SecretStore, desired: DesiredApiKey, prefixes: Collection[str]) -> bool:
     """Delete the Secret alone, unless it is another key's by now; return whether it was this key's."""
-    stored = read_if_owned(store, wanted.namespace, wanted.secret_name)
-    if stored is None or not belongs_to(stored, wanted, prefixes):
+    stored = read_if_owned(store, desired.namespace, desired.secret_name)
+    if stored is None or not belongs_to(stored, desired, prefixes):
         return False
-    store.delete(wanted.namespace, wanted.secret_name)
+    store.delete(desired.namespace, desired.secret_name)
     return True
 
 
-def belongs_to(stored: StoredSecret, wanted: Wanted, prefixes: Collection[str]) -> bool:
+def belongs_to(stored: StoredSecret, desired: DesiredApiKey, prefixes: Collection[str]) -> bool:
     """Return whether a Secret is this key's: a run that was killed may have rotated it since."""
     owner = stored.annotations.get(OWNER)
     if not owner:
         return stored.annotations.get(KEY_ID) in prefixes
-    return owner == wanted.owner and stored.annotations.get(FIRST_KEY) == wanted.first
+    return owner == desired.owner and stored.annotations.get(FIRST_KEY) == desired.first
 
 
-def _holding(
-    text: str, expires_at: datetime, created_at: datetime, wanted: Wanted, superseded: Mapping[str, datetime]
+def _secret_for(
+    text: str, expires_at: datetime, created_at: datetime, desired: DesiredApiKey, superseded: Mapping[str, datetime]
 ) -> StoredSecret:
-    template = wanted.template
+    template = desired.template
     data = {
         template.data_key: text,
         "expiration": _rfc3339(expires_at),
         "created-at": _rfc3339(created_at),
     }
     notes = {KEY_ID: api_key_prefix(text), EXPIRES_AT: expires_at.isoformat(), DIGEST: _digest(text)}
-    notes |= {OWNER: wanted.owner} if wanted.owner else {}
-    notes |= {FIRST_KEY: wanted.first} if wanted.first else {}
+    notes |= {OWNER: desired.owner} if desired.owner else {}
+    notes |= {FIRST_KEY: desired.first} if desired.first else {}
     return StoredSecret(data, {**template.annotations, **notes, **_superseded_annotation(superseded)}, template.labels)
 
 

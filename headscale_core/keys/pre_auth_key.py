@@ -37,7 +37,7 @@ Keys = Mapping[str, PreAuthKey]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DesiredPreAuthKey:
     """A preauth key as it is declared; a Secret of another owner holds another key, whatever it looks like."""
 
     namespace: str
@@ -66,7 +66,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class IssuedPreAuthKey:
     """A key, with its text, which is shown nowhere."""
 
     key_id: str
@@ -88,19 +88,24 @@ class KeyStatus:
     """How a key was found.
 
     Attributes:
-        held: The key; another one than the state knows where it was recreated since.
+        issued: The key; another one than the state knows where it was recreated since.
         ended: Why it is no good any more, None where it is good.
         secret_in_sync: Whether the Secret holds it and looks as it is wished.
     """
 
-    held: Held
+    issued: IssuedPreAuthKey
     ended: str | None
     secret_in_sync: bool
 
 
 def create(
-    client: HeadscaleClient, store: SecretStore, wanted: Wanted, now: datetime, *, held: Sequence[str] = ()
-) -> Held:
+    client: HeadscaleClient,
+    store: SecretStore,
+    desired: DesiredPreAuthKey,
+    now: datetime,
+    *,
+    in_state: Sequence[str] = (),
+) -> IssuedPreAuthKey:
     """Make the key and its Secret, and revoke what the Secret held, or a killed run was about to write there.
 
     It never keeps the key that it finds: the engine calls it for `pulumi up --replace` and for a tainted resource, by
@@ -109,22 +114,22 @@ def create(
     Args:
         client: The Headscale.
         store: The Secrets.
-        wanted: The key.
+        desired: The key.
         now: The time.
-        held: Ids of keys that the state knows, and that are deleted by themselves once all who use them are updated.
+        in_state: Ids of keys in the state, which are deleted by themselves once all who use them are updated.
 
     Raises:
         SecretNotOwned: When the Secret is somebody else's; nothing was changed then.
         UserError: When the owner does not exist; nothing was changed then.
     """
-    before = store.read(wanted.namespace, wanted.secret_name)
+    before = store.read(desired.namespace, desired.secret_name)
     if before is None:
-        return make(client, store, wanted, now, None)
+        return issue(client, store, desired, now, None)
     keys = by_id(client.list_pre_auth_keys())
     remove_pending(client, before, keys.values())
-    made = make(client, store, wanted, now, before)
-    replaced = held_in(before)
-    if replaced and replaced.key_id not in held and replaced.find_in(keys):
+    made = issue(client, store, desired, now, before)
+    replaced = issued_in(before)
+    if replaced and replaced.key_id not in in_state and replaced.find_in(keys):
         client.delete_pre_auth_key(int(replaced.key_id))
     return made
 
@@ -134,22 +139,22 @@ def by_id(keys: Iterable[PreAuthKey]) -> Keys:
     return {str(key.id): key for key in keys}
 
 
-def make(
+def issue(
     client: HeadscaleClient,
     store: SecretStore,
-    wanted: Wanted,
+    desired: DesiredPreAuthKey,
     now: datetime,
     before: StoredSecret | None,
     *,
     lifetime: timedelta | None = None,
     recreated_from: str = "",
-) -> Held:
+) -> IssuedPreAuthKey:
     """Note the key's end, make it, write it down; what cannot be written down is deleted again.
 
     Args:
         client: The Headscale.
         store: The Secrets.
-        wanted: The key.
+        desired: The key.
         now: The time.
         before: Its Secret, as it was read; None where there is none.
         lifetime: How long it lives; None for as long as is declared.
@@ -158,8 +163,8 @@ def make(
     Raises:
         UserError: When the owner does not exist.
     """
-    where, template = (wanted.namespace, wanted.secret_name), wanted.template
-    expires_at = unique_expiration(now, parse_duration(wanted.expiration) if lifetime is None else lifetime)
+    where, template = (desired.namespace, desired.secret_name), desired.template
+    expires_at = unique_expiration(now, parse_duration(desired.expiration) if lifetime is None else lifetime)
     notes = {
         **template.annotations,
         **own_annotations(before.annotations if before else {}),
@@ -168,56 +173,56 @@ def make(
     store.write(*where, StoredSecret(before.data if before else {}, notes, template.labels))
     try:
         key = client.create_pre_auth_key(
-            user_id=int(wanted.user_id) if wanted.user_id else None,
+            user_id=int(desired.user_id) if desired.user_id else None,
             expiration=expires_at,
-            reusable=wanted.reusable,
-            ephemeral=wanted.ephemeral,
-            tags=wanted.tags,
+            reusable=desired.reusable,
+            ephemeral=desired.ephemeral,
+            tags=desired.tags,
         )
     except Exception as error:
         # A call that broke in the middle may have made it: the note stays until that is known.
         with contextlib.suppress(HeadscaleError):
             remove_pending(client, StoredSecret({}, {PENDING: expires_at.isoformat()}), client.list_pre_auth_keys())
-            _rollback_secret(store, wanted, before)
+            _rollback_secret(store, desired, before)
         if isinstance(error, NotFound):
             raise UserError(
-                f"the key for Secret {'/'.join(where)} cannot be made: Headscale has no user with id {wanted.user_id}; "
-                "see `headscale users list`"
+                f"the key for Secret {'/'.join(where)} cannot be made: Headscale has no user with id "
+                f"{desired.user_id}; see `headscale users list`"
             ) from None
         raise
-    held = Held(str(key.id), key.key, expires_at)
+    issued = IssuedPreAuthKey(str(key.id), key.key, expires_at)
     try:
-        store.write(*where, _holding(held, wanted, recreated_from))
+        store.write(*where, _secret_for(issued, desired, recreated_from))
     except Exception:
         # Whether it was written is not known before it is read; where that fails too, the note tells the next run.
         found = store.read(*where)
-        if found is None or found.annotations.get(KEY_ID) != held.key_id:
+        if found is None or found.annotations.get(KEY_ID) != issued.key_id:
             client.delete_pre_auth_key(key.id)
         raise
-    return held
+    return issued
 
 
-def _holding(held: Held, wanted: Wanted, recreated_from: str = "") -> StoredSecret:
-    data_key = wanted.template.data_key
+def _secret_for(issued: IssuedPreAuthKey, desired: DesiredPreAuthKey, recreated_from: str = "") -> StoredSecret:
+    data_key = desired.template.data_key
     annotations = {
-        **wanted.template.annotations,
-        KEY_ID: held.key_id,
-        EXPIRES_AT: held.expires_at.isoformat(),
-        SPEC: wanted.fingerprint,
-        TAGS: ",".join(wanted.tags),
-        OWNER: wanted.owner or "",
+        **desired.template.annotations,
+        KEY_ID: issued.key_id,
+        EXPIRES_AT: issued.expires_at.isoformat(),
+        SPEC: desired.fingerprint,
+        TAGS: ",".join(desired.tags),
+        OWNER: desired.owner or "",
         RECREATED_FROM: recreated_from,
         DATA_KEY_NAME: data_key if data_key != DATA_KEY else "",
     }
     kept = {name: text for name, text in annotations.items() if text or name not in _OPTIONAL}
-    return StoredSecret({data_key: held.text}, kept, wanted.template.labels)
+    return StoredSecret({data_key: issued.text}, kept, desired.template.labels)
 
 
-def held_in(stored: StoredSecret) -> Held | None:
+def issued_in(stored: StoredSecret) -> IssuedPreAuthKey | None:
     """Return the key that a Secret holds, None where it holds none."""
     text, expires_at = stored.data.get(data_key_of(stored)), time_in(stored.annotations, EXPIRES_AT)
     key_id = stored.annotations.get(KEY_ID)
-    return Held(key_id, text, expires_at) if text and expires_at and key_id else None
+    return IssuedPreAuthKey(key_id, text, expires_at) if text and expires_at and key_id else None
 
 
 def data_key_of(stored: StoredSecret) -> str:
@@ -227,11 +232,11 @@ def data_key_of(stored: StoredSecret) -> str:
     return stored.annotations.get(DATA_KEY_NAME, only)
 
 
-def _written(stored: StoredSecret, wanted: Wanted) -> Held | None:
+def _written(stored: StoredSecret, desired: DesiredPreAuthKey) -> IssuedPreAuthKey | None:
     """Return the key that a Secret holds, None where it is not of this kind."""
-    if data_key_of(stored) != wanted.template.data_key or not wanted.has(stored.annotations.get(SPEC)):
+    if data_key_of(stored) != desired.template.data_key or not desired.has(stored.annotations.get(SPEC)):
         return None
-    return held_in(stored)
+    return issued_in(stored)
 
 
 def remove_pending(client: HeadscaleClient, before: StoredSecret, keys: Iterable[PreAuthKey]) -> None:
@@ -242,49 +247,55 @@ def remove_pending(client: HeadscaleClient, before: StoredSecret, keys: Iterable
             client.delete_pre_auth_key(key.id)
 
 
-def _rollback_secret(store: SecretStore, wanted: Wanted, before: StoredSecret | None) -> None:
+def _rollback_secret(store: SecretStore, desired: DesiredPreAuthKey, before: StoredSecret | None) -> None:
     """Leave the Secret as it was, or none."""
     if before is None:
-        store.delete(wanted.namespace, wanted.secret_name)
+        store.delete(desired.namespace, desired.secret_name)
     else:
-        store.write(wanted.namespace, wanted.secret_name, before)
+        store.write(desired.namespace, desired.secret_name, before)
 
 
-def look(keys: Keys, stored: StoredSecret | None, wanted: Wanted, state: Held, now: datetime) -> KeyStatus:
+def observe(
+    keys: Keys, stored: StoredSecret | None, desired: DesiredPreAuthKey, state: IssuedPreAuthKey, now: datetime
+) -> KeyStatus:
     """Compare a key with what the state knows of it.
 
     Args:
         keys: Headscale's keys by id.
         stored: Its Secret, None where there is none of ours.
-        wanted: The key as it was declared.
+        desired: The key as it was declared.
         state: The key that the state knows.
         now: The time.
     """
-    written = _written(stored, wanted) if stored else None
+    written = _written(stored, desired) if stored else None
     if written and written != state and written.find_in(keys) and not state.find_in(keys):
         state = written
-    right = stored is not None and written == state and wanted.template.matches(stored)
+    right = stored is not None and written == state and desired.template.matches(stored)
     return KeyStatus(state, invalid_reason(state.find_in(keys), state.expires_at, now), right)
 
 
-def restore(store: SecretStore, wanted: Wanted, state: Held) -> Held:
+def restore(store: SecretStore, desired: DesiredPreAuthKey, state: IssuedPreAuthKey) -> IssuedPreAuthKey:
     """Write the Secret again, or as it is to look now, with the key that is in force, and return that.
 
     Args:
         store: The Secrets.
-        wanted: How it is to be.
+        desired: How it is to be.
         state: The key that the state knows; the Secret may hold the one that was made in its place.
     """
-    stored = store.read(wanted.namespace, wanted.secret_name)
+    stored = store.read(desired.namespace, desired.secret_name)
     recreated_from = stored.annotations.get(RECREATED_FROM, "") if stored else ""
-    recreated = held_in(stored) if stored and state.key_id in recreated_from.split(",") else None
+    recreated = issued_in(stored) if stored and state.key_id in recreated_from.split(",") else None
     store.write(
-        wanted.namespace, wanted.secret_name, _holding(recreated or state, wanted, recreated_from if recreated else "")
+        desired.namespace,
+        desired.secret_name,
+        _secret_for(recreated or state, desired, recreated_from if recreated else ""),
     )
     return recreated or state
 
 
-def delete(client: HeadscaleClient, store: SecretStore, state: Held, keys: Keys, place: tuple[str, str]) -> None:
+def delete(
+    client: HeadscaleClient, store: SecretStore, state: IssuedPreAuthKey, keys: Keys, place: tuple[str, str]
+) -> None:
     """Delete the key, and its Secret unless that holds another key by now; what is gone is done.
 
     Args:
@@ -297,7 +308,7 @@ def delete(client: HeadscaleClient, store: SecretStore, state: Held, keys: Keys,
     stored = read_if_owned(store, *place)
     if stored is not None and holds(stored, state):
         remove_pending(client, stored, keys.values())
-        recreated = held_in(stored)
+        recreated = issued_in(stored)
         if recreated and recreated.key_id != state.key_id and recreated.find_in(keys):
             client.delete_pre_auth_key(int(recreated.key_id))
     if state.find_in(keys):
@@ -305,7 +316,7 @@ def delete(client: HeadscaleClient, store: SecretStore, state: Held, keys: Keys,
     delete_secret(store, state, place)
 
 
-def delete_secret(store: SecretStore, state: Held, place: tuple[str, str]) -> bool:
+def delete_secret(store: SecretStore, state: IssuedPreAuthKey, place: tuple[str, str]) -> bool:
     """Delete the Secret if it holds this key: a replacement has written its own over it before the old one goes.
 
     Returns:
@@ -318,7 +329,7 @@ def delete_secret(store: SecretStore, state: Held, place: tuple[str, str]) -> bo
     return True
 
 
-def holds(stored: StoredSecret, state: Held) -> bool:
+def holds(stored: StoredSecret, state: IssuedPreAuthKey) -> bool:
     """Return whether a Secret holds the key that the state knows, or the one that was made in its place."""
     notes = stored.annotations
     is_same_user = notes.get(KEY_ID) == state.key_id and time_in(notes, EXPIRES_AT) == state.expires_at

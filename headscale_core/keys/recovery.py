@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from headscale_core import HeadscaleClient, PreAuthKey, User
 from headscale_core.keys.annotations import EXPIRED_BEFORE_WIPE, KEY_ID, OWNER, PREFIX, RECREATED_FROM, SPEC
-from headscale_core.keys.pre_auth_key import Wanted, by_id, data_key_of, held_in, make, remove_pending
+from headscale_core.keys.pre_auth_key import DesiredPreAuthKey, by_id, data_key_of, issue, issued_in, remove_pending
 from headscale_core.keys.secrets import SecretStore, SecretTemplate, StoredSecret
 from headscale_core.users.lifecycle import UserError, is_usable
 
@@ -43,7 +43,7 @@ class KeyRecovery:
             UserError: When a usable key is in no Secret of ours: nobody could make it anew.
         """
         found, keys = self._without_pending()
-        kept = {stored.annotations.get(KEY_ID) for its in found if (stored := its[2]) and _wanted_of(*its)}
+        kept = {stored.annotations.get(KEY_ID) for its in found if (stored := its[2]) and _desired_of(*its)}
         lost = [
             key
             for key in keys
@@ -71,15 +71,15 @@ class KeyRecovery:
         found, keys = self._without_pending()
         known, recreated = by_id(keys), []
         for namespace, name, stored in found:
-            wanted, held = _wanted_of(namespace, name, stored), held_in(stored)
-            if wanted is None or held is None or held.find_in(known) or EXPIRED_BEFORE_WIPE in stored.annotations:
+            desired, issued = _desired_of(namespace, name, stored), issued_in(stored)
+            if desired is None or issued is None or issued.find_in(known) or EXPIRED_BEFORE_WIPE in stored.annotations:
                 continue
-            if held.expires_at <= self.now or wanted.user_id == str(deleted.id):
+            if issued.expires_at <= self.now or desired.user_id == str(deleted.id):
                 continue
-            ids = ",".join(filter(None, (stored.annotations.get(RECREATED_FROM), held.key_id)))
-            left = max(held.expires_at - self.now, timedelta(seconds=1))
+            ids = ",".join(filter(None, (stored.annotations.get(RECREATED_FROM), issued.key_id)))
+            left = max(issued.expires_at - self.now, timedelta(seconds=1))
             try:
-                make(self.client, self.store, wanted, self.now, stored, lifetime=left, recreated_from=ids)
+                issue(self.client, self.store, desired, self.now, stored, lifetime=left, recreated_from=ids)
             except UserError:
                 # Its owner is gone: so is the key, with or without this deletion.
                 continue
@@ -95,7 +95,7 @@ class KeyRecovery:
         return found, self.client.list_pre_auth_keys()
 
 
-def _wanted_of(namespace: str, name: str, stored: StoredSecret) -> Wanted | None:
+def _desired_of(namespace: str, name: str, stored: StoredSecret) -> DesiredPreAuthKey | None:
     """Return how a key was declared, as its Secret tells; None where it does not."""
     data_key = data_key_of(stored)
     try:
@@ -107,4 +107,4 @@ def _wanted_of(namespace: str, name: str, stored: StoredSecret) -> Wanted | None
     extra = {key: text for key, text in stored.annotations.items() if not key.startswith(PREFIX)}
     template = SecretTemplate(data_key, stored.labels, extra)
     owner = stored.annotations.get(OWNER)
-    return Wanted(namespace, name, user_id, expiration, reusable, ephemeral, tuple(tags), template, owner)
+    return DesiredPreAuthKey(namespace, name, user_id, expiration, reusable, ephemeral, tuple(tags), template, owner)

@@ -41,7 +41,7 @@ class PendingRevocation:
         return cls(kind, name, time_in({"at": expires_at}, "at"))
 
 
-def of_pre_auth_key(stored: StoredSecret | None, state: pre_auth_key.Held) -> set[PendingRevocation]:
+def of_pre_auth_key(stored: StoredSecret | None, state: pre_auth_key.IssuedPreAuthKey) -> set[PendingRevocation]:
     """Return the keys that go with a preauth key: itself, the one made in its place, and a killed run's.
 
     Args:
@@ -50,20 +50,20 @@ def of_pre_auth_key(stored: StoredSecret | None, state: pre_auth_key.Held) -> se
     """
     keys = {PendingRevocation(PRE_AUTH_KEY, state.key_id, state.expires_at)}
     if stored is not None and pre_auth_key.holds(stored, state):
-        if recreated := pre_auth_key.held_in(stored):
+        if recreated := pre_auth_key.issued_in(stored):
             keys.add(PendingRevocation(PRE_AUTH_KEY, recreated.key_id, recreated.expires_at))
         keys |= _pending(PRE_AUTH_KEY, stored)
     return keys
 
 
 def of_api_key(
-    stored: StoredSecret | None, wanted: api_key.Wanted, prefixes: Collection[str], expires_at: datetime
+    stored: StoredSecret | None, desired: api_key.DesiredApiKey, prefixes: Collection[str], expires_at: datetime
 ) -> set[PendingRevocation]:
     """Return the keys that go with an API key: itself, those that it replaced, and a killed run's.
 
     Args:
         stored: Its Secret, None where there is none of ours.
-        wanted: The key.
+        desired: The key.
         prefixes: What the state knows of it: its prefix first, and those of the keys that it replaced.
         expires_at: When the key that the state knows ends.
     """
@@ -72,7 +72,7 @@ def of_api_key(
     if stored is None:
         return _named(ends)
     superseded = api_key.superseded_in(stored)
-    if not api_key.belongs_to(stored, wanted, prefixes):
+    if not api_key.belongs_to(stored, desired, prefixes):
         # Another key has taken its place in the Secret, and revokes these when their time has come.
         return _named({prefix: end for prefix, end in ends.items() if prefix not in superseded})
     ends = {**dict.fromkeys(superseded), **ends}

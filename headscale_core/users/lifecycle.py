@@ -98,7 +98,7 @@ def delete_for_replacement(
         new: The name that the other one is to have.
         now: The time.
         record: Which users are ours.
-        wiped: See `delete`.
+        recovery: See `delete`.
 
     Returns:
         The Secrets whose keys were recreated.
@@ -146,7 +146,7 @@ def delete(
         now: The time.
         record: Which users are ours.
         delete_nodes: Whether its nodes go first; they have to join anew.
-        wiped: Where 0.28 deletes everybody's keys with a user: makes ours anew; None to refuse the deletion instead.
+        recovery: Where 0.28 deletes everybody's keys with a user: makes ours anew; None to refuse the deletion instead.
 
     Returns:
         The Secrets whose keys were recreated.

@@ -6,7 +6,7 @@ import pytest
 
 from dynamic_providers.admin.channel import Channel, Settings
 from dynamic_providers.kubernetes.secret_store import KubernetesSecretStore
-from dynamic_providers.pre_auth_key import PreAuthKeyProvider, _wanted
+from dynamic_providers.pre_auth_key import PreAuthKeyProvider, _desired
 from dynamic_providers.user import UserProvider
 from headscale_core.client.grpc_transport import GrpcTransport
 from headscale_core.client.rest_transport import RestTransport
@@ -38,9 +38,9 @@ def test_a_refresh_asks_a_handful_of_questions(tmp_path, monkeypatch, transport)
                 "expiration": "1h",
                 "username": user.name,
             }
-            held = pre_auth_key.create(local, store, _wanted(props), datetime.now(UTC))
+            issued = pre_auth_key.create(local, store, _desired(props), datetime.now(UTC))
             declared.append(
-                (str(user.id), {**props, "key": held.text, "expires_at": held.expires_at.isoformat()}, held)
+                (str(user.id), {**props, "key": issued.text, "expires_at": issued.expires_at.isoformat()}, issued)
             )
         monkeypatch.setattr(
             KubernetesSecretStore, "all", lambda *_: {name: its for _, name, its in store.list_in_all_namespaces()}
@@ -48,10 +48,10 @@ def test_a_refresh_asks_a_handful_of_questions(tmp_path, monkeypatch, transport)
         for kind in (GrpcTransport, RestTransport):
             monkeypatch.setattr(kind, "call", _counted(kind.call, calls))
 
-        for user_id, props, held in declared:
+        for user_id, props, issued in declared:
             assert users.read(user_id, props).id == user_id
-            seen = keys.read(held.key_id, props)
-            assert (seen.id, seen.outs.get("ended"), seen.outs.get("secret_is_wrong")) == (held.key_id, None, None)
+            seen = keys.read(issued.key_id, props)
+            assert (seen.id, seen.outs.get("ended"), seen.outs.get("secret_is_wrong")) == (issued.key_id, None, None)
         channel.close()
 
     assert len(calls) <= 8, calls

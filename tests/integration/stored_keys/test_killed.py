@@ -15,7 +15,7 @@ from tests.integration.deaths import Failed, Killed, MemoryStore, Mortal, lives
 ENDS = pytest.mark.parametrize("end", [Killed, Failed])
 
 
-WANTED = api_key.Wanted("ns", "key", "1h", "10m")
+WANTED = api_key.DesiredApiKey("ns", "key", "1h", "10m")
 OVERLAPPING = replace(WANTED, overlap="5m")
 
 
@@ -32,30 +32,30 @@ def test_an_api_key_whose_making_ends_anywhere_is_one_key_after_the_next_run(hea
             lambda life: api_key.create(Mortal(client, life), Mortal(store, life), WANTED, datetime.now(UTC)), end
         ):
             died += 1
-            held = api_key.create(client, store, WANTED, datetime.now(UTC))
-            assert usable(client) == [held.prefix]
-            api_key.delete(client, store, WANTED, [held.prefix])
+            issued = api_key.create(client, store, WANTED, datetime.now(UTC))
+            assert usable(client) == [issued.prefix]
+            api_key.delete(client, store, WANTED, [issued.prefix])
             assert (usable(client), store.secrets) == ([], {})
         assert died >= 6
 
 
 @ENDS
 @pytest.mark.parametrize("wanted", [WANTED, OVERLAPPING], ids=["at once", "with overlap"])
-def test_a_rotation_that_ends_anywhere_leaves_one_key_and_the_secret_never_holds_a_dead_one(headscale, end, wanted):
+def test_a_rotation_that_ends_anywhere_leaves_one_key_and_the_secret_never_holds_a_dead_one(headscale, end, desired):
     with headscale.client() as client:
         store = MemoryStore()
         api_key.create(client, store, WANTED, datetime.now(UTC))
         died = 0
 
         def rotate(life):
-            api_key.rotate(Mortal(client, life), Mortal(store, life), wanted, datetime.now(UTC))
+            api_key.rotate(Mortal(client, life), Mortal(store, life), desired, datetime.now(UTC))
 
         for _ in lives(rotate, end):
             died += 1
             assert headscale.opens(store.read("ns", "key").data["api-key"])
-            api_key.finalize(client, store, wanted, datetime.now(UTC))
+            api_key.finalize(client, store, desired, datetime.now(UTC))
             assert headscale.opens(store.read("ns", "key").data["api-key"])
-            api_key.finalize(client, store, wanted, datetime.now(UTC) + timedelta(minutes=6))
+            api_key.finalize(client, store, desired, datetime.now(UTC) + timedelta(minutes=6))
             (prefix,) = usable(client)
             assert prefix == api_key.current(client, store.read("ns", "key")).prefix
         assert died >= 6
@@ -67,18 +67,18 @@ def test_a_deletion_that_ends_anywhere_is_done_by_the_next_run(headscale, end):
         store = MemoryStore()
 
         def made():
-            held = api_key.create(client, store, OVERLAPPING, datetime.now(UTC))
-            return api_key.rotate(client, store, OVERLAPPING, datetime.now(UTC), old=[held.prefix])
+            issued = api_key.create(client, store, OVERLAPPING, datetime.now(UTC))
+            return api_key.rotate(client, store, OVERLAPPING, datetime.now(UTC), old=[issued.prefix])
 
-        held = made()
+        issued = made()
 
         def delete(life):
-            api_key.delete(Mortal(client, life), Mortal(store, life), OVERLAPPING, [held.prefix])
+            api_key.delete(Mortal(client, life), Mortal(store, life), OVERLAPPING, [issued.prefix])
 
         for _ in lives(delete, end):
-            api_key.delete(client, store, WANTED, [held.prefix])
+            api_key.delete(client, store, WANTED, [issued.prefix])
             assert (usable(client), store.secrets) == ([], {})
-            held = made()
+            issued = made()
 
 
 def test_a_rotation_that_was_killed_and_never_repeated_is_cleaned_up_by_the_deletion(headscale):
@@ -86,11 +86,11 @@ def test_a_rotation_that_was_killed_and_never_repeated_is_cleaned_up_by_the_dele
     mine = replace(OVERLAPPING, owner="vpn-ui")
     with headscale.client() as client:
         store = MemoryStore()
-        held = api_key.create(client, store, mine, datetime.now(UTC))
+        issued = api_key.create(client, store, mine, datetime.now(UTC))
         api_key.rotate(client, store, mine, datetime.now(UTC))
         assert len(usable(client)) == 2
 
-        api_key.delete(client, store, mine, [held.prefix])
+        api_key.delete(client, store, mine, [issued.prefix])
 
         assert (usable(client), store.secrets) == ([], {})
 
@@ -123,10 +123,10 @@ def test_keys_go_and_a_secret_that_somebody_else_took_over_stays(headscale):
     with headscale.client() as client:
         client.create_user("alice")
         store, now = MemoryStore(), datetime.now(UTC)
-        held = api_key.create(client, store, WANTED, now)
+        issued = api_key.create(client, store, WANTED, now)
         joins = pre_auth_key.create(client, store, a_key(), now)
 
-        api_key.delete(client, Relabelled(), WANTED, [held.prefix])
+        api_key.delete(client, Relabelled(), WANTED, [issued.prefix])
         deleted(client, Relabelled(), joins)
 
         assert (usable(client), client.list_pre_auth_keys()) == ([], [])
@@ -162,24 +162,24 @@ def test_twenty_rotations_never_fail_a_consumer_that_polls_with_the_key_of_the_s
 def test_a_secret_changes_its_looks_and_keeps_its_key(headscale):
     with headscale.client() as client:
         store = MemoryStore()
-        held = api_key.create(client, store, WANTED, datetime.now(UTC))
+        issued = api_key.create(client, store, WANTED, datetime.now(UTC))
         with_template = replace(WANTED, template=SecretTemplate("TOKEN", {"team": "ui"}, {"note": "x"}))
 
         api_key.update_secret(store, with_template, "api-key")
 
         secret = store.read("ns", "key")
-        assert api_key.current(client, secret, "TOKEN").prefix == held.prefix
+        assert api_key.current(client, secret, "TOKEN").prefix == issued.prefix
         assert (secret.labels, secret.annotations["note"], "api-key" in secret.data) == ({"team": "ui"}, "x", False)
 
 
 def test_a_key_that_a_new_volume_does_not_know_is_not_taken_for_a_working_one(headscale):
     with headscale.client() as client:
         store = MemoryStore()
-        held = api_key.create(client, store, WANTED, datetime.now(UTC))
-        client.delete_api_key(held.prefix)
+        issued = api_key.create(client, store, WANTED, datetime.now(UTC))
+        client.delete_api_key(issued.prefix)
 
         assert api_key.current(client, store.read("ns", "key")) is None
-        assert api_key.create(client, store, WANTED, datetime.now(UTC)).prefix != held.prefix
+        assert api_key.create(client, store, WANTED, datetime.now(UTC)).prefix != issued.prefix
 
 
 def test_an_edited_secret_is_noticed(headscale):
@@ -202,12 +202,12 @@ def a_key(**changes):
         "ephemeral": False,
         "tags": (),
     }
-    return pre_auth_key.Wanted(**{**declared, **changes})
+    return pre_auth_key.DesiredPreAuthKey(**{**declared, **changes})
 
 
-def deleted(client, store, held):
+def deleted(client, store, issued):
     keys = pre_auth_key.by_id(client.list_pre_auth_keys())
-    pre_auth_key.delete(client, store, held, keys, ("ns", "laptop"))
+    pre_auth_key.delete(client, store, issued, keys, ("ns", "laptop"))
 
 
 @ENDS
@@ -220,10 +220,10 @@ def test_a_preauth_key_whose_making_ends_anywhere_is_one_key_after_the_next_run(
             lambda life: pre_auth_key.create(Mortal(client, life), Mortal(store, life), a_key(), datetime.now(UTC)), end
         ):
             died += 1
-            held = pre_auth_key.create(client, store, a_key(), datetime.now(UTC))
-            assert [str(key.id) for key in client.list_pre_auth_keys()] == [held.key_id]
-            assert store.read("ns", "laptop").data == {"key": held.text}
-            deleted(client, store, held)
+            issued = pre_auth_key.create(client, store, a_key(), datetime.now(UTC))
+            assert [str(key.id) for key in client.list_pre_auth_keys()] == [issued.key_id]
+            assert store.read("ns", "laptop").data == {"key": issued.text}
+            deleted(client, store, issued)
             assert (client.list_pre_auth_keys(), store.secrets) == ([], {})
         assert died >= 6
 
@@ -239,7 +239,7 @@ def test_a_renewal_that_ends_anywhere_leaves_a_good_key_in_the_secret_and_one_ke
         def renew(life):
             mortal = Mortal(client, life)
             made = pre_auth_key.create(
-                mortal, Mortal(store, life), a_key(reusable=True), datetime.now(UTC), held=sorted(state)
+                mortal, Mortal(store, life), a_key(reusable=True), datetime.now(UTC), issued=sorted(state)
             )
             state[made.key_id] = made
             for key_id in sorted(state.keys() - {made.key_id}):
@@ -266,49 +266,49 @@ def test_a_preauth_keys_deletion_that_ends_anywhere_is_done_by_the_next_run(head
     with headscale.client() as client:
         client.create_user("alice")
         store = MemoryStore()
-        held = pre_auth_key.create(client, store, a_key(), datetime.now(UTC))
+        issued = pre_auth_key.create(client, store, a_key(), datetime.now(UTC))
 
         def delete(life):
-            deleted(Mortal(client, life), Mortal(store, life), held)
+            deleted(Mortal(client, life), Mortal(store, life), issued)
 
         for _ in lives(delete, end):
-            deleted(client, store, held)
+            deleted(client, store, issued)
             assert (client.list_pre_auth_keys(), store.secrets) == ([], {})
-            held = pre_auth_key.create(client, store, a_key(), datetime.now(UTC))
+            issued = pre_auth_key.create(client, store, a_key(), datetime.now(UTC))
 
 
-def seen(client, store, held, wanted, now=None):
+def seen(client, store, issued, desired, now=None):
     keys = {str(key.id): key for key in client.list_pre_auth_keys()}
-    return pre_auth_key.look(keys, store.read("ns", "laptop"), wanted, held, now or datetime.now(UTC))
+    return pre_auth_key.observe(keys, store.read("ns", "laptop"), desired, issued, now or datetime.now(UTC))
 
 
 def test_a_look_tells_what_became_of_a_key(headscale):
     with headscale.client() as client:
         client.create_user("alice")
-        store, wanted = MemoryStore(), a_key(template=SecretTemplate("TS_AUTHKEY", {"team": "ci"}, {"note": "x"}))
-        held = pre_auth_key.create(client, store, wanted, datetime.now(UTC))
-        good = seen(client, store, held, wanted)
+        store, desired = MemoryStore(), a_key(template=SecretTemplate("TS_AUTHKEY", {"team": "ci"}, {"note": "x"}))
+        issued = pre_auth_key.create(client, store, desired, datetime.now(UTC))
+        good = seen(client, store, issued, desired)
         kept = store.read("ns", "laptop")
 
         store.write("ns", "laptop", StoredSecret({"TS_AUTHKEY": "x"}, kept.annotations, kept.labels))
-        edited = seen(client, store, held, wanted)
+        edited = seen(client, store, issued, desired)
         store.write("ns", "laptop", StoredSecret(kept.data, kept.annotations))
-        undressed = seen(client, store, held, wanted)
+        undressed = seen(client, store, issued, desired)
         store.delete("ns", "laptop")
-        lost = seen(client, store, held, wanted)
-        pre_auth_key.restore(store, wanted, held)
+        lost = seen(client, store, issued, desired)
+        pre_auth_key.restore(store, desired, issued)
         restored = store.read("ns", "laptop")
         (key,) = client.list_pre_auth_keys()
         client.expire_pre_auth_key(key)
-        ended = seen(client, store, held, wanted)
+        ended = seen(client, store, issued, desired)
         client.delete_pre_auth_key(key.id)
-        gone = seen(client, store, held, wanted)
+        gone = seen(client, store, issued, desired)
 
         assert (good.ended, good.secret_in_sync) == (None, True)
         assert [look.secret_in_sync for look in (edited, undressed, lost)] == [False] * 3
         assert restored == kept
         assert (ended.ended, gone.ended) == ("ended by hand", "deleted")
-        assert seen(client, store, held, wanted, datetime.now(UTC) + timedelta(hours=2)).ended == "expired"
+        assert seen(client, store, issued, desired, datetime.now(UTC) + timedelta(hours=2)).ended == "expired"
 
 
 def test_a_replacement_is_in_the_secret_before_the_old_key_goes_and_the_secret_stays(headscale):
@@ -316,7 +316,7 @@ def test_a_replacement_is_in_the_secret_before_the_old_key_goes_and_the_secret_s
         client.create_user("alice")
         store = MemoryStore()
         old = pre_auth_key.create(client, store, a_key(), datetime.now(UTC))
-        new = pre_auth_key.create(client, store, a_key(reusable=True), datetime.now(UTC), held=[old.key_id])
+        new = pre_auth_key.create(client, store, a_key(reusable=True), datetime.now(UTC), in_state=[old.key_id])
         assert len(client.list_pre_auth_keys()) == 2
 
         deleted(client, store, old)
@@ -331,7 +331,7 @@ def test_a_replacement_of_the_same_kind_is_never_the_key_that_is_replaced(headsc
         store = MemoryStore()
         old = pre_auth_key.create(client, store, a_key(), datetime.now(UTC))
 
-        new = pre_auth_key.create(client, store, a_key(), datetime.now(UTC), held=[old.key_id])
+        new = pre_auth_key.create(client, store, a_key(), datetime.now(UTC), in_state=[old.key_id])
 
         assert new.key_id != old.key_id
 
@@ -391,8 +391,8 @@ def test_a_lifetime_written_otherwise_is_right(headscale):
     with headscale.client() as client:
         client.create_user("alice")
         store, now = MemoryStore(), datetime.now(UTC)
-        held = pre_auth_key.create(client, store, a_key(expiration="24h"), now)
+        issued = pre_auth_key.create(client, store, a_key(expiration="24h"), now)
 
-        same, longer = (seen(client, store, held, a_key(expiration=text)) for text in ("1d", "25h"))
+        same, longer = (seen(client, store, issued, a_key(expiration=text)) for text in ("1d", "25h"))
 
         assert (same.ended, same.secret_in_sync, longer.secret_in_sync) == (None, True, False)

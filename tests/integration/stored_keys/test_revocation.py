@@ -15,8 +15,8 @@ def test_noted_keys_alone_are_revoked(any_headscale):
         user = client.create_user("alice")
         ours, unwritten, others = (client.create_pre_auth_key(user_id=user.id, expiration=end) for end in ends)
         texts = [client.create_api_key(end) for end in ends]
-        held = pre_auth_key.Held(str(ours.id), ours.key, ends[0])
-        notes = revocation.of_pre_auth_key(None, held)
+        issued = pre_auth_key.IssuedPreAuthKey(str(ours.id), ours.key, ends[0])
+        notes = revocation.of_pre_auth_key(None, issued)
         notes |= {
             PendingRevocation("preauth-key", "", ends[1]),
             PendingRevocation("preauth-key", str(others.id), ends[0]),

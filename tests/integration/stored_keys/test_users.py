@@ -237,10 +237,10 @@ def test_keys_that_a_deletion_takes_with_it_are_made_anew_wherever_it_ends(heads
     with headscale.client() as client:
         record, store = MemoryUserRegistry(), MemoryStore()
         alice = lifecycle.find_or_create(client, "alice", Profile(), record)
-        wanted = a_key(
+        desired = a_key(
             user_id=str(alice.id), reusable=True, template=SecretTemplate("TS_AUTHKEY", {"a": "b"}, {"c": "d"})
         )
-        pre_auth_key.create(client, store, wanted, datetime.now(UTC))
+        pre_auth_key.create(client, store, desired, datetime.now(UTC))
 
         def delete(bob, client, store):
             lifecycle.delete(client, known(bob), datetime.now(UTC), record, recovery=wiped_keys(client, store))
@@ -287,12 +287,12 @@ def test_a_key_that_was_made_anew_is_known_by_the_one_in_whose_place_it_is(heads
         alice, bob, carol = (
             lifecycle.find_or_create(client, name, Profile(), record) for name in ("alice", "bob", "carol")
         )
-        wanted = a_key(user_id=str(alice.id), reusable=True)
-        state = pre_auth_key.create(client, store, wanted, now)
+        desired = a_key(user_id=str(alice.id), reusable=True)
+        state = pre_auth_key.create(client, store, desired, now)
         for gone in (bob, carol):
             lifecycle.delete(client, known(gone), now, record, recovery=wiped_keys(client, store))
 
-        with_template = replace(wanted, template=SecretTemplate("TS_AUTHKEY", {"a": "b"}))
+        with_template = replace(desired, template=SecretTemplate("TS_AUTHKEY", {"a": "b"}))
         in_force = pre_auth_key.restore(store, with_template, state)
         (listed,) = client.list_pre_auth_keys()
         assert in_force.text.startswith(listed.key[:23])
@@ -308,11 +308,11 @@ def test_a_key_that_was_made_anew_is_replaced_like_any_other(headscale):
     with headscale.client() as client:
         record, store, now = MemoryUserRegistry(), MemoryStore(), datetime.now(UTC)
         alice, bob = (lifecycle.find_or_create(client, name, Profile(), record) for name in ("alice", "bob"))
-        wanted = a_key(user_id=str(alice.id), reusable=True)
-        state = pre_auth_key.create(client, store, wanted, now)
+        desired = a_key(user_id=str(alice.id), reusable=True)
+        state = pre_auth_key.create(client, store, desired, now)
         lifecycle.delete(client, known(bob), now, record, recovery=wiped_keys(client, store))
 
-        new = pre_auth_key.create(client, store, wanted, now, held=[state.key_id])
+        new = pre_auth_key.create(client, store, desired, now, in_state=[state.key_id])
         deleted(client, store, state)
 
         assert [str(key.id) for key in client.list_pre_auth_keys()] == [new.key_id]
@@ -323,8 +323,8 @@ def test_a_secret_from_before_there_was_a_mark_for_its_data_key_is_known(headsca
     with headscale.client() as client:
         record, store, now = MemoryUserRegistry(), MemoryStore(), datetime.now(UTC)
         alice, bob = (lifecycle.find_or_create(client, name, Profile(), record) for name in ("alice", "bob"))
-        wanted = a_key(user_id=str(alice.id), template=SecretTemplate("TS_AUTHKEY"))
-        pre_auth_key.create(client, store, wanted, now)
+        desired = a_key(user_id=str(alice.id), template=SecretTemplate("TS_AUTHKEY"))
+        pre_auth_key.create(client, store, desired, now)
         stored = store.read("ns", "laptop")
         older = {mark: text for mark, text in stored.annotations.items() if not mark.endswith("/data-key")}
         assert older != stored.annotations
@@ -407,8 +407,8 @@ def test_in_a_new_database_the_key_that_is_made_is_not_taken_for_the_one_that_wa
     successor, store, _, _, state = after_the_database_was_lost
     with successor.client() as client:
         client.create_user("alice")
-        look = pre_auth_key.look({}, store.read("ns", "laptop"), a_key(), state, datetime.now(UTC))
-        made = pre_auth_key.create(client, store, a_key(), datetime.now(UTC), held=[state.key_id])
+        look = pre_auth_key.observe({}, store.read("ns", "laptop"), a_key(), state, datetime.now(UTC))
+        made = pre_auth_key.create(client, store, a_key(), datetime.now(UTC), in_state=[state.key_id])
         assert (look.ended, made.key_id) == ("deleted", state.key_id)
 
         deleted(client, store, state)
@@ -425,7 +425,7 @@ def test_in_a_new_database_a_strangers_key_and_user_of_the_same_id_are_left_alon
         keys = pre_auth_key.by_id(client.list_pre_auth_keys())
         assert (stranger.id, str(key.id)) == (alice.id, state.key_id)
 
-        assert pre_auth_key.look(keys, None, a_key(), state, datetime.now(UTC)).ended == "deleted"
+        assert pre_auth_key.observe(keys, None, a_key(), state, datetime.now(UTC)).ended == "deleted"
         deleted(client, store, state)
         with pytest.raises(UserError, match="is gone"):
             lifecycle.rename(client, known(alice), "alicia", record)

@@ -29,7 +29,7 @@ def serving():
 
 def _turn(loop, stop):
     while not stop.is_set():
-        loop.turn()
+        loop.reconcile_once()
 
 
 def _end(service, stop, thread):

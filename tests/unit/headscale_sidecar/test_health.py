@@ -124,7 +124,7 @@ def test_an_answered_client_that_stays_is_closed(served):
 
 
 def test_a_loop_that_hangs_is_not_healthy():
-    state = Health(beat=time.monotonic() - 400)
+    state = Health(last_loop_at=time.monotonic() - 400)
 
     status, text = state.answer("/healthz")
 

@@ -159,10 +159,10 @@ def test_an_accept_that_fails_for_long_is_told(monkeypatch):
     loop = Loop([service], lambda *_, **__: None)
 
     with contextlib.closing(listener.real), connected(service):
-        loop.turn()
+        loop.reconcile_once()
         assert service.trouble() == ""
         monkeypatch.setattr(serving, "_BROKEN_SECONDS", 0.0)
-        loop.turn()
+        loop.reconcile_once()
         assert service.trouble() == "the relay accepts nobody: [Errno 24] as told"
 
 
@@ -171,10 +171,10 @@ def test_a_loop_that_fails_goes_on(monkeypatch):
     told = []
     loop = Loop([], lambda event, **fields: told.append((event, fields["error"])))
 
-    def turn():
+    def reconcile_once():
         raise next(lock)
 
-    monkeypatch.setattr(loop, "turn", turn)
+    monkeypatch.setattr(loop, "turn", reconcile_once)
 
     with pytest.raises(KeyboardInterrupt):
         loop.run()

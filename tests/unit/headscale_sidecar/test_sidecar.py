@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from headscale_core.keys.api_key import Wanted, _holding
+from headscale_core.keys.api_key import DesiredApiKey, _secret_for
 from headscale_sidecar import headscale, health
 from headscale_sidecar.headscale import RotationError
 from headscale_sidecar.keeper import ApiKeyController, in_words
 from headscale_sidecar.settings import SettingsError, settings_from
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-PLAIN = Wanted("ns", "s", "90d", "10d")
+PLAIN = DesiredApiKey("ns", "s", "90d", "10d")
 KEY = "hskey-api-" + "a" * 12 + "-" + "b" * 64
 
 
@@ -42,7 +42,7 @@ def a_keeper(store, *, works=True, replaced_with=None):
         works=lambda key: next(answers) if answers else works,
         replace=replace,
         store=store,
-        wanted=PLAIN,
+        desired=PLAIN,
         health=health.Health(),
         now=lambda: NOW,
         log=lambda event, **fields: said.append((event, fields)),
@@ -52,7 +52,7 @@ def a_keeper(store, *, works=True, replaced_with=None):
 
 
 def a_secret(days_left=50, **marks):
-    secret = _holding(KEY, NOW + timedelta(days=days_left), NOW, PLAIN, {})
+    secret = _secret_for(KEY, NOW + timedelta(days=days_left), NOW, PLAIN, {})
     return type(secret)(secret.data, {**secret.annotations, **marks})
 
 
@@ -77,7 +77,7 @@ REASONS = {
 def test_a_key_is_replaced_for_a_reason_that_is_told(secret, works, reason):
     keeper, said, replacements = a_keeper(Store(secret), works=works, replaced_with=a_secret(90))
 
-    keeper.turn()
+    keeper.reconcile_once()
 
     assert len(replacements) == 1
     assert said[0] == ("made an API key", {"reason": reason, "prefix": "prefix"})
@@ -87,24 +87,24 @@ def test_a_key_is_replaced_for_a_reason_that_is_told(secret, works, reason):
 def test_a_good_key_is_left_alone_and_looked_at_again_within_a_minute():
     keeper, _, replacements = a_keeper(Store(a_secret()))
 
-    pause = keeper.turn()
+    pause = keeper.reconcile_once()
 
     assert (replacements, keeper.health.ready) == ([], True)
     assert 20 < pause < 40
 
 
 def test_the_loop_wakes_when_rotation_is_due_and_not_later():
-    secret = _holding(KEY, NOW + timedelta(days=10, seconds=3), NOW, PLAIN, {})
+    secret = _secret_for(KEY, NOW + timedelta(days=10, seconds=3), NOW, PLAIN, {})
     keeper, *_ = a_keeper(Store(secret))
 
-    assert 2.9 < keeper.turn() < 3.2
+    assert 2.9 < keeper.reconcile_once() < 3.2
 
 
 def test_failures_make_longer_and_longer_pauses_and_never_a_key():
     """The seed operator's B5: it span, and made a key each time round."""
     keeper, said, replacements = a_keeper(Store(error=OSError("gone")))
 
-    pauses = [keeper.turn() for _ in range(10)]
+    pauses = [keeper.reconcile_once() for _ in range(10)]
 
     assert replacements == []
     assert pauses[0] >= 0.5
@@ -118,7 +118,7 @@ def test_a_headscale_that_takes_no_key_at_all_is_a_failure_with_pauses_and_not_a
     keeper, said, replacements = a_keeper(Store(a_secret()), works=False, replaced_with=a_secret(90, other="x"))
     keeper.replace = lambda: replacements.append(1) or "another"
 
-    pauses = [keeper.turn() for _ in range(8)]
+    pauses = [keeper.reconcile_once() for _ in range(8)]
 
     assert pauses[-1] >= 30
     assert keeper.health.failures == {"RuntimeError": 8}
@@ -127,10 +127,10 @@ def test_a_headscale_that_takes_no_key_at_all_is_a_failure_with_pauses_and_not_a
 
 
 def test_the_loop_wakes_when_a_replaced_key_is_to_be_revoked():
-    waiting = _holding(KEY, NOW + timedelta(days=50), NOW, PLAIN, {"old": NOW + timedelta(seconds=3)})
+    waiting = _secret_for(KEY, NOW + timedelta(days=50), NOW, PLAIN, {"old": NOW + timedelta(seconds=3)})
     keeper, _, replacements = a_keeper(Store(waiting))
 
-    assert 2.9 < keeper.turn() < 3.2
+    assert 2.9 < keeper.reconcile_once() < 3.2
     assert replacements == [], "it is not its time yet"
 
 
@@ -138,12 +138,12 @@ def test_the_loop_wakes_when_a_replaced_key_is_to_be_revoked():
 def test_a_clock_that_jumps_makes_one_key_at_most_and_no_spin(jump):
     store = Store(a_secret())
     keeper, _, replacements = a_keeper(store)
-    keeper.turn()
+    keeper.reconcile_once()
     keeper.now = lambda: NOW + jump
-    store_after = _holding(KEY, NOW + jump + timedelta(days=90), NOW + jump, PLAIN, {})
+    store_after = _secret_for(KEY, NOW + jump + timedelta(days=90), NOW + jump, PLAIN, {})
     keeper.replace = lambda: setattr(store, "secret", store_after) or replacements.append(1) or "p"
 
-    pauses = [keeper.turn() for _ in range(5)]
+    pauses = [keeper.reconcile_once() for _ in range(5)]
 
     assert len(replacements) == (1 if jump > timedelta(0) else 0)
     assert min(pauses) > 20
@@ -152,10 +152,10 @@ def test_a_clock_that_jumps_makes_one_key_at_most_and_no_spin(jump):
 def test_a_key_that_works_keeps_the_pod_ready_while_kubernetes_is_away():
     store = Store(a_secret())
     keeper, *_ = a_keeper(store)
-    keeper.turn()
+    keeper.reconcile_once()
     store.error = OSError("gone")
 
-    keeper.turn()
+    keeper.reconcile_once()
 
     assert keeper.health.answer("/readyz")[0] == 200
 
@@ -171,13 +171,13 @@ LOST = {
 def test_a_key_that_is_lost_and_cannot_be_replaced_is_not_called_ready(secret, works):
     store = Store(a_secret())
     keeper, said, _ = a_keeper(store, works=[True, *[works] * 5])
-    keeper.turn()
+    keeper.reconcile_once()
     assert keeper.health.ready
     store.secret = secret
     keeper.replace = unable
 
     for _ in range(3):
-        keeper.turn()
+        keeper.reconcile_once()
 
     assert keeper.health.answer("/readyz") == (503, "not ready: the network is away\n")
     assert [event for event, _ in said].count("Event") == 1
@@ -189,7 +189,7 @@ def unable():
 
 def test_no_key_is_ever_in_a_log_line():
     keeper, said, _ = a_keeper(Store(None), replaced_with=a_secret(90))
-    keeper.turn()
+    keeper.reconcile_once()
 
     assert KEY not in str(said)
 
@@ -240,7 +240,7 @@ def test_a_relay_off_loopback_is_refused(text):
 def test_a_reason_never_holds_a_key(shown):
     keeper, said, _ = a_keeper(Store(error=OSError(f'denied:\n {{"api-key": "{shown}"}} is not allowed')))
 
-    keeper.turn()
+    keeper.reconcile_once()
 
     assert keeper.health.answer("/readyz")[1] == 'not ready: denied: {"api-key": "(key)"} is not allowed\n'
     assert shown not in str(said)
@@ -255,7 +255,7 @@ def test_counts_are_never_changed_while_they_are_read():
     keeper, *_ = a_keeper(Store(error=OSError("gone")))
     read = keeper.health.failures
 
-    keeper.turn()
+    keeper.reconcile_once()
 
     assert (read, keeper.health.failures) == ({}, {"OSError": 1})
 

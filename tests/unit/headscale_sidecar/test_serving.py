@@ -174,7 +174,7 @@ def test_a_loop_that_fails_goes_on(monkeypatch):
     def reconcile_once():
         raise next(lock)
 
-    monkeypatch.setattr(loop, "turn", reconcile_once)
+    monkeypatch.setattr(loop, "reconcile_once", reconcile_once)
 
     with pytest.raises(KeyboardInterrupt):
         loop.run()

@@ -1,61 +1,118 @@
 """What is checked and done before anything of an instance changes, as a Pulumi resource."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, UpdateResult
 
 from dynamic_providers.admin.channel import Channel
 from dynamic_providers.errors import ChannelError, ClusterError
+from dynamic_providers.kubernetes.rollout_watcher import RolloutWatcher
 from dynamic_providers.provider import HeadscaleProvider, Props, changed
 from dynamic_providers.resource import HeadscaleResource
 from headscale_core import HeadscaleError
 from headscale_core.policy import acl_tests
 from headscale_core.policy import lifecycle as policy_rules
-from headscale_core.rollout.rollout import Place, RolloutError, consent_hint, move_warning
+from headscale_core.rollout.rollout import Place, RolloutError, consent_hint, move_warning, preflight_problem
 from headscale_core.rollout.upgrade import is_another_minor
 
-_NOTED = ("version", "policy", "retain", "abandon_data")
+_COMPARED = ("version", "policy", "retain", "abandon_data", "size", "storage_class")
+_SEEN = ("server", "cluster_id")
 _PATIENCE_SECONDS = 5.0
 
 
 class PreflightProvider(HeadscaleProvider):
-    """Adapter of the rules of upgrade and move. Its dotted path is in people's state: moving it needs an alias here."""
+    """Adapter of the rules of upgrade and move. Its dotted path is in people's state: moving it needs an alias here.
+
+    Everything of an instance depends on this resource, and the engine asks for its difference and updates it first. So
+    what is refused here is refused before any object changes, with `--skip-preview` too.
+    """
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
         """Refuse to leave data behind without consent, before any object is made in another place.
 
+        A call is made only where the kubeconfig leads to another address than before, and it need not be answered.
+
         Raises:
-            RolloutError: When namespace or instance change, and the stack does not say that the data may stay behind.
+            RolloutError: When namespace, instance or cluster change, and the stack does not consent.
         """
         moves = changed(("namespace", "instance"), olds, news) if olds.get("namespace") else []
-        if moves:
+        elsewhere = not moves and self._is_another_cluster(olds)
+        if moves or elsewhere:
             old, new = (Place(props["namespace"], props["instance"]) for props in (olds, news))
             if news.get("abandon_data") != str(old):
-                meaning = move_warning(old, new, retain=bool(olds.get("retain")), elsewhere=False)
+                meaning = move_warning(old, new, retain=bool(olds.get("retain")), elsewhere=elsewhere)
                 raise RolloutError(f"{meaning}; {consent_hint(old)}")
-        return DiffResult(changes=bool(moves or changed(_NOTED, olds, news)))
+        # A state of an earlier version knows no cluster yet.
+        noticed = elsewhere or "cluster_id" not in olds
+        return DiffResult(changes=bool(moves or noticed or changed(_COMPARED, olds, news)))
 
     def create(self, props: Props) -> CreateResult:
-        """Do nothing: there is no version before the first one."""
-        return CreateResult("preflight", props)
+        """Refuse what an existing PVC cannot serve: it may be the retained one of an instance that was destroyed.
+
+        Raises:
+            RolloutError: When the PVC is larger, of another storage class, or was served by a newer version.
+        """
+        self._check_claim(props)
+        return CreateResult("preflight", {**props, **self._seen()})
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """Return what is known; nothing of it is in the cluster."""
-        return ReadResult(id_, props, props)
+        return ReadResult(id_, props, {name: value for name, value in props.items() if name not in _SEEN})
 
     def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
-        """Store a changed policy while the old version still runs.
+        """Refuse what the PVC cannot serve, and store a changed policy while the old version still runs.
 
         Headscale reads the stored policy at start, and does not start with one that it refuses: a policy that is fixed
         for the new version has to be there before that starts.
+
+        Raises:
+            RolloutError: As `create`.
         """
+        self._check_claim(news)
         if is_another_minor(olds.get("version"), news.get("version")) and news.get("policy"):
             self._store_policy(olds, news)
-        return UpdateResult(news)
+        return UpdateResult({**news, **self._seen()})
 
     def delete(self, _id: str, _props: Props) -> None:
         """Leave everything."""
+
+    @property
+    def _watcher(self) -> RolloutWatcher:
+        return RolloutWatcher(self.channel.cluster, self.channel.settings, pulumi.log.info)
+
+    def _check_claim(self, props: Props) -> None:
+        """Raise RolloutError where the PVC cannot serve what is declared; the rollout says why it cannot be read."""
+        if not props.get("size"):
+            return
+        try:
+            claim = self._watcher.claim()
+        except ClusterError:
+            return
+        place = Place(str(props["namespace"]), str(props["instance"]))
+        problem = claim and preflight_problem(
+            place, claim, str(props["size"]), props.get("storage_class"), str(props["version"])
+        )
+        if problem:
+            raise RolloutError(problem)
+
+    def _is_another_cluster(self, olds: Props) -> bool:
+        """Return whether another address is that of another cluster; False where it cannot be told."""
+        before = olds.get("cluster_id")
+        try:
+            if not before or self.channel.cluster.server() in {None, olds.get("server")}:
+                return False
+            now = self._watcher.cluster_id()
+        except ClusterError:
+            return False
+        return bool(now) and now != before
+
+    def _seen(self) -> Props:
+        """Return which cluster this is, as far as it may be known."""
+        try:
+            return {"server": self.channel.cluster.server() or "", "cluster_id": self._watcher.cluster_id()}
+        except ClusterError:
+            return {"cluster_id": ""}
 
     def _store_policy(self, olds: Props, news: Props) -> None:
         """Store the policy where ours is stored and the old version takes the new one; else it follows the rollout."""
@@ -83,6 +140,10 @@ class Preflight(HeadscaleResource, module="headscale", name="Preflight"):
     """What goes before every change of an instance: everything of it depends on this.
 
     Attributes:
+        size: The PVC's declared size, a Kubernetes quantity.
+        storage_class: The PVC's declared class; None for whatever it has.
+        server: Address of the API server, as text; empty where the kubeconfig does not tell.
+        cluster_id: What tells the cluster from others; empty where it may not be read.
         instance: Name of the instance.
         namespace: Its namespace.
         version: Headscale's version.
@@ -90,6 +151,8 @@ class Preflight(HeadscaleResource, module="headscale", name="Preflight"):
         retain: Whether the claim outlives its StatefulSet.
         abandon_data: `namespace/instance` of the data that may be left behind; None for none.
     """
+
+    computed: ClassVar[tuple[str, ...]] = _SEEN
 
     def __init__(
         self,
@@ -101,6 +164,8 @@ class Preflight(HeadscaleResource, module="headscale", name="Preflight"):
         policy: str | None,
         retain: bool,
         abandon_data: str | None,
+        size: str | None = None,
+        storage_class: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare it; `opts.provider` is the instance's `HeadscaleConnection`."""
@@ -111,5 +176,7 @@ class Preflight(HeadscaleResource, module="headscale", name="Preflight"):
             "policy": policy,
             "retain": retain,
             "abandon_data": abandon_data,
+            "size": size,
+            "storage_class": storage_class,
         }
         super().__init__(PreflightProvider(), resource_name, props, opts)

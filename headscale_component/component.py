@@ -306,6 +306,8 @@ class Headscale(pulumi.ComponentResource):
             policy=policy_text(spec.policy) if spec.policy and in_database else None,
             retain=spec.retain,
             abandon_data=spec.abandon_data,
+            size=spec.persistent_volume_claim.size,
+            storage_class=spec.persistent_volume_claim.storage_class_name,
             opts=pulumi.ResourceOptions(parent=self, provider=self.connection),
         )
 

@@ -81,7 +81,7 @@ class RolloutWatcher:
                     raise
                 waits_for = str(error)
             if not waits_for:
-                return self.claim_uid()
+                return self._finished(target)
             now = time.monotonic()
             if now - begun >= target.timeout_seconds:
                 raise RolloutError(
@@ -92,6 +92,38 @@ class RolloutWatcher:
                 self._tell(waits_for)
                 said, said_at = waits_for, now
             time.sleep(_PAUSE_SECONDS)
+
+    def _finished(self, target: Target) -> str | None:
+        """Record on the PVC which version serves, and return its uid: the next preflight reads both before it begins.
+
+        Who may not annotate the PVC goes without.
+        """
+        claim = self.claim()
+        if claim is None:
+            return None
+        metadata = claim["metadata"]
+        if target.replicas and (metadata.get("annotations") or {}).get(rules.SERVED_VERSION) != target.version:
+            answer = self._cluster.request(
+                "PATCH",
+                self._path("v1", "persistentvolumeclaims", self._place.claim),
+                body={"metadata": {"annotations": {rules.SERVED_VERSION: target.version}}},
+                params={"fieldManager": "headscale-component"},
+                content_type="application/merge-patch+json",
+            )
+            if not answer.ok and answer.status not in {_FORBIDDEN, _NOT_FOUND}:
+                raise answer.error(f"claim {self._place.namespace}/{self._place.claim} cannot be annotated")
+        return str(metadata["uid"])
+
+    def cluster_id(self) -> str:
+        """Return the uid of the namespace kube-system, which tells clusters apart; empty where it may not be read.
+
+        https://opentelemetry.io/docs/specs/semconv/resource/k8s/#cluster
+
+        Raises:
+            ClusterError: When the API server does not answer.
+        """
+        answer = self._cluster.request("GET", "/api/v1/namespaces/kube-system")
+        return str(answer.body["metadata"]["uid"]) if answer.ok else ""
 
     def is_settled(self, target: Target) -> bool:
         """Return whether everything is as a rollout is to end, at this moment."""

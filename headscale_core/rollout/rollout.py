@@ -9,8 +9,12 @@ from decimal import Decimal
 from typing import Any
 
 from headscale_core.rollout.pod_status import condition, last_warning, pod_problem
+from headscale_core.rollout.upgrade import step_problem
 
 Object = Mapping[str, Any]
+
+SERVED_VERSION = "headscale-component/served-version"
+"""Annotation of the PVC: the version of Headscale that served from this database last, as `v0.29.3`."""
 
 _SUFFIXES: dict[str, Decimal] = {
     "": Decimal(1),
@@ -112,6 +116,29 @@ def claim_problem(place: Place, claim: Object, size: str, storage_class: str | N
     if storage_class is not None and found != storage_class:
         return changes_class(f"claim {place.namespace}/{place.claim}", found, storage_class)
     return ""
+
+
+def preflight_problem(place: Place, claim: Object, size: str, storage_class: str | None, version: str) -> str:
+    """Return why an existing PVC cannot serve what is declared, empty where it can.
+
+    Args:
+        place: The instance.
+        claim: The PVC, as the cluster has it before anything changes.
+        size: The declared size, a quantity.
+        storage_class: The declared class; None for whatever the PVC has.
+        version: The declared version of Headscale, as `v0.29.3`.
+    """
+    if was_never_bound(claim):
+        return ""
+    if problem := claim_problem(place, claim, size, storage_class):
+        return problem
+    served = (claim["metadata"].get("annotations") or {}).get(SERVED_VERSION)
+    if not (step := step_problem(served, version)):
+        return ""
+    return (
+        f"version {version} after {served} {step}; where the database of claim {place.namespace}/{place.claim} was "
+        f"restored since, remove its annotation `{SERVED_VERSION}`"
+    )
 
 
 def was_never_bound(claim: Object) -> bool:

@@ -10,7 +10,7 @@ from dynamic_providers.admin.channel import Settings
 from dynamic_providers.kubernetes import rollout_watcher
 from dynamic_providers.kubernetes.cluster import Answer, ClusterError
 from dynamic_providers.kubernetes.rollout_watcher import RolloutWatcher, Target
-from headscale_core.rollout.rollout import RolloutError
+from headscale_core.rollout.rollout import SERVED_VERSION, RolloutError
 
 from .test_rollout_rules import claim, container, event, pod, stateful_set
 
@@ -31,7 +31,7 @@ class ScriptedCluster:
         kind = path.split("/")[6 if path.startswith("/apis") else 5]
         if method == "PATCH":
             self.patched.append(body)
-            return self.objects["patch"][0]
+            return self.objects.get("patch", [Answer(200, {})])[0]
         if kind == "events":
             return Answer(200, {"items": [its for its in self.objects.get("events", []) if its]})
         answers = self.objects.get(kind, [None])
@@ -98,6 +98,24 @@ def test_rollout_ends_with_the_new_pod_and_names_its_claim(serve):
     assert a_follower(cluster).follow(TARGET) == "u"
 
 
+def test_served_version_is_annotated_once(serve):
+    served = claim()
+    served["metadata"]["annotations"] = {SERVED_VERSION: "v0.29.3"}
+    new, old = healthy(serve), healthy(serve, persistentvolumeclaims=served)
+
+    a_follower(new).follow(TARGET)
+    a_follower(old).follow(TARGET)
+
+    assert new.patched == [{"metadata": {"annotations": {SERVED_VERSION: "v0.29.3"}}}]
+    assert old.patched == []
+
+
+def test_pvc_that_may_not_be_annotated_is_no_failure(serve):
+    cluster = healthy(serve, patch=Answer(403, {"message": "no"}))
+
+    assert a_follower(cluster).follow(TARGET)
+
+
 def test_another_version_that_answers_is_an_error(serve):
     with pytest.raises(RolloutError, match=r"answers as v0.28.0 and not as v0.29.3"):
         a_follower(healthy(serve, version="v0.28.0")).follow(TARGET)
@@ -147,7 +165,7 @@ def test_larger_claim_is_asked_for_and_waited_for(serve):
 
     a_follower(cluster).follow(Target("v0.29.3", "2Gi", None, timeout_seconds=5))
 
-    assert cluster.patched == [{"spec": {"resources": {"requests": {"storage": "2Gi"}}}}]
+    assert cluster.patched[0] == {"spec": {"resources": {"requests": {"storage": "2Gi"}}}}
 
 
 def test_claim_that_cannot_grow_says_why(serve):

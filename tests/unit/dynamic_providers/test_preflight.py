@@ -5,14 +5,44 @@ from pulumi.dynamic import Config, ConfigureRequest
 
 from dynamic_providers.failures import Refusal
 from dynamic_providers.preflight import PreflightProvider
+from headscale_core.rollout.rollout import SERVED_VERSION
 
-OLD = {"instance": "vpn", "namespace": "headscale", "version": "v0.28.0", "policy": None, "retain": True}
+OLD = {
+    "instance": "vpn",
+    "namespace": "headscale",
+    "version": "v0.28.0",
+    "policy": None,
+    "retain": True,
+    "size": "1Gi",
+    "cluster_id": "",
+}
+CLAIM = "/api/v1/namespaces/headscale/persistentvolumeclaims/data-vpn-0"
+CLUSTER = "/api/v1/namespaces/kube-system"
+
+
+def a_provider(kubeconfig=None):
+    provider = PreflightProvider()
+    settings = {"headscale:instance": "vpn", "headscale:namespace": "headscale"}
+    provider.configure(
+        ConfigureRequest(Config(settings | ({"headscale:kubeconfig": kubeconfig} if kubeconfig else {}), "p"))
+    )
+    return provider
 
 
 def difference(**changes):
-    provider = PreflightProvider()
-    provider.configure(ConfigureRequest(Config({"headscale:instance": "vpn", "headscale:namespace": "ns"}, "p")))
-    return provider.diff("preflight", OLD, {**OLD, **changes})
+    return a_provider().diff("preflight", OLD, {**OLD, **changes})
+
+
+def a_claim(size="1Gi", storage_class="fast", served=None, volume="pv-1"):
+    return {
+        "metadata": {"uid": "u", "annotations": {SERVED_VERSION: served} if served else {}},
+        "spec": {
+            "storageClassName": storage_class,
+            "volumeName": volume,
+            "resources": {"requests": {"storage": size}},
+        },
+        "status": {"phase": "Bound" if volume else "Pending", "capacity": {"storage": size} if volume else {}},
+    }
 
 
 @pytest.mark.parametrize(
@@ -30,3 +60,70 @@ def test_move_with_consent_is_an_update():
 def test_nothing_changed_is_no_difference():
     assert not difference().changes
     assert difference(version="v0.29.3").changes
+
+
+@pytest.mark.parametrize(
+    ("claim", "changes", "reason"),
+    [
+        (a_claim("2Gi"), {}, "cannot shrink to 1Gi"),
+        (a_claim(), {"storage_class": "slow"}, "is of storage class `fast` and cannot become `slow`"),
+        (a_claim(served="v0.29.3"), {}, "version v0.28.0 after v0.29.3 goes back"),
+        (a_claim(served="v0.27.1"), {"version": "v0.29.3"}, "version v0.29.3 after v0.27.1 skips 0.28"),
+    ],
+)
+def test_pvc_that_cannot_serve_is_refused(api, claim, changes, reason):
+    api.objects[CLAIM] = claim
+    provider, news = a_provider(api.kubeconfig), {**OLD, **changes}
+
+    with pytest.raises(Refusal, match=reason):
+        provider.update("preflight", OLD, news)
+    with pytest.raises(Refusal, match=reason):
+        provider.create(news)
+
+
+@pytest.mark.parametrize(
+    ("claim", "changes"),
+    [
+        (a_claim(served="v0.28.0"), {"version": "v0.29.3"}),
+        (a_claim(), {"size": "4Gi"}),
+        (a_claim("2Gi", "slow", volume=None), {"storage_class": "fast"}),
+        (None, {}),
+    ],
+)
+def test_pvc_that_can_serve_is_accepted(api, claim, changes):
+    if claim:
+        api.objects[CLAIM] = claim
+
+    outs = a_provider(api.kubeconfig).create({**OLD, **changes}).outs
+
+    assert outs["cluster_id"] == ""
+
+
+def in_cluster(api, uid):
+    api.objects[CLUSTER] = {"metadata": {"uid": uid}}
+    return a_provider(api.kubeconfig)
+
+
+def test_other_cluster_is_refused_in_diff(api):
+    old = in_cluster(api, "one").create(OLD).outs
+    moved = {**old, "server": "https://elsewhere.example.com"}
+    provider = in_cluster(api, "two")
+
+    with pytest.raises(Refusal, match=r"of the old cluster stays behind .* write `abandonData: headscale/vpn`"):
+        provider.diff("preflight", moved, OLD)
+    assert provider.diff("preflight", moved, {**OLD, "abandon_data": "headscale/vpn"}).changes
+
+
+def test_other_address_of_same_cluster_is_no_change(api):
+    provider = in_cluster(api, "one")
+    old = {**provider.create(OLD).outs, "server": "https://elsewhere.example.com"}
+
+    assert not provider.diff("preflight", old, OLD).changes
+
+
+def test_state_without_cluster_gets_one(api):
+    provider = in_cluster(api, "one")
+    old = {name: value for name, value in OLD.items() if name != "cluster_id"}
+
+    assert provider.diff("preflight", old, OLD).changes
+    assert provider.update("preflight", old, OLD).outs["cluster_id"] == "one"

@@ -6,14 +6,12 @@ first asks for its address, so that a test pays for those alone that it uses.
 
 import contextlib
 import json
-import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import grpc
 from google.protobuf import json_format
@@ -21,7 +19,9 @@ from google.protobuf import json_format
 from headscale_core import HeadscaleClient, Unauthenticated, api_key_prefix
 from tests.fakes.headscale_calls import HTTP_STATUS, REQUESTS, SERVICE, Code, function_name, routed
 from tests.fakes.headscale_database import Database, Refused
+from tests.fakes.http_server import serving
 
+VERSION_SINCE = 27
 _FAR_AWAY = datetime(2100, 1, 1, tzinfo=UTC)
 
 
@@ -94,7 +94,7 @@ class FakeHeadscale:
     def url(self):
         """Where REST is spoken, with an API key."""
         if self._http is None:
-            self._http = self._ends.enter_context(_http_server(self))
+            self._http = self._ends.enter_context(serving(_Rest(self).answer))
         return f"http://127.0.0.1:{self._http}"
 
     def client(self, **options):
@@ -177,66 +177,35 @@ class _GrpcHandler(grpc.GenericRpcHandler):
         return grpc.unary_unary_rpc_method_handler(answer, None, lambda message: message.SerializeToString())
 
 
-@contextlib.contextmanager
-def _http_server(headscale):
-    class Handler(_RestHandler):
-        served, connections = headscale, []
+class _Rest:
+    """Answers requests by REST."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        http.daemon_threads = True
-        thread = threading.Thread(target=http.serve_forever, args=(0.01,))
-        thread.start()
-        yield http.server_port
-        http.shutdown()
-        thread.join()
-        for connection in Handler.connections:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+    def __init__(self, headscale):
+        self._headscale = headscale
 
-
-class _RestHandler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def setup(self):
-        super().setup()
-        self.connections.append(self.connection)
-
-    def _handle(self):
-        length = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(length) if length else b"{}"
-        status, text = self._answer(urlsplit(self.path), body)
-        data = text.encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    do_GET = do_POST = do_PUT = do_DELETE = _handle  # noqa: N815 - http.server's names
-
-    def _answer(self, url, body):
-        if answered := self.served.proxy(url.path):
+    def answer(self, request):
+        path = request.url.path
+        if answered := self._headscale.proxy(path):
             return answered
-        if url.path == "/version" and self.served.minor >= 27:
-            return 200, json.dumps({"version": f"v{self.served.version}.0"})
-        method, fields = routed(self.command, url.path.removeprefix("/api/v1/"))
-        if not url.path.startswith("/api/v1/"):
+        if path == "/version" and self._headscale.minor >= VERSION_SINCE:
+            return 200, json.dumps({"version": f"v{self._headscale.version}.0"})
+        if not path.startswith("/api/v1/"):
             return 404, "404 page not found"
         try:
-            self.served.require_api_key(self.headers.get("Authorization"))
+            self._headscale.require_api_key(request.headers.get("Authorization"))
         except Refused:
             return 401, "Unauthorized"
-        return self._called(method, {**dict(parse_qsl(url.query)), **json.loads(body), **fields})
+        method, fields = routed(request.method, path.removeprefix("/api/v1/"))
+        return self._called(
+            method, {**dict(parse_qsl(request.url.query)), **json.loads(request.body or "{}"), **fields}
+        )
 
     def _called(self, method, fields):
         try:
-            if method is None or not self.served.has(method):
+            if method is None or not self._headscale.has(method):
                 raise Refused(Code.NOT_FOUND, "Not Found")
-            answer = self.served.call(method, json_format.ParseDict(fields, REQUESTS[method][0]()))
+            answer = self._headscale.call(method, json_format.ParseDict(fields, REQUESTS[method][0]()))
         except Refused as refused:
             told = {"code": refused.code.value[0], "message": refused.detail, "details": []}
             return HTTP_STATUS.get(refused.code, 500), json.dumps(told)
         return 200, json_format.MessageToJson(answer, always_print_fields_with_no_presence=True)
-
-    def log_message(self, *_):
-        pass

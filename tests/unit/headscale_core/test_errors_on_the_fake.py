@@ -18,8 +18,8 @@ from headscale_core import (
     Unreachable,
     Unsupported,
 )
-from tests.fakes.fixtures import *  # noqa: F403 - the servers
 from tests.fakes.headscale import FakeHeadscale
+from tests.fakes.headscale_fixtures import *  # noqa: F403 - the servers
 
 BY_GRPC_CODE = {
     "CANCELLED": Unreachable,

@@ -5,4 +5,4 @@ from tests.contract.test_key_recovery import *  # noqa: F403 - the suite
 from tests.contract.test_new_database import *  # noqa: F403 - the suite
 from tests.contract.test_pre_auth_keys import *  # noqa: F403 - the suite
 from tests.contract.test_revocation import *  # noqa: F403 - the suite
-from tests.fakes.fixtures import any_headscale, headscale  # noqa: F401 - their server
+from tests.fakes.headscale_fixtures import any_headscale, headscale  # noqa: F401 - their server

@@ -121,4 +121,4 @@ def _as_text(value: pulumi.Input[object]) -> pulumi.Input[str]:
     if isinstance(value, int | str):
         return str(value)
     # What another provider was not told is an Output too, of None.
-    return pulumi.Output.from_input(value).apply(lambda its: "" if its is None else str(its))
+    return pulumi.Output.from_input(value).apply(lambda item: "" if item is None else str(item))

@@ -119,8 +119,8 @@ class Headscale(pulumi.ComponentResource):
         for username, user in spec.users.items():
             self.user(username, user)
         self.policy = self._declare_policy()
-        keys = {key: self.pre_auth_key(key, its) for key, its in spec.pre_auth_keys.items()}
-        self.pre_auth_keys = {key: its.secret_name or key for key, its in spec.pre_auth_keys.items()}
+        keys = {key: self.pre_auth_key(key, value) for key, value in spec.pre_auth_keys.items()}
+        self.pre_auth_keys = {key: value.secret_name or key for key, value in spec.pre_auth_keys.items()}
         for key, api_key in spec.api_keys.items():
             self.api_key(key, api_key)
         self.users = pulumi.Output.all(**{username: user.user_id for username, user in self._users.items()})
@@ -135,7 +135,7 @@ class Headscale(pulumi.ComponentResource):
                 "users": self.users,
                 # Told when all of them exist. The SDK waits for this one call; without a call that lasts it looks
                 # through all Outputs of the program again whenever one is known, half of its time with 200 keys.
-                "pre_auth_keys": pulumi.Output.all(**{key: its.secret_name for key, its in keys.items()}),
+                "pre_auth_keys": pulumi.Output.all(**{key: value.secret_name for key, value in keys.items()}),
             }
         )
 

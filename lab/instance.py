@@ -88,4 +88,4 @@ def instances() -> list[Instance]:
             raise
     if not outputs:
         raise LabError("nothing is deployed", "run `make up`")
-    return [Instance(name, its) for name, its in outputs.items()]
+    return [Instance(name, value) for name, value in outputs.items()]

@@ -82,7 +82,7 @@ def current_context(files: Sequence[Path]) -> str:
         raise LabError(f"KUBECONFIG={named}: there is no such file", "set it to your cluster's kubeconfig, or unset it")
     contexts = [str(context.get("name")) for document in documents for context in document.get("contexts") or []]
     known = f"it has {', '.join(f'`{name}`' for name in dict.fromkeys(contexts))}" if contexts else "it has none"
-    current = next((its for document in documents if (its := document.get("current-context"))), "")
+    current = next((value for document in documents if (value := document.get("current-context"))), "")
     if not current:
         raise LabError(f"KUBECONFIG={named} has no current-context", f"run `kubectl config use-context NAME`; {known}")
     if current not in contexts:

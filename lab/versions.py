@@ -36,7 +36,7 @@ def newest_plugin(names: list[str]) -> str:
     if not found:
         return _UNKNOWN
     # A prerelease comes before its release.
-    newest = max(found, key=lambda its: (*map(int, its.group(1, 2, 3)), not its[4], its[4] or ""))
+    newest = max(found, key=lambda value: (*map(int, value.group(1, 2, 3)), not value[4], value[4] or ""))
     return newest[0].partition("-v")[2]
 
 

@@ -56,8 +56,8 @@ class StorageClass:
 
 
 CLASSES = {
-    its.name: its
-    for its in (
+    value.name: value
+    for value in (
         StorageClass("lab", default=True),
         StorageClass("lab-immediate", immediate=True),
         StorageClass("lab-fixed", expandable=False),
@@ -86,10 +86,10 @@ def unprovisioned(claims: Iterable[Document]) -> list[Document]:
 
 
 def _waits(claim: Document) -> bool:
-    its = CLASSES.get(claim["spec"].get("storageClassName", ""))
-    if its is None or claim["spec"].get("volumeName") or claim["metadata"].get("deletionTimestamp"):
+    value = CLASSES.get(claim["spec"].get("storageClassName", ""))
+    if value is None or claim["spec"].get("volumeName") or claim["metadata"].get("deletionTimestamp"):
         return False
-    return its.immediate or _SELECTED_NODE in claim["metadata"].get("annotations", {})
+    return value.immediate or _SELECTED_NODE in claim["metadata"].get("annotations", {})
 
 
 def growths(claims: Iterable[Document], volumes: Iterable[Document]) -> list[Growth]:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from headscale_core.defaults import PREFIX, data_claim
 from headscale_core.rollout.pod_status import condition, last_warning, pod_problem
 from headscale_core.rollout.upgrade import step_problem
 
 Object = Mapping[str, Any]
 
-SERVED_VERSION = "headscale-component/served-version"
+SERVED_VERSION = f"{PREFIX}served-version"
 """Annotation of the PVC: the version of Headscale that served from this database last, as `v0.29.3`."""
 
 _SUFFIXES: dict[str, Decimal] = {
@@ -48,7 +49,7 @@ class Place:
     @property
     def claim(self) -> str:
         """The claim of that pod, which holds the database."""
-        return f"data-{self.instance}-0"
+        return data_claim(self.instance)
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.instance}"

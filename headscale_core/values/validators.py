@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
+from headscale_core.defaults import INSTANCE_LABEL, MANAGED_BY_LABEL, NAME_LABEL, PREFIX
 from headscale_core.values.durations import parse_duration
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -122,7 +123,7 @@ def data_key(value: str) -> str:
 def secret_labels(values: Mapping[str, str]) -> Mapping[str, str]:
     """Check labels that people add to a Secret of ours (Kubernetes: values of at most 63 characters)."""
     for name, value in values.items():
-        _not_ours(name, ("app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/managed-by"))
+        _not_ours(name, (NAME_LABEL, INSTANCE_LABEL, MANAGED_BY_LABEL))
         if not _QUALIFIED.fullmatch(name) or not re.fullmatch(
             r"([A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?)?", value
         ):
@@ -140,7 +141,7 @@ def secret_annotations(values: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _not_ours(name: str, taken: tuple[str, ...]) -> None:
-    if name in taken or name.startswith("headscale-component/"):
+    if name in taken or name.startswith(PREFIX):
         raise ValueError(f"`{name}` is written by this component itself; choose another name")
 
 

@@ -8,6 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from headscale_core.keys import api_key, pre_auth_key
+from headscale_core.keys.annotations import SPEC
+from headscale_core.keys.api_key_secret import DesiredApiKey
+from headscale_core.keys.pre_auth_key_secret import DesiredPreAuthKey, by_id
 from headscale_core.keys.secrets import SecretNotOwned, SecretTemplate, StoredSecret
 from headscale_core.users.lifecycle import UserError
 from tests.integration.deaths import Failed, Killed, MemoryStore, Mortal, lives
@@ -15,8 +18,8 @@ from tests.integration.deaths import Failed, Killed, MemoryStore, Mortal, lives
 ENDS = pytest.mark.parametrize("end", [Killed, Failed])
 
 
-WANTED = api_key.DesiredApiKey("ns", "key", "1h", "10m")
-OVERLAPPING = replace(WANTED, overlap="5m")
+WANTED = DesiredApiKey("ns", "key", timedelta(hours=1), timedelta(minutes=10))
+OVERLAPPING = replace(WANTED, overlap=timedelta(minutes=5))
 
 
 def usable(client):
@@ -40,7 +43,7 @@ def test_an_api_key_whose_making_ends_anywhere_is_one_key_after_the_next_run(hea
 
 
 @ENDS
-@pytest.mark.parametrize("wanted", [WANTED, OVERLAPPING], ids=["at once", "with overlap"])
+@pytest.mark.parametrize("desired", [WANTED, OVERLAPPING], ids=["at once", "with overlap"])
 def test_a_rotation_that_ends_anywhere_leaves_one_key_and_the_secret_never_holds_a_dead_one(headscale, end, desired):
     with headscale.client() as client:
         store = MemoryStore()
@@ -197,16 +200,16 @@ def a_key(**changes):
         "namespace": "ns",
         "secret_name": "laptop",
         "user_id": "1",
-        "expiration": "1h",
+        "expiration": timedelta(hours=1),
         "reusable": False,
         "ephemeral": False,
         "tags": (),
     }
-    return pre_auth_key.DesiredPreAuthKey(**{**declared, **changes})
+    return DesiredPreAuthKey(**{**declared, **changes})
 
 
 def deleted(client, store, issued):
-    keys = pre_auth_key.by_id(client.list_pre_auth_keys())
+    keys = by_id(client.list_pre_auth_keys())
     pre_auth_key.delete(client, store, issued, keys, ("ns", "laptop"))
 
 
@@ -360,7 +363,7 @@ def test_a_key_that_is_declared_under_another_name_is_another_key_in_the_same_se
         assert store.read("ns", "laptop").data == {"key": new.text}
 
 
-@pytest.mark.parametrize("overlap", ["0s", "5m"])
+@pytest.mark.parametrize("overlap", [timedelta(0), timedelta(minutes=5)])
 def test_an_api_key_that_is_declared_under_another_name_is_another_key_in_the_same_secret(headscale, overlap):
     with headscale.client() as client:
         store, now = MemoryStore(), datetime.now(UTC)
@@ -372,7 +375,7 @@ def test_an_api_key_that_is_declared_under_another_name_is_another_key_in_the_sa
         api_key.delete(client, store, mine, [old.prefix])
 
         assert headscale.opens(store.read("ns", "key").data["api-key"])
-        assert headscale.opens(used) is (overlap != "0s")
+        assert headscale.opens(used) is (overlap != timedelta(0))
         api_key.finalize(client, store, mine, now + timedelta(minutes=6))
         assert usable(client) == [new.prefix]
 
@@ -387,12 +390,16 @@ def test_a_key_that_is_over_is_not_taken_for_a_good_one(headscale):
         assert pre_auth_key.create(client, store, a_key(), later).key_id != old.key_id
 
 
-def test_a_lifetime_written_otherwise_is_right(headscale):
+def test_lifetime_in_another_notation_is_in_sync(headscale):
     with headscale.client() as client:
         client.create_user("alice")
         store, now = MemoryStore(), datetime.now(UTC)
-        issued = pre_auth_key.create(client, store, a_key(expiration="24h"), now)
+        issued = pre_auth_key.create(client, store, a_key(expiration=timedelta(days=1)), now)
+        stored = store.read("ns", "laptop")
+        earlier = stored.annotations[SPEC].replace('"24h"', '"1d"')
+        assert earlier != stored.annotations[SPEC]
+        store.write("ns", "laptop", replace(stored, annotations={**stored.annotations, SPEC: earlier}))
 
-        same, longer = (seen(client, store, issued, a_key(expiration=text)) for text in ("1d", "25h"))
+        same, longer = (seen(client, store, issued, a_key(expiration=timedelta(hours=hours))) for hours in (24, 25))
 
         assert (same.ended, same.secret_in_sync, longer.secret_in_sync) == (None, True, False)

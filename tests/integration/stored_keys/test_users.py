@@ -9,6 +9,7 @@ import pytest
 
 from dynamic_providers.admin.read_write_lock import ReadWriteLock
 from headscale_core.keys import pre_auth_key
+from headscale_core.keys.pre_auth_key_secret import by_id
 from headscale_core.keys.recovery import KeyRecovery
 from headscale_core.keys.secrets import SecretTemplate
 from headscale_core.users import lifecycle
@@ -422,7 +423,7 @@ def test_in_a_new_database_a_strangers_key_and_user_of_the_same_id_are_left_alon
     with successor.client() as client:
         stranger = client.create_user("stranger")
         key = client.create_pre_auth_key(user_id=stranger.id, expiration=datetime.now(UTC) + timedelta(hours=1))
-        keys = pre_auth_key.by_id(client.list_pre_auth_keys())
+        keys = by_id(client.list_pre_auth_keys())
         assert (stranger.id, str(key.id)) == (alice.id, state.key_id)
 
         assert pre_auth_key.observe(keys, None, a_key(), state, datetime.now(UTC)).ended == "deleted"

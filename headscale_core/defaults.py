@@ -63,10 +63,10 @@ PART_OF_LABEL = "app.kubernetes.io/part-of"
 PREFIX = f"{MANAGER}/"
 """What the names of our own labels and annotations begin with; nobody else's do."""
 
-KIND_LABEL = f"{PREFIX}kind"
+KIND_LABEL = "headscale-component/kind"
 """Which kind of key a Secret holds: `preauth-key`, `api-key` or `managed-api-key`."""
 
-NAMESPACE_LABEL = f"{PREFIX}namespace"
+NAMESPACE_LABEL = "headscale-component/namespace"
 """The instance's namespace, on Secrets of its keys, which may be in other namespaces."""
 
 

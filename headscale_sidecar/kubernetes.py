@@ -24,7 +24,6 @@ from headscale_core.defaults import (
     MANAGED_BY_LABEL,
     MANAGER,
     NAME_LABEL,
-    PREFIX,
     data_claim,
 )
 from headscale_core.keys.annotations import DIGEST, EXPIRES_AT, KEY_ID, SUPERSEDED, own_annotations
@@ -36,7 +35,7 @@ _SECONDS = 10.0
 _LONGEST_MESSAGE = 1000
 _KIND = "managed-api-key"
 
-NOTES = f"{PREFIX}api-keys"
+NOTES = "headscale-component/api-keys"
 """What is noted of the keys, on the claim: a JSON object, without any key."""
 
 _NO_CLAIM = (403, 404)
@@ -82,15 +81,15 @@ class ApiServer:
         try:
             connection.request(method, path, json.dumps(body) if body is not None else None, headers)
             answer = connection.getresponse()
-            status, its = answer.status, json.loads(answer.read())
+            status, value = answer.status, json.loads(answer.read())
         except (OSError, http.client.HTTPException, ValueError) as error:
             where = f"{method} {path.partition('?')[0]}"
             raise KubernetesError(f"Kubernetes does not answer at {self.host}:{self.port}: {where}: {error}") from None
         finally:
             connection.close()
-        if not isinstance(its, dict):
+        if not isinstance(value, dict):
             raise KubernetesError(f"what answers at {self.host}:{self.port} is no Kubernetes API: {method} {path}")
-        return status, its
+        return status, value
 
 
 def api_server(environment: Mapping[str, str]) -> ApiServer:

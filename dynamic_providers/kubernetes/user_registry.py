@@ -17,8 +17,8 @@ from dynamic_providers.kubernetes.cluster import Answer, Cluster
 from dynamic_providers.kubernetes.errors import CONFLICT, FORBIDDEN, NOT_FOUND
 from headscale_core.defaults import MANAGER, PREFIX, data_claim
 
-MARK = f"{PREFIX}users"
-REVOKE = f"{PREFIX}revoke"
+MARK = "headscale-component/users"
+REVOKE = "headscale-component/revoke"
 """The same for keys that are to be revoked; see `revocation`."""
 
 _INCOMPLETE = "*"
@@ -233,7 +233,7 @@ class PvcUserRegistry:
 
 
 def _of(changes: Mapping[str, bool], *, is_noted: bool) -> set[str]:
-    return {name for name, its in changes.items() if its is is_noted}
+    return {name for name, value in changes.items() if value is is_noted}
 
 
 def _text(names: set[str]) -> str:

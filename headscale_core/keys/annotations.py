@@ -19,41 +19,41 @@ from datetime import UTC, datetime, timedelta
 from headscale_core.defaults import PREFIX
 from headscale_core.values.durations import parse_duration, shortest_duration
 
-KEY_ID = f"{PREFIX}key-id"
+KEY_ID = "headscale-component/key-id"
 """What names the key in Headscale's lists: the id of a preauth key, the prefix of an API key."""
 
-EXPIRES_AT = f"{PREFIX}expires-at"
+EXPIRES_AT = "headscale-component/expires-at"
 """When the key expires, a time."""
 
-PENDING = f"{PREFIX}pending-expiration"
+PENDING = "headscale-component/pending-expiration"
 """The expiration of a key that is being created, a time; absent where no run is under way or was interrupted."""
 
-SUPERSEDED = f"{PREFIX}retiring"
+SUPERSEDED = "headscale-component/retiring"
 """API keys that were replaced and are not revoked yet: `prefix@time`, separated by commas and sorted by prefix; the
 time is when the key is to be revoked. Absent for none. See `parse_superseded`."""
 
-OWNER = f"{PREFIX}declared-as"
+OWNER = "headscale-component/declared-as"
 """The name of the resource in Pulumi that the key belongs to; absent for the sidecar's key."""
 
-DIGEST = f"{PREFIX}key-sha256"
+DIGEST = "headscale-component/key-sha256"
 """SHA-256 of an API key's text, 64 hexadecimal digits, by which an edit of the Secret is noticed."""
 
-SPEC = f"{PREFIX}spec"
+SPEC = "headscale-component/spec"
 """What a preauth key was created with, JSON; see `PreAuthKeySpec`."""
 
-TAGS = f"{PREFIX}tags"
+TAGS = "headscale-component/tags"
 """The tags of a preauth key, separated by commas, empty for none. For people; `SPEC` is what is read back."""
 
-DATA_KEY_NAME = f"{PREFIX}data-key"
+DATA_KEY_NAME = "headscale-component/data-key"
 """Under which name the preauth key is in its Secret; absent for `key`."""
 
-RECREATED_FROM = f"{PREFIX}remade-from"
+RECREATED_FROM = "headscale-component/remade-from"
 """Ids of the preauth keys that this one stands in for, separated by commas; the state may still have them."""
 
-FIRST_KEY = f"{PREFIX}first-key"
+FIRST_KEY = "headscale-component/first-key"
 """The prefix of the first API key of a resource, which tells it from another resource of the same name."""
 
-EXPIRED_BEFORE_WIPE = f"{PREFIX}spent"
+EXPIRED_BEFORE_WIPE = "headscale-component/spent"
 """`true` where a preauth key was invalid already when Headscale 0.28 deleted it, so that it is not recreated."""
 
 _MICROSECONDS = 1_000_000

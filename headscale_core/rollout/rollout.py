@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from headscale_core.defaults import PREFIX, data_claim
+from headscale_core.defaults import data_claim
 from headscale_core.rollout.pod_status import condition, last_warning, pod_problem
 from headscale_core.rollout.upgrade import step_problem
 
 Object = Mapping[str, Any]
 
-SERVED_VERSION = f"{PREFIX}served-version"
+SERVED_VERSION = "headscale-component/served-version"
 """Annotation of the PVC: the version of Headscale that served from this database last, as `v0.29.3`."""
 
 _SUFFIXES: dict[str, Decimal] = {
@@ -217,16 +217,16 @@ def growth_state(place: Place, claim: Object, size: str, events: Sequence[Object
     if capacity and quantity(capacity) >= quantity(size):
         return ""
     waits = [
-        f"{kind}: {its.get('message') or its.get('reason') or 'in progress'}"
+        f"{kind}: {value.get('message') or value.get('reason') or 'in progress'}"
         for kind in ("Resizing", "FileSystemResizePending", "ControllerResizeError", "NodeResizeError")
-        if (its := condition(claim, kind)).get("status") == "True"
+        if (value := condition(claim, kind)).get("status") == "True"
     ]
     why = (
         "; ".join(filter(None, (*waits, last_warning(events, place.claim))))
         or "its storage driver has not grown it yet"
     )
     which = f"claim {place.namespace}/{place.claim}"
-    return f"{which} has {capacity or 'no capacity'} of {size}: {why or 'its driver has not grown it yet'}"
+    return f"{which} has {capacity or 'no capacity'} of {size}: {why or 'value driver has not grown it yet'}"
 
 
 def quantity(text: str) -> Decimal:

@@ -57,7 +57,7 @@ def test_a_rename_or_a_deletion_that_ends_anywhere_is_done_by_the_next_run(heads
 
         for _ in lives(rename, end):
             lifecycle.rename(client, known(made), "alicia", record)
-            assert [(its.id, its.name) for its in client.list_users()] == [(made.id, "alicia")]
+            assert [(value.id, value.name) for value in client.list_users()] == [(made.id, "alicia")]
             assert record.names == {"alicia"}
             lifecycle.rename(client, replace(known(made), name="alicia"), "alice", record)
 
@@ -258,7 +258,7 @@ def test_keys_that_a_deletion_takes_with_it_are_made_anew_wherever_it_ends(heads
             stored = store.read("ns", "laptop")
             assert stored.data["TS_AUTHKEY"].startswith(key.key[:23])
             assert (stored.labels, stored.annotations["c"]) == ({"a": "b"}, "d")
-            assert [its.name for its in client.list_users()] == ["alice"]
+            assert [value.name for value in client.list_users()] == ["alice"]
 
 
 def test_a_key_that_nobody_could_make_anew_stops_the_deletion(headscale):

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from headscale_core.client.models import PreAuthKey
-from headscale_core.keys import api_key_secret, pre_auth_key_secret
+from headscale_core.defaults import KIND_LABEL, NAMESPACE_LABEL, PREFIX
+from headscale_core.keys import annotations, api_key_secret, pre_auth_key_secret
 from headscale_core.keys.annotations import (
     DIGEST,
     PENDING,
@@ -108,10 +109,10 @@ def test_annotations_of_an_api_key_stay_as_they_were():
     desired = DesiredApiKey("ns", "s", timedelta(days=90), timedelta(days=10), owner="vpn-ui", first="abc")
     superseded = {"xyz": NOW + timedelta(days=1), "abc": NOW}
 
-    annotations = dict(api_key_secret.secret_for(API_KEY, NOW, NOW, desired, superseded).annotations)
+    written = dict(api_key_secret.secret_for(API_KEY, NOW, NOW, desired, superseded).annotations)
 
-    assert len(annotations.pop(DIGEST)) == 64
-    assert annotations == {
+    assert len(written.pop(DIGEST)) == 64
+    assert written == {
         "headscale-component/key-id": "a" * 12,
         "headscale-component/expires-at": "2026-01-31T12:00:00.123456+00:00",
         "headscale-component/declared-as": "vpn-ui",
@@ -155,6 +156,13 @@ def test_expirations_of_two_keys_differ_by_microseconds():
 
 
 def test_annotations_of_others_are_not_ours():
-    annotations = {PENDING: "a", SPEC: "b", "example.com/spec": "c"}
+    mixed = {PENDING: "a", SPEC: "b", "example.com/spec": "c"}
 
-    assert own_annotations(annotations, without={SPEC}) == {PENDING: "a"}
+    assert own_annotations(mixed, without={SPEC}) == {PENDING: "a"}
+
+
+def test_names_of_our_annotations_have_our_prefix():
+    names = [value for name, value in vars(annotations).items() if name.isupper() and isinstance(value, str)]
+
+    assert len(names) == 13
+    assert all(name.startswith(PREFIX) for name in [*names, KIND_LABEL, NAMESPACE_LABEL])

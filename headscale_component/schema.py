@@ -49,13 +49,13 @@ def stack_schema() -> str:
 def _tidy(value: Any) -> Any:  # noqa: ANN401 - any JSON
     """Drop the titles that only repeat a key, and the line breaks of docstrings."""
     if isinstance(value, list):
-        return [_tidy(its) for its in value]
+        return [_tidy(item) for item in value]
     if not isinstance(value, dict):
         return value
     title_of_a_key = isinstance(value.get("title"), str) and "$schema" not in value
     return {
-        key: " ".join(its.split()) if key == "description" and isinstance(its, str) else _tidy(its)
-        for key, its in value.items()
+        key: " ".join(item.split()) if key == "description" and isinstance(item, str) else _tidy(item)
+        for key, item in value.items()
         if not (key == "title" and title_of_a_key)
     }
 
@@ -123,7 +123,7 @@ def _type_of(schema: dict[str, Any]) -> str:
     if "enum" in schema or "const" in schema:
         return " or ".join(f"`{json.dumps(value)}`" for value in schema.get("enum", [schema.get("const")]))
     if "anyOf" in schema:
-        return " or ".join(_type_of(its) for its in schema["anyOf"] if its.get("type") != "null")
+        return " or ".join(_type_of(item) for item in schema["anyOf"] if item.get("type") != "null")
     kind = str(schema.get("type", "section" if "$ref" in schema else "any"))
     if kind == "array":
         return f"list of {_type_of(schema.get('items', {}))}"

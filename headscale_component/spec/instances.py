@@ -107,7 +107,7 @@ def _with_home_of_user(problem: Problem, document: Mapping[str, Any]) -> Problem
         return problem
     *_, key, _user = problem.path
     written = document[str(problem.path[1])]
-    wanted = next((its.get("user") for name, its in _keys_of(written).items() if name == key), None)
+    wanted = next((value.get("user") for name, value in _keys_of(written).items() if name == key), None)
     homes = [name for name, raw in document.items() if name != problem.path[1] and wanted in _users_of(raw)]
     if not homes:
         return problem
@@ -124,4 +124,4 @@ def _users_of(instance: object) -> Mapping[str, Any]:
 def _keys_of(instance: Mapping[str, Any]) -> Mapping[str, Any]:
     keys = instance.get("preAuthKeys", instance.get("pre_auth_keys"))
     keys = keys if isinstance(keys, Mapping) else {}
-    return {name: its for name, its in keys.items() if isinstance(its, Mapping)}
+    return {name: value for name, value in keys.items() if isinstance(value, Mapping)}

@@ -147,7 +147,7 @@ def _shape(document: Document) -> Iterator[Problem]:
         if key in document:
             yield Problem((key,), unknown_key(key, ()))
     try:
-        PolicySpec.model_validate({key: its for key, its in document.items() if key not in OURS}, by_name=False)
+        PolicySpec.model_validate({key: value for key, value in document.items() if key not in OURS}, by_name=False)
     except ValidationError as error:
         yield from problems_of(error, PolicySpec)
 
@@ -231,7 +231,7 @@ def _not_allowed_here(alias: str, place: Place, version: Version | None) -> str 
     kind, _, autogroup = kind_of(alias).partition(":")
     autogroups = place.autogroups_in(version)
     if kind == "autogroup" and autogroup not in autogroups:
-        choice = ", ".join(f"`autogroup:{its}`" for its in sorted(autogroups)) or "none"
+        choice = ", ".join(f"`autogroup:{value}`" for value in sorted(autogroups)) or "none"
         return f"`{alias}` is no group that may stand here; may: {choice}"
     kinds = place.kinds_in(version)
     if kind != "autogroup" and kind not in kinds:

@@ -17,10 +17,10 @@ UNIQUE_SINCE: Version = (0, 29)
 def names_of(users: Mapping[str, Any]) -> Iterator[str]:
     """Yield every name by which a policy may call the declared users."""
     for name, user in users.items():
-        for its in filter(None, (str(name), _email(user))):
-            yield f"{its}@"
-            if "@" in its:
-                yield its
+        for value in filter(None, (str(name), _email(user))):
+            yield f"{value}@"
+            if "@" in value:
+                yield value
 
 
 def bearers(alias: str, users: Mapping[str, Any]) -> list[str]:

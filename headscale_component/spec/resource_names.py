@@ -44,9 +44,9 @@ def names_of(instance: str, raw: Mapping[str, Any]) -> Iterator[tuple[str, str, 
     """
     yield "Service", instance, ()
     yield "Service", metrics_service(instance), ()
-    for name, its in _named(raw, "users"):
+    for name, value in _named(raw, "users"):
         yield "User", user(instance, name), ("users", name)
-        before = get(its, "renamedFrom") if isinstance(its, Mapping) else None
+        before = get(value, "renamedFrom") if isinstance(value, Mapping) else None
         if isinstance(before, str) and before != name:
             # An alias: the state has it under this name.
             yield "User", user(instance, before), ("users", name, "renamedFrom")
@@ -58,4 +58,4 @@ def names_of(instance: str, raw: Mapping[str, Any]) -> Iterator[tuple[str, str, 
 
 def _named(raw: Mapping[str, Any], section: str) -> Iterator[tuple[str, Any]]:
     entries = get(raw, section)
-    yield from ((str(name), its) for name, its in entries.items()) if isinstance(entries, Mapping) else ()
+    yield from ((str(name), value) for name, value in entries.items()) if isinstance(entries, Mapping) else ()

@@ -94,7 +94,7 @@ def _key_owner(instance: Raw) -> Iterator[Problem]:
         if user is None and user_id is None and not get(key, "tags"):
             yield Problem(path, "belongs to nobody: give `user`, `userId` or `tags`")
         if isinstance(user, str) and user not in users:
-            renamed = [its for its, raw in users.items() if get(_section(raw), "renamedFrom") == user]
+            renamed = [value for value, raw in users.items() if get(_section(raw), "renamedFrom") == user]
             if renamed:
                 yield Problem((*path, "user"), f"`{user}` is `{renamed[0]}` now; write that")
                 continue

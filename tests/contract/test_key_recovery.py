@@ -55,7 +55,7 @@ def test_wiped_keys_come_back_after_any_interruption(headscale, fault):
             stored = store.read("ns", "laptop")
             assert stored.data["TS_AUTHKEY"].startswith(key.key[:23])
             assert (stored.labels, stored.annotations["c"]) == ({"a": "b"}, "d")
-            assert [its.name for its in client.list_users()] == ["alice"]
+            assert [value.name for value in client.list_users()] == ["alice"]
 
 
 def test_unrecoverable_key_stops_user_deletion(headscale):

@@ -192,7 +192,7 @@ def test_list_holds_own_secrets_alone(kubernetes, api_client, store):
     foreign_secret(kubernetes, api_client, "c")
 
     assert store.all(kubernetes.namespace) == {"a": STORED, "b": STORED}
-    everywhere = [its for its in store.list_in_all_namespaces() if its[0] == kubernetes.namespace]
+    everywhere = [value for value in store.list_in_all_namespaces() if value[0] == kubernetes.namespace]
     assert sorted(name for _, name, _ in everywhere) == ["a", "b"]
 
 
@@ -249,11 +249,11 @@ def test_concurrent_registries_lose_nothing(kubernetes):
     begin = threading.Barrier(4)
 
     def work(program):
-        its = registry(kubernetes)
-        its.names()
+        value = registry(kubernetes)
+        value.names()
         begin.wait(10)
         for number in range(3):
-            its.add(f"user-{program}-{number}")
+            value.add(f"user-{program}-{number}")
 
     with ThreadPoolExecutor(4) as programs:
         list(programs.map(work, range(4)))

@@ -44,7 +44,7 @@ def test_rename_and_delete_interrupted_anywhere_are_finished(headscale, fault):
 
         for _ in for_each_fault_point(rename, fault):
             lifecycle.rename(client, user_ref(made), "alicia", record)
-            assert [(its.id, its.name) for its in client.list_users()] == [(made.id, "alicia")]
+            assert [(value.id, value.name) for value in client.list_users()] == [(made.id, "alicia")]
             assert record.names == {"alicia"}
             lifecycle.rename(client, replace(user_ref(made), name="alicia"), "alice", record)
 

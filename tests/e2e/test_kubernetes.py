@@ -62,8 +62,10 @@ def kubernetes(cluster, tmp_path):
 
 def seen_by_a_pod(kubeconfig: dict, folder: Path) -> ApiServer:
     """Return the API server as a pod with this account sees it."""
-    current = next(its for its in kubeconfig["contexts"] if its["name"] == kubeconfig["current-context"])["context"]
-    server = next(its for its in kubeconfig["clusters"] if its["name"] == current["cluster"])["cluster"]
+    current = next(value for value in kubeconfig["contexts"] if value["name"] == kubeconfig["current-context"])[
+        "context"
+    ]
+    server = next(value for value in kubeconfig["clusters"] if value["name"] == current["cluster"])["cluster"]
     (user,) = kubeconfig["users"]
     (folder / "token").write_text(user["user"]["token"])
     (folder / "ca.crt").write_bytes(base64.b64decode(server["certificate-authority-data"]))

@@ -75,7 +75,7 @@ class Objects:
         root = path.partition("/namespaces/")[0] if found["namespace"] else path.rpartition("/")[0]
         namespace = re.escape(found["namespace"]) if found["namespace"] else "[^/]+"
         inside = re.compile(rf"{re.escape(root)}(?:/namespaces/{namespace})?/{found['plural']}/[^/]+")
-        names = sorted(its for its in self.by_path if inside.fullmatch(its))
+        names = sorted(value for value in self.by_path if inside.fullmatch(value))
         items = [self.by_path[name] for name in names if _matches(self.by_path[name], query.get("labelSelector", ""))]
         begin = int(query.get("continue") or 0)
         end = begin + int(query.get("limit") or len(items) + 1)

@@ -43,7 +43,7 @@ def test_a_refresh_asks_a_handful_of_questions(tmp_path, monkeypatch, transport)
                 (str(user.id), {**props, "key": issued.text, "expires_at": issued.expires_at.isoformat()}, issued)
             )
         monkeypatch.setattr(
-            KubernetesSecretStore, "all", lambda *_: {name: its for _, name, its in store.list_in_all_namespaces()}
+            KubernetesSecretStore, "all", lambda *_: {name: value for _, name, value in store.list_in_all_namespaces()}
         )
         for kind in (GrpcTransport, RestTransport):
             monkeypatch.setattr(kind, "call", _counted(kind.call, calls))

@@ -61,7 +61,7 @@ class Program:
             **settings,
         }
         made = kind()
-        made.configure(ConfigureRequest(Config({f"headscale:{key}": its for key, its in told.items()}, "project")))
+        made.configure(ConfigureRequest(Config({f"headscale:{key}": value for key, value in told.items()}, "project")))
         return made
 
     def restart(self):

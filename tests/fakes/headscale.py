@@ -211,6 +211,6 @@ class _Rest:
                 raise Refused(Code.NOT_FOUND, "Not Found")
             answer = self._headscale.call(method, json_format.ParseDict(fields, REQUESTS[method][0]()))
         except Refused as refused:
-            told = {"code": refused.code.value[0], "message": refused.detail, "details": []}
-            return HTTP_STATUS.get(refused.code, 500), json.dumps(told)
+            error = {"code": refused.code.value[0], "message": refused.detail, "details": []}
+            return HTTP_STATUS.get(refused.code, 500), json.dumps(error)
         return 200, json_format.MessageToJson(answer, always_print_fields_with_no_presence=True)

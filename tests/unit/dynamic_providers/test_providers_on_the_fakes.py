@@ -50,7 +50,7 @@ class Program:
 
     def provider(self, kind, **settings):
         address = self.headscale.url if self.headscale.transport == "rest" else self.headscale.grpc_address
-        told = {
+        settings = {
             "instance": "vpn",
             "namespace": "n",
             "channel": "direct",
@@ -60,9 +60,10 @@ class Program:
             "api_key": self._key,
             **settings,
         }
-        made = kind()
-        made.configure(ConfigureRequest(Config({f"headscale:{key}": value for key, value in told.items()}, "project")))
-        return made
+        provider = kind()
+        config = Config({f"headscale:{key}": value for key, value in settings.items()}, "project")
+        provider.configure(ConfigureRequest(config))
+        return provider
 
     def restart(self):
         """Have the next provider be one of another process, which remembers nothing."""

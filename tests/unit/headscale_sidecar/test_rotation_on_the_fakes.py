@@ -25,7 +25,7 @@ def headscale(request):
 @pytest.fixture
 def rotate(headscale, kubernetes, monkeypatch, capsys):
     """Run the process: takes settings, and returns its exit code and what it says."""
-    told = {
+    environment = {
         "POD_NAMESPACE": "headscale",
         "INSTANCE": "vpn",
         "SECRET_NAME": "key",
@@ -39,7 +39,7 @@ def rotate(headscale, kubernetes, monkeypatch, capsys):
     }
 
     def run(**settings):
-        monkeypatch.setattr(os, "environ", {**os.environ, **told, **settings})
+        monkeypatch.setattr(os, "environ", {**os.environ, **environment, **settings})
         code = rotation.main()
         said = capsys.readouterr()
         return code, said.out, said.err
@@ -101,14 +101,14 @@ def test_lost_secret_leaves_one_key(headscale, kubernetes, rotate):
     assert prefixes(headscale) == [prefix]
 
 
-def refuse_nth(number, made):
+def refuse_nth(number, requests):
     """Return what refuses one of the requests that change something, and counts them."""
 
     def refuse(method, _path):
         if method == "GET":
             return None
-        made.append(method)
-        return (500, "etcdserver: no leader") if len(made) == number else None
+        requests.append(method)
+        return (500, "etcdserver: no leader") if len(requests) == number else None
 
     return refuse
 
@@ -120,11 +120,11 @@ def test_refused_request_anywhere_is_recovered(headscale, kubernetes, rotate, se
         rotate()
         if not settings:
             del kubernetes.server.objects[SECRET]
-        made = []
-        kubernetes.server.refuse = refuse_nth(number, made)
+        requests = []
+        kubernetes.server.refuse = refuse_nth(number, requests)
         code, _, said = rotate(**settings)
         kubernetes.server.refuse = lambda _method, _path: None
-        if len(made) < number:
+        if len(requests) < number:
             break
         assert code == 1
         assert said.startswith("KubernetesError: ")

@@ -30,7 +30,7 @@ from headscale_component.manifests import (
 from headscale_component.manifests.config_yaml import config_tree, secret_leaves
 from headscale_component.registration import USERS_AT_ONCE, ConcurrencyLimit
 from headscale_component.spec import ApiKeySpec, HeadscaleArgs, PreAuthKeySpec, SpecError, UserSpec, resource_names
-from headscale_component.spec.config.kinds import port_of
+from headscale_component.spec.config.types import port_of
 from headscale_component.spec.errors import Problem
 from headscale_component.spec.model import is_output
 from headscale_component.spec.policy import policy_document, policy_text

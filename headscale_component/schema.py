@@ -10,9 +10,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from headscale_component.spec import HeadscaleArgs
-from headscale_component.spec.config.kinds import Since, Until, UpstreamDefault
 from headscale_component.spec.config.rules import RETIRED
-from headscale_component.spec.config.versions import marked, named
+from headscale_component.spec.config.types import Since, Until, UpstreamDefault
+from headscale_component.spec.config.versions import marker_of, named
 from headscale_component.spec.errors import inner_model
 from headscale_component.spec.instances import ROOT
 
@@ -93,7 +93,7 @@ def _section(path: str, model: type[BaseModel]) -> str:
 
 def _row(key: str, field: FieldInfo) -> str:
     notes = [" ".join((field.description or "").split())]
-    since, until, otherwise = marked(field, Since), marked(field, Until), marked(field, UpstreamDefault)
+    since, until, otherwise = marker_of(field, Since), marker_of(field, Until), marker_of(field, UpstreamDefault)
     if since:
         notes.append(f"**From {named(since.minor)} on.**")
     if until:

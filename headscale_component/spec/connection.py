@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from headscale_component.spec.model import Leaf, SpecModel
+from headscale_component.spec.model import OrOutput, SpecModel
 from headscale_component.spec.values import DnsSubdomain
 
 
@@ -15,7 +15,7 @@ class ConnectionSpec(SpecModel):
     """`relay`: a port-forward to the sidecar. `direct`: `address` with an API key over TLS. `pod`: a port-forward to
     the pod's own gRPC port. Default: `relay`, or `pod` where the sidecar is switched off."""
 
-    address: Leaf[str] | None = None
+    address: OrOutput[str] | None = None
     """For `direct`: `host:port` of Headscale's gRPC listener, or `https://host` for REST (0.28 and newer)."""
 
     transport: Literal["grpc", "rest"] | None = None

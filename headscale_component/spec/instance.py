@@ -18,6 +18,7 @@ from headscale_component.spec.policy import PolicySpec
 from headscale_component.spec.pre_auth_key import PreAuthKeySpec
 from headscale_component.spec.rules import broken_rules
 from headscale_component.spec.user import UserSpec
+from headscale_component.spec.valid_part import valid_part, value_or_none
 from headscale_component.spec.values import DnsLabel, DnsSubdomain, Duration, Quantity, Username, Version
 from headscale_component.versions import NEWEST_HEADSCALE, minor_version
 
@@ -122,17 +123,22 @@ class HeadscaleArgs(SpecModel):
         try:
             checked = check(data)
         except ValidationError as error:
-            problems = [*problems_of(error, cls, _RETIRED), *broken_rules(data, is_well_formed=False)]
+            problems = [*problems_of(error, cls, _RETIRED), *broken_rules(valid_part(cls, data))]
             raise SpecError(problems) from None
-        problems = broken_rules(data, is_well_formed=True)
+        problems = broken_rules(checked)
         if problems:
             raise SpecError(problems)
         return checked
 
     @property
+    def minor_version(self) -> tuple[int, int] | None:
+        """Headscale's minor version; None in the valid part of an instance whose `version` is invalid."""
+        return minor_version(value_or_none(self, "version"))
+
+    @property
     def transport(self) -> str:
         """How the `pod` channel speaks: `grpc` or `rest`."""
-        newest = minor_version(self.version) or NEWEST_HEADSCALE
+        newest = self.minor_version or NEWEST_HEADSCALE
         return self.connection.transport or ("grpc" if newest <= NEWEST_HEADSCALE else "rest")
 
     @property

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StrictStr
 
-from headscale_component.spec.config.kinds import KeyReference
-from headscale_component.spec.model import Leaf, SpecModel
+from headscale_component.spec.config.types import KeyReference
+from headscale_component.spec.model import OrOutput, SpecModel
 
 _FIXED = ("app.kubernetes.io/name", "app.kubernetes.io/instance")
 
@@ -43,11 +43,11 @@ class PodSpec(SpecModel):
     labels: Annotated[dict[str, StrictStr], AfterValidator(_not_ours)] = Field(default_factory=dict)
     """More labels."""
 
-    annotations: dict[str, Leaf[StrictStr]] = Field(default_factory=dict)
+    annotations: dict[str, OrOutput[StrictStr]] = Field(default_factory=dict)
     """More annotations. A changed one rolls the pod: so a person asks for a restart after a Secret changed."""
 
-    env: dict[Annotated[StrictStr, AfterValidator(_not_the_configurations)], Leaf[StrictStr] | VariableSource] = Field(
-        default_factory=dict
+    env: dict[Annotated[StrictStr, AfterValidator(_not_the_configurations)], OrOutput[StrictStr] | VariableSource] = (
+        Field(default_factory=dict)
     )
     """More variables of Headscale's container: a text, or where it comes from."""
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StrictBool, StrictInt
 
-from headscale_component.spec.config.kinds import (
+from headscale_component.spec.config.types import (
     DATA_DIRECTORY,
     ConfigSection,
     DsnWord,
@@ -17,13 +17,19 @@ from headscale_component.spec.config.kinds import (
     SecretValue,
     UpstreamDefault,
 )
-from headscale_component.spec.model import Leaf
+from headscale_component.spec.model import OrOutput
 
 
 def _checkpoint(pages: int) -> int:
     if pages >= -1:
         return pages
     raise ValueError(f"{pages} is below -1; 0 switches checkpoints off and lets the log grow, 1000 is usual")
+
+
+def _without_fallback(mode: str | bool) -> str | bool:
+    if mode is not True:
+        return mode
+    raise ValueError("`true` falls back to clear text where the server has no TLS; write `require` or `verify-full`")
 
 
 class GormConfig(ConfigSection):
@@ -52,7 +58,7 @@ class SqliteConfig(ConfigSection):
     write_ahead_log: Literal[True] = True
     """Write-ahead logging. `false` has no effect in Headscale, so it cannot be said."""
 
-    wal_autocheckpoint: Leaf[Annotated[StrictInt, AfterValidator(_checkpoint)]] = 1000
+    wal_autocheckpoint: OrOutput[Annotated[StrictInt, AfterValidator(_checkpoint)]] = 1000
     """After how many pages the log goes into the database; -1 is SQLite's default, 0 never."""
 
 
@@ -74,7 +80,11 @@ class PostgresConfig(ConfigSection):
     pass_: Annotated[SecretValue | None, Field(alias="pass")] = None
     """The role's password."""
 
-    ssl: Leaf[Literal["disable", "require", "verify-ca", "verify-full"] | StrictBool] = "require"
+    ssl: OrOutput[
+        Annotated[
+            Literal["disable", "require", "verify-ca", "verify-full"] | StrictBool, AfterValidator(_without_fallback)
+        ]
+    ] = "require"
     """How the connection is protected, as PostgreSQL's `sslmode`. Headscale reads `true` as "prefer", which falls back
     to clear text, so `true` is refused; `false` is `disable`."""
 

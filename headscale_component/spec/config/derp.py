@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from headscale_component.spec.config.kinds import (
+from headscale_component.spec.config.types import (
     DATA_DIRECTORY,
     ConfigSection,
     Endpoint,

@@ -6,12 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from headscale_component.spec.config.kinds import (
+from headscale_component.spec.config.types import (
     ConfigSection,
     Domain,
     DomainOrEmpty,
     FilePath,
     Flag,
+    LowerCaseDomain,
     Nameserver,
     Text,
     UpstreamDefault,
@@ -24,7 +25,7 @@ class NameserversConfig(ConfigSection):
     global_: Annotated[tuple[Nameserver, ...], Field(alias="global")] = ()
     """For everything, where `override_local_dns` is on; else as a supplement."""
 
-    split: dict[Domain, tuple[Nameserver, ...]] = Field(default_factory=dict)
+    split: dict[LowerCaseDomain, tuple[Nameserver, ...]] = Field(default_factory=dict)
     """For some domains. Headscale reads the names in lower case."""
 
 

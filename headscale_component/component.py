@@ -396,7 +396,7 @@ class Headscale(pulumi.ComponentResource):
                 server_name=self.server_url.apply(lambda url: urlsplit(url).hostname or "")
                 if self.args.channel == "pod" and self.args.config.serves_tls
                 else None,
-                keys_on_user_deletion=self.args.keys_on_user_deletion,
+                keys_on_user_deletion=self.args.stored_keys_on_user_deletion,
                 tls=self.args.channel == "direct" or self.args.config.serves_tls,
             ),
             # A provider that is a child of the component, or depends on one, keeps `pulumi state move` from moving it.

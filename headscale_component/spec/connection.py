@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-from headscale_component.spec.model import OrOutput, SpecModel
+from headscale_component.spec.model import OrOutput, SecretText, SpecModel, TextOrSecret
 from headscale_component.spec.values import DnsSubdomain
 
 
@@ -22,13 +22,14 @@ class ConnectionSpec(SpecModel):
     """How `pod` speaks to Headscale. Default: `grpc`, which ends with 0.29, and `rest` from 0.30 on. The relay finds
     out by itself, and for `direct` the address decides."""
 
-    api_key: Any = None
-    """An API key as a Pulumi secret, for `direct` and `pod`."""
+    api_key: SecretText | None = None
+    """An API key as a Pulumi secret, for `direct` and `pod`: an Output in Python, set with
+    `pulumi config set --secret --path` in a stack file."""
 
     api_key_secret: DnsSubdomain | None = None
     """A Secret in the instance's namespace that holds the key under `api-key`, read at the time of use."""
 
-    kubeconfig: Any = None
+    kubeconfig: TextOrSecret | None = None
     """Kubeconfig (text or path) for the port-forward; default `kubernetes:kubeconfig`, then `KUBECONFIG`."""
 
     context: str | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ModelWrapValidatorHandler, ValidationError, WithJsonSchema, model_validator
 
 from headscale_component.spec.api_key import ApiKeySpec, ManagedApiKeySpec
 from headscale_component.spec.config import HeadscaleConfig
@@ -12,7 +12,7 @@ from headscale_component.spec.config.rules import RETIRED
 from headscale_component.spec.connection import ConnectionSpec
 from headscale_component.spec.errors import SpecError, problems_of
 from headscale_component.spec.files import FilePathInPod, FileSpec
-from headscale_component.spec.model import SpecModel
+from headscale_component.spec.model import OrOutput, SpecModel
 from headscale_component.spec.pod import PodSpec
 from headscale_component.spec.policy import PolicySpec
 from headscale_component.spec.pre_auth_key import PreAuthKeySpec
@@ -24,6 +24,12 @@ from headscale_component.versions import NEWEST_HEADSCALE, minor_version
 
 _OR_NOTHING = BeforeValidator(lambda value: {} if value is None else value)
 """A name with nothing behind it, as `alice:`, says all that there is to say."""
+
+
+def _recreate_for_remake(value: object) -> object:
+    """Take the old spelling too: people have it in their stack files."""
+    return "recreate" if value == "remake" else value
+
 
 _RETIRED = {("config", *path): hint for path, hint in RETIRED.items()}
 
@@ -51,8 +57,9 @@ class HeadscaleArgs(SpecModel):
     config: HeadscaleConfig
     """Headscale's own configuration, spelt as in its `config.yaml`."""
 
-    namespace: DnsLabel = "headscale"
-    """The namespace of everything."""
+    namespace: OrOutput[DnsLabel] = "headscale"
+    """The namespace of everything. In Python an Output too, such as the name of a Namespace that the program makes, but
+    not with `createNamespace`."""
 
     create_namespace: bool = False
     """Whether to make the namespace if it is not there. It is never deleted: it holds the data."""
@@ -102,9 +109,14 @@ class HeadscaleArgs(SpecModel):
     adopt_users: bool = False
     """Whether users of the declared names that exist already are kept from now on; `users.<name>.adopt` for one."""
 
-    keys_on_user_deletion: Literal["refuse", "remake"] = "refuse"
-    """What happens where Headscale 0.28 deletes everybody's preauth keys with any user: the deletion is refused, or the
-    keys of this stack are recreated at once, in their Secrets. Other versions delete the user's own keys alone."""
+    keys_on_user_deletion: Annotated[
+        Literal["refuse", "recreate"],
+        BeforeValidator(_recreate_for_remake),
+        WithJsonSchema({"type": "string", "enum": ["refuse", "recreate", "remake"]}),
+    ] = "refuse"
+    """What happens where Headscale 0.28 deletes everybody's preauth keys with any user: `refuse` fails the deletion,
+    `recreate` creates the keys of this stack again at once, in their Secrets; `remake` is its old spelling. Other
+    versions delete the user's own keys alone (https://github.com/juanfont/headscale/issues/3154)."""
 
     policy: PolicySpec | None = None
     """Who may reach whom. Without it every node reaches every other, unless somebody else stored a policy."""
@@ -134,6 +146,11 @@ class HeadscaleArgs(SpecModel):
     def minor_version(self) -> tuple[int, int] | None:
         """Headscale's minor version; None in the valid part of an instance whose `version` is invalid."""
         return minor_version(value_or_none(self, "version"))
+
+    @property
+    def stored_keys_on_user_deletion(self) -> str:
+        """What the connection has in Pulumi's state for `keys_on_user_deletion`: `refuse` or `remake`, as ever."""
+        return "remake" if self.keys_on_user_deletion == "recreate" else self.keys_on_user_deletion
 
     @property
     def transport(self) -> str:

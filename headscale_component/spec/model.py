@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     SerializerFunctionWrapHandler,
+    StrictStr,
     ValidatorFunctionWrapHandler,
+    WithJsonSchema,
     WrapSerializer,
     WrapValidator,
 )
@@ -68,3 +71,25 @@ def _outputs_stay(value: Any, serialize: SerializerFunctionWrapHandler) -> Any: 
 
 OrOutput = Annotated[T, WrapValidator(_outputs_pass), WrapSerializer(_outputs_stay)]
 """A value that may be a pulumi Output in Python; what is plain is checked, an Output is taken as it is."""
+
+
+def _never_in_clear(_: object) -> str:
+    raise ValueError(
+        "is a secret and would stand in clear; set it with `pulumi config set --secret --path`, or give a Pulumi "
+        "secret in Python"
+    )
+
+
+ENCRYPTED_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"secure": {"type": "string"}},
+    "required": ["secure"],
+    "additionalProperties": False,
+}
+"""A value in a stack file that `pulumi config set --secret` encrypted."""
+
+SecretText = OrOutput[Annotated[str, BeforeValidator(_never_in_clear), WithJsonSchema(ENCRYPTED_SCHEMA)]]
+"""A secret that may only be a pulumi Output; a plain text is refused."""
+
+TextOrSecret = OrOutput[Annotated[StrictStr, WithJsonSchema({"anyOf": [{"type": "string"}, ENCRYPTED_SCHEMA]})]]
+"""A text that may be a pulumi Output, and encrypted in a stack file."""

@@ -5,7 +5,7 @@ They run on what is valid (`spec.valid_part`), so that a person gets every probl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from headscale_component.spec.config.rules import broken_config_rules
@@ -21,8 +21,9 @@ from headscale_component.spec.key_rules import (
 )
 from headscale_component.spec.model import is_output
 from headscale_component.spec.policy_rules import policy_problems
+from headscale_component.spec.user import UserSpec
 from headscale_component.spec.user_rules import check_user_names
-from headscale_component.spec.valid_part import rule
+from headscale_component.spec.valid_part import rule, value_or_none
 from headscale_component.versions import OLDEST_HEADSCALE
 
 if TYPE_CHECKING:
@@ -80,9 +81,12 @@ def check_policy(instance: HeadscaleArgs) -> Iterator[Problem]:
     """Find what Headscale would refuse in the policy."""
     if instance.policy is None:
         return
-    log_in = instance.config.oidc is not None
+    users: Mapping[str, UserSpec] | None = value_or_none(instance, "users")
     problems = policy_problems(
-        instance.policy, instance.users, version=instance.minor_version, allow_undeclared_users=log_in
+        instance.policy,
+        users or {},
+        version=instance.minor_version,
+        allow_undeclared_users=users is None or instance.config.oidc is not None,
     )
     for problem in problems:
         yield problem.under("policy")

@@ -119,7 +119,7 @@ class HeadscaleConfig(ConfigSection):
     """Where Headscale serves gRPC if it has TLS or `grpc_allow_insecure`. Default: port 50443."""
 
     grpc_allow_insecure: Annotated[Flag | None, _GRPC] = None
-    """Whether gRPC is served without TLS. Not needed by us: the admin channel is the sidecar's relay. Default: off,
+    """Whether gRPC is served without TLS. Not needed here: the admin channel is the sidecar's relay. Default: off,
     on for `connection.channel: pod` on the pod's loopback."""
 
     trusted_proxies: Annotated[tuple[ProxyRange, ...] | None, Since((0, 29))] = None

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from headscale_component.spec import HeadscaleArgs, SpecError, load_instances
+from headscale_component.spec.model import EncryptedValue
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -488,3 +489,74 @@ def test_names_that_only_begin_alike_are_taken():
     two = an_instance(namespace="b", users={"bob": {}}, preAuthKeys={"bob": {"user": "bob"}})
 
     assert set(load_instances({"vpn": one, "vpn-test": two})) == {"vpn", "vpn-test"}
+
+
+UNKNOWN = EncryptedValue()
+OUTPUTS = {
+    "the namespace": {"namespace": UNKNOWN},
+    "a Secret's name": {"apiKeys": {"ui": {"secretName": UNKNOWN}, "ci": {"secretName": UNKNOWN}}},
+    "a Secret's namespace": {"preAuthKeys": {"k": {"tags": ["tag:a"], "secretNamespace": UNKNOWN}}},
+}
+
+
+@pytest.mark.parametrize("changes", OUTPUTS.values(), ids=OUTPUTS)
+def test_names_known_to_pulumi_alone_are_taken(changes):
+    one = an_instance(**changes)
+    two = an_instance(**{"namespace": UNKNOWN, **changes})
+
+    assert set(load_instances({"one": one, "two": two})) == {"one", "two"}
+
+
+def test_namespace_to_create_needs_a_name():
+    assert the_problem(namespace=UNKNOWN, createNamespace=True) == (
+        "namespace: is an Output, and `createNamespace` needs the name itself; write the name, or make the Namespace "
+        "in the program and leave `createNamespace` out"
+    )
+
+
+def test_output_of_pulumi_is_taken_for_names(event_loop):
+    import pulumi
+
+    name = pulumi.Output.from_input("team")
+    spec = HeadscaleArgs.model_validate(
+        an_instance(namespace=name, preAuthKeys={"k": {"tags": ["tag:a"], "secretName": name, "secretNamespace": name}})
+    )
+
+    key = spec.pre_auth_keys["k"]
+    assert (spec.namespace, key.secret_name, key.secret_namespace) == (name, name, name)
+
+
+SPELLINGS = {
+    "nothing": ({}, "refuse", "refuse"),
+    "refuse": ({"keysOnUserDeletion": "refuse"}, "refuse", "refuse"),
+    "recreate": ({"keysOnUserDeletion": "recreate"}, "recreate", "remake"),
+    "the old word": ({"keysOnUserDeletion": "remake"}, "recreate", "remake"),
+}
+
+
+@pytest.mark.parametrize(("changes", "value", "stored"), SPELLINGS.values(), ids=SPELLINGS)
+def test_keys_on_user_deletion_has_one_value(changes, value, stored):
+    spec = HeadscaleArgs.model_validate(an_instance(**changes))
+
+    assert (spec.keys_on_user_deletion, spec.stored_keys_on_user_deletion) == (value, stored)
+
+
+def test_other_word_for_keys_on_user_deletion_is_refused():
+    assert the_problem(keysOnUserDeletion="redo") == (
+        "keysOnUserDeletion: input should be 'refuse' or 'recreate', not 'redo'"
+    )
+
+
+def test_api_key_in_clear_is_refused_and_not_repeated():
+    message = the_problem(connection={"channel": "pod", "apiKey": "hunter2"})
+
+    assert message == (
+        "connection.apiKey: is a secret and would stand in clear; set it with `pulumi config set --secret --path`, or "
+        "give a Pulumi secret in Python"
+    )
+
+
+def test_api_key_that_is_a_secret_is_taken():
+    spec = HeadscaleArgs.model_validate(an_instance(connection={"channel": "pod", "apiKey": UNKNOWN}))
+
+    assert spec.connection.api_key is UNKNOWN

@@ -84,9 +84,15 @@ def _message(kind: str, detail: Mapping[str, Any], model: type[BaseModel]) -> st
         return unknown_key(str(path[-1]), known_keys(_model_at(model, path[:-1])))
     if kind == "missing":
         return "is required and missing"
-    text = str(detail["msg"]).removeprefix("Value error, ")
-    text = text[:1].lower() + text[1:]
-    return text if kind == "value_error" else f"{text}{_shown(path, detail['input'])}"
+    return text_of(detail)
+
+
+def text_of(detail: Mapping[str, Any]) -> str:
+    """Return the text of one of Pydantic's errors: ours as it is, its own with the value that is wrong."""
+    text = str(detail["msg"])
+    if detail["type"] == "value_error":
+        return text.removeprefix("Value error, ")
+    return f"{text[:1].lower()}{text[1:]}{_shown(tuple(detail['loc']), detail['input'])}"
 
 
 def _shown(path: Sequence[PathPart], value: object) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from headscale_component.spec import resource_names
-from headscale_component.spec.errors import PathPart, Problem, SpecError, dotted
+from headscale_component.spec.errors import PathPart, Problem, SpecError, dotted, text_of
 from headscale_component.spec.instance import HeadscaleArgs
 from headscale_component.spec.key_rules import secrets_of, undeclared_owners
 from headscale_component.spec.valid_part import valid_part, value_or_none
@@ -62,7 +62,7 @@ def _name_problems(name: str) -> list[Problem]:
     try:
         _NAME.validate_python(name)
     except ValidationError as error:
-        return [Problem((ROOT, name), str(error.errors()[0]["msg"]).removeprefix("Value error, "))]
+        return [Problem((ROOT, name), text_of(detail)) for detail in error.errors()]
     if len(name) > _LONGEST_NAME:
         # Pods get the label controller-revision-hash, the set's name and a hash, in 63 characters.
         return [Problem((ROOT, name), f"has {len(name)} characters; Kubernetes has room for {_LONGEST_NAME}")]

@@ -111,10 +111,15 @@ def _secret_of_key(
     yield namespace, name if key.secret_name is None else key.secret_name, (section, name, "secretName")
 
 
-def check_secret_names(instance: HeadscaleArgs) -> Iterator[Problem]:
-    """Find Secrets that two keys would write."""
+def check_secret_names(instance: HeadscaleArgs, added: Path = ()) -> Iterator[Problem]:
+    """Find Secrets that two keys would write.
+
+    Args:
+        instance: The instance.
+        added: The key that was added last, and is to choose another name.
+    """
     seen: dict[tuple[str, str], Path] = {}
-    for namespace, secret, path in secrets_of(instance):
+    for namespace, secret, path in sorted(secrets_of(instance), key=lambda found: found[2][:-1] == added):
         first = seen.setdefault((namespace, secret), path)
         if first != path:
             text = f"Secret `{secret}` is written by `{'.'.join(map(str, first[:-1]))}` too; name another one"

@@ -5,7 +5,7 @@ PYTHON ?= python3
 RUN := .venv/bin/python
 STAMP := .venv/.locked
 
-.PHONY: help venv up down status join test test-full test-unit test-integration test-e2e test-lab lint schema fmt images bench kubeconfig shell-env
+.PHONY: help venv up down status join test test-full test-unit test-integration test-e2e test-lab lint schema architecture fmt images bench kubeconfig shell-env
 
 help: ## show this
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ schema: venv ## write schemas/ and docs/configuration.md from the models
 	@mkdir -p schemas
 	@$(RUN) -m headscale_component schema > schemas/stack.schema.json
 	@$(RUN) -m headscale_component reference > docs/configuration.md
+
+architecture: venv ## write docs/architecture.md: which package imports which
+	@$(RUN) -m tools.architecture
 
 fmt: venv ## let ruff write the layout and mend what it can
 	$(RUN) -m ruff check --fix .

@@ -122,8 +122,8 @@ class ApiKeyProvider(HeadscaleProvider):
             retry_idempotent(delete)
         except (InstanceNotFound, InstanceStopped) as error:
             what, stored = f"API key {id_}", read_if_owned(self._secrets, desired.namespace, desired.secret_name)
-            its = stored is not None and rules.belongs_to(stored, desired, prefixes)
-            if isinstance(error, InstanceNotFound) and not its:
+            value = stored is not None and rules.belongs_to(stored, desired, prefixes)
+            if isinstance(error, InstanceNotFound) and not value:
                 self.channel.require_proof_of_deletion(what)
             keys = revocation.of_api_key(stored, desired, prefixes, datetime.fromisoformat(props["expires_at"]))
             self.channel.revocations.note(what, keys, error)

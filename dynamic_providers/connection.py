@@ -7,8 +7,8 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import Config
 
-from dynamic_providers.admin.settings import Settings
 from dynamic_providers.errors import ChannelError
+from dynamic_providers.settings import Settings
 
 PREFIX = "headscale"
 """Namespace of the settings in the provider's own configuration."""
@@ -121,4 +121,4 @@ def _as_text(value: pulumi.Input[object]) -> pulumi.Input[str]:
     if isinstance(value, int | str):
         return str(value)
     # What another provider was not told is an Output too, of None.
-    return pulumi.Output.from_input(value).apply(lambda its: "" if its is None else str(its))
+    return pulumi.Output.from_input(value).apply(lambda item: "" if item is None else str(item))

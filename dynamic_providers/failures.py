@@ -29,7 +29,7 @@ DROP_VARIABLE = "PULUMI_K8S_DELETE_UNREACHABLE"
 (https://www.pulumi.com/registry/packages/kubernetes/installation-configuration/)."""
 
 _FRAMES = 50
-_OURS = ("dynamic_providers", "headscale_core", "headscale_core")
+_OURS = ("dynamic_providers", "headscale_core")
 
 
 class Refusal(Exception):

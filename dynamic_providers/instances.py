@@ -17,19 +17,21 @@ class InstancesProvider(HeadscaleProvider):
     def check(self, olds: Props, news: Props) -> CheckResult:
         """Refuse a rename without consent, for the data keeps its old name; tell of an instance that goes."""
         before, after = olds.get("instances") or {}, news.get("instances") or {}
-        added = {name: its for name, its in after.items() if name not in before}
+        added = {name: value for name, value in after.items() if name not in before}
         failures = []
-        for name, its in before.items():
+        for name, value in before.items():
             if name in after:
                 continue
-            old, retain = Place(its["namespace"], name), bool(its["retain"])
+            old, retain = Place(value["namespace"], name), bool(value["retain"])
             if not added:
                 fate = "stays" if retain else "is deleted"
                 pulumi.log.warn(
                     f"instance {old} goes: its nodes lose their control server, its keys end, and claim "
                     f"{old.namespace}/{old.claim} with the database {fate}"
                 )
-            elif any(its["abandon_data"] == str(old) and its["namespace"] != old.namespace for its in added.values()):
+            elif any(
+                value["abandon_data"] == str(old) and value["namespace"] != old.namespace for value in added.values()
+            ):
                 pulumi.log.warn(f"instance {old} goes; {_meaning(old, added, retain=retain)}")
             else:
                 failures.append(CheckFailure(f"instances.{name}", _refusal(old, added, retain=retain)))
@@ -58,15 +60,15 @@ class InstancesProvider(HeadscaleProvider):
 def _noted(props: Props) -> dict[str, dict[str, Any]]:
     """Return what is noted of each instance, without what is not given."""
     return {
-        name: {key: value for key, value in its.items() if value is not None}
-        for name, its in (props.get("instances") or {}).items()
+        name: {key: value for key, value in item.items() if value is not None}
+        for name, item in (props.get("instances") or {}).items()
     }
 
 
 def _refusal(old: Place, added: Mapping[str, Any], *, retain: bool) -> str:
     """Return why an instance may not go in the same change in which others come."""
     together = f"goes in the same change in which {', '.join(sorted(added))} comes"
-    if any(its["namespace"] == old.namespace for its in added.values()):
+    if any(value["namespace"] == old.namespace for value in added.values()):
         # Its Secrets have their names until it is gone.
         way_out = "remove it in a change of its own, and add the other in the next"
     else:
@@ -75,8 +77,8 @@ def _refusal(old: Place, added: Mapping[str, Any], *, retain: bool) -> str:
 
 
 def _meaning(old: Place, added: Mapping[str, Any], *, retain: bool) -> str:
-    name, its = next(iter(added.items()))
-    return move_warning(old, Place(its["namespace"], name), retain=retain, elsewhere=False)
+    name, value = next(iter(added.items()))
+    return move_warning(old, Place(value["namespace"], name), retain=retain, elsewhere=False)
 
 
 class Instances(HeadscaleResource, module="headscale", name="Instances"):

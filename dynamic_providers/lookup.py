@@ -85,7 +85,7 @@ def _read(
         return await asyncio.to_thread(_ask, settings, look)
 
     # The settings are secret, and what is found is not.
-    return pulumi.Output.unsecret(pulumi.Output.all(connection.settings, *(its.id for its in after)).apply(answer))
+    return pulumi.Output.unsecret(pulumi.Output.all(connection.settings, *(value.id for value in after)).apply(answer))
 
 
 def _ask(settings: Settings, look: Callable[[HeadscaleClient], Found]) -> Found:

@@ -76,7 +76,7 @@ class PolicyProvider(HeadscaleProvider):
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """Return the policy in force, where one is declared; what is not declared is left to others."""
-        inputs = {name: its for name, its in props.items() if name not in _COMPUTED}
+        inputs = {name: value for name, value in props.items() if name not in _COMPUTED}
         if not props.get("policy"):
             return ReadResult(id_, inputs, inputs)
 
@@ -93,7 +93,7 @@ class PolicyProvider(HeadscaleProvider):
             return ReadResult(id_, props, inputs)
         inputs["policy"] = found.policy
         outs = {**inputs, "tests_skipped": [*found.skipped] or None, "tests_can_run": found.can_run or None}
-        return ReadResult(id_, {name: its for name, its in outs.items() if its is not None}, inputs)
+        return ReadResult(id_, {name: value for name, value in outs.items() if value is not None}, inputs)
 
     def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
         """Store the policy, in force at once; none means Headscale's default, by which everybody reaches everybody."""

@@ -114,8 +114,8 @@ class PreAuthKeyProvider(HeadscaleProvider):
             retry_idempotent(delete)
         except (InstanceNotFound, InstanceStopped) as error:
             what, stored = f"preauth key {id_}", read_if_owned(self._secrets, *place)
-            its = stored is not None and rules.holds(stored, state)
-            if isinstance(error, InstanceNotFound) and not its:
+            value = stored is not None and rules.holds(stored, state)
+            if isinstance(error, InstanceNotFound) and not value:
                 self.channel.require_proof_of_deletion(what)
             self.channel.revocations.note(what, revocation.of_pre_auth_key(stored, state), error)
             rules.delete_secret(self._secrets, state, place)

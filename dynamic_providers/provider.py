@@ -110,5 +110,5 @@ def _plain(value: object) -> object:
     if isinstance(value, list | tuple):
         return sorted(map(str, value)) or None
     if isinstance(value, Mapping):
-        return sorted((str(key), str(its)) for key, its in value.items()) or None
+        return sorted((str(key), str(item)) for key, item in value.items()) or None
     return value or None

@@ -64,7 +64,7 @@ class RolloutProvider(HeadscaleProvider):
 
         It is never gone for Pulumi: whether what is in the database is the same as before, that tells by itself.
         """
-        inputs = {name: its for name, its in props.items() if name not in {*_SEEN, "is_settled"}}
+        inputs = {name: value for name, value in props.items() if name not in {*_SEEN, "is_settled"}}
         outs = {**inputs, **self._seen()}
         if not self._follower.is_settled(_target(props)) or self.channel.revocations.are_pending():
             outs["is_settled"] = False

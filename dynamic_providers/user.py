@@ -99,7 +99,7 @@ class UserProvider(HeadscaleProvider):
             return ReadResult(id_, props, _inputs(props))
         if user is None or not _known(id_, props).is_same_user(user):
             return ReadResult("", {})
-        found = {name: its or None for name, its in _profile_of(user).items() if name in _declared(props)}
+        found = {name: value or None for name, value in _profile_of(user).items() if name in _declared(props)}
         name = rules.declared_name(user, props["username"])
         outs = _outputs({**_inputs(props), **found, "username": name}, user)
         return ReadResult(id_, outs, _inputs(outs))
@@ -223,12 +223,12 @@ def _outputs(props: Props, user: HeadscaleUser) -> Props:
     created_at = user.created_at.isoformat() if user.created_at else ""
     outs = {**props, "user_id": str(user.id), "created_at": created_at}
     # Noted, so that to declare later what it has already changes nothing.
-    undeclared = {name: its for name, its in _profile_of(user).items() if its and name not in _declared(props)}
+    undeclared = {name: value for name, value in _profile_of(user).items() if value and name not in _declared(props)}
     return {**outs, "undeclared": undeclared} if undeclared else outs
 
 
 def _inputs(outs: Props) -> Props:
-    return {name: its for name, its in outs.items() if name not in _COMPUTED}
+    return {name: value for name, value in outs.items() if name not in _COMPUTED}
 
 
 def _known(id_: str, props: Props) -> rules.UserRef:

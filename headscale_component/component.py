@@ -1,38 +1,26 @@
 """A Headscale on Kubernetes, with its users and keys, as one Pulumi component."""
 
-import hashlib
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import pulumi
-import pulumi_kubernetes as k8s
+from pulumi import ResourceOptions
 
 from dynamic_providers import lookup
 from dynamic_providers.api_key import ApiKey
-from dynamic_providers.connection import ConnectionArgs, HeadscaleConnection
+from dynamic_providers.connection import HeadscaleConnection
 from dynamic_providers.policy import Policy
 from dynamic_providers.pre_auth_key import PreAuthKey
 from dynamic_providers.preflight import Preflight
 from dynamic_providers.rollout import Rollout
 from dynamic_providers.user import User
-from headscale_component.manifests import (
-    config_map,
-    containers,
-    names,
-    namespace,
-    role,
-    service,
-    service_account,
-    stateful_set,
-    wire,
-)
-from headscale_component.manifests.config_yaml import config_tree, secret_leaves
+from headscale_component.cluster_objects import declare_objects
+from headscale_component.connect import connection_args
+from headscale_component.manifests import names
+from headscale_component.manifests.objects import objects
 from headscale_component.registration import USERS_AT_ONCE, ConcurrencyLimit
 from headscale_component.spec import ApiKeySpec, HeadscaleArgs, PreAuthKeySpec, SpecError, UserSpec, resource_names
-from headscale_component.spec.config.types import port_of
 from headscale_component.spec.errors import Problem
-from headscale_component.spec.model import is_output
 from headscale_component.spec.policy import policy_document, policy_text
 from headscale_component.spec.policy_warnings import policy_warnings
 from headscale_component.versions import NEWEST_HEADSCALE, is_newer_than_known
@@ -47,7 +35,7 @@ class Headscale(pulumi.ComponentResource):
     """
 
     args: HeadscaleArgs
-    """What was declared, checked."""
+    """The validated specification."""
 
     namespace: str
     """The namespace of everything."""
@@ -78,7 +66,7 @@ class Headscale(pulumi.ComponentResource):
         self,
         name: str,
         args: HeadscaleArgs | Mapping[str, Any],
-        opts: pulumi.ResourceOptions | None = None,
+        opts: ResourceOptions | None = None,
         *,
         instance: str | None = None,
     ) -> None:
@@ -114,13 +102,13 @@ class Headscale(pulumi.ComponentResource):
                 self,
             )
         self.connection = self._connect()
-        self._stateful_set, template = self._deploy()
-        self._rollout = self._follow(template)
+        workload, template = declare_objects(objects(name, self._instance, spec), self, self._check_before())
+        self._rollout = self._follow(workload, template)
         for username, user in spec.users.items():
             self.user(username, user)
         self.policy = self._declare_policy()
-        keys = {key: self.pre_auth_key(key, its) for key, its in spec.pre_auth_keys.items()}
-        self.pre_auth_keys = {key: its.secret_name or key for key, its in spec.pre_auth_keys.items()}
+        keys = {key: self.pre_auth_key(key, value) for key, value in spec.pre_auth_keys.items()}
+        self.pre_auth_keys = {key: value.secret_name or key for key, value in spec.pre_auth_keys.items()}
         for key, api_key in spec.api_keys.items():
             self.api_key(key, api_key)
         self.users = pulumi.Output.all(**{username: user.user_id for username, user in self._users.items()})
@@ -135,7 +123,7 @@ class Headscale(pulumi.ComponentResource):
                 "users": self.users,
                 # Told when all of them exist. The SDK waits for this one call; without a call that lasts it looks
                 # through all Outputs of the program again whenever one is known, half of its time with 200 keys.
-                "pre_auth_keys": pulumi.Output.all(**{key: its.secret_name for key, its in keys.items()}),
+                "pre_auth_keys": pulumi.Output.all(**{key: value.secret_name for key, value in keys.items()}),
             }
         )
 
@@ -161,11 +149,9 @@ class Headscale(pulumi.ComponentResource):
             # Destroying the instance leaves users in the retained database; Headscale would refuse to delete
             # those with nodes, and 0.28 would delete everybody's keys with the first of them. Where another database
             # answers, the rollout is replaced, and the engine replaces with it what is deleted with it.
-            opts=pulumi.ResourceOptions.merge(
+            opts=ResourceOptions.merge(
                 self._admin_options(self._rollout, deleted_with=self._rollout),
-                pulumi.ResourceOptions(
-                    aliases=before, retain_on_delete=profile.retain or None, depends_on=self._limit.slot()
-                ),
+                ResourceOptions(aliases=before, retain_on_delete=profile.retain or None, depends_on=self._limit.slot()),
             ),
         )
         self._limit.add(user)
@@ -231,7 +217,7 @@ class Headscale(pulumi.ComponentResource):
         )
 
     def get_user(self, name: str) -> pulumi.Output[HeadscaleUser]:
-        """Return a user of the running Headscale, whoever made it, once the declared ones are there; see `get_user`."""
+        """Return a user of the running Headscale, declared or not, once the declared ones are there; see `get_user`."""
         return lookup.get_user(self.connection, name, after=[self._rollout, *self._users.values()])
 
     def list_nodes(self, *, user: str | None = None) -> pulumi.Output[list[Node]]:
@@ -259,41 +245,6 @@ class Headscale(pulumi.ComponentResource):
             opts=self._admin_options(*(self._users.values() if text else ())),
         )
 
-    def _deploy(self) -> tuple[k8s.apps.v1.StatefulSet, pulumi.Output[str]]:
-        """Declare the objects in the cluster, in the order in which they need each other.
-
-        Returns:
-            The StatefulSet, and a hash of all that is declared of it.
-        """
-        name, instance, spec = self._name, self._instance, self.args
-        home = self._home()
-        text = config_map.config_text(spec)
-        configuration = k8s.core.v1.ConfigMap(
-            names.config_map(name), config_map.config_map(instance, spec, text), opts=self._options(home)
-        )
-        addresses = service.listen_addresses(spec, config_tree(spec))
-        k8s.core.v1.Service(name, service.service(instance, spec, addresses), opts=self._options_of_named(home))
-        metrics = resource_names.metrics_service(name)
-        k8s.core.v1.Service(
-            metrics, service.metrics_service(instance, spec, addresses), opts=self._options_of_named(home)
-        )
-        declared = stateful_set.stateful_set(
-            instance,
-            spec,
-            config_map=_name_of(configuration),
-            addresses=addresses,
-            environment=self._secret_environment(home),
-        )
-        workload = k8s.apps.v1.StatefulSet(
-            name,
-            declared,
-            opts=pulumi.ResourceOptions.merge(
-                self._options_of_named([*home, configuration, *self._rbac(home)]),
-                pulumi.ResourceOptions(ignore_changes=["spec.volumeClaimTemplates"]),
-            ),
-        )
-        return workload, _hash_of(declared)
-
     def _check_before(self) -> Preflight:
         """Declare what goes before every change."""
         spec = self.args
@@ -308,10 +259,10 @@ class Headscale(pulumi.ComponentResource):
             abandon_data=spec.abandon_data,
             size=spec.persistent_volume_claim.size,
             storage_class=spec.persistent_volume_claim.storage_class_name,
-            opts=pulumi.ResourceOptions(parent=self, provider=self.connection),
+            opts=ResourceOptions(parent=self, provider=self.connection),
         )
 
-    def _follow(self, template: pulumi.Output[str]) -> Rollout:
+    def _follow(self, workload: pulumi.Resource, template: pulumi.Output[str]) -> Rollout:
         """Declare the rollout, for which everything waits that needs a running Headscale."""
         spec = self.args
         return Rollout(
@@ -326,128 +277,23 @@ class Headscale(pulumi.ComponentResource):
             ready_timeout=spec.ready_timeout,
             retain=spec.retain,
             abandon_data=spec.abandon_data,
-            opts=pulumi.ResourceOptions(
+            opts=ResourceOptions(
                 parent=self,
                 provider=self.connection,
                 # Not deleted with it: the engine would replace it with the StatefulSet, and ask nobody.
-                depends_on=[self._stateful_set],
+                depends_on=[workload],
             ),
         )
-
-    def _home(self) -> list[pulumi.Resource]:
-        """Declare what every object depends on."""
-        preflight = self._check_before()
-        if not self.args.create_namespace:
-            return [preflight]
-        options = pulumi.ResourceOptions(parent=self, depends_on=[preflight], retain_on_delete=True)
-        patch = namespace.namespace_patch(self.args)
-        return [preflight, k8s.core.v1.NamespacePatch(f"{self._name}-namespace", patch, options)]
-
-    def _rbac(self, home: list[pulumi.Resource]) -> list[pulumi.Resource]:
-        """Declare who the sidecar is and what it may do."""
-        name, instance, spec = self._name, self._instance, self.args
-        if not spec.api_key.auto_manage:
-            return []
-        options = self._options_of_named(home)
-        return [
-            k8s.core.v1.ServiceAccount(name, service_account.service_account(instance, spec), opts=options),
-            k8s.rbac.v1.Role(name, role.role(instance, spec), opts=options),
-            k8s.rbac.v1.RoleBinding(name, role.role_binding(instance, spec), opts=options),
-        ]
-
-    def _secret_environment(self, home: list[pulumi.Resource]) -> list[k8s.core.v1.EnvVarArgs]:
-        """Declare a Secret for what the program gave as Outputs, and refer to it and to the user's own Secrets."""
-        leaves = secret_leaves(self.args.config)
-        given = {path: value for path, value in leaves.items() if is_output(value)}
-        if not given:
-            return containers.secret_environment(leaves)
-        # Autonamed, so that a change makes a new Secret, rolls the pod, and only then removes the old one.
-        secret = k8s.core.v1.Secret(
-            names.config_secrets(self._name),
-            metadata=k8s.meta.v1.ObjectMetaArgs(
-                namespace=self.args.namespace, labels=names.labels(self._instance, self.args)
-            ),
-            immutable=True,
-            string_data={".".join(path): pulumi.Output.secret(value) for path, value in given.items()},
-            opts=self._options(home),
-        )
-        return containers.secret_environment(leaves, _name_of(secret))
 
     def _connect(self) -> HeadscaleConnection:
-        connection = self.args.connection
-        cluster = pulumi.Config("kubernetes")
         # The Kubernetes provider that the component was given, if any: keys go where the objects go.
         given = self.get_provider("kubernetes:core/v1:Secret")
         return HeadscaleConnection(
             f"{self._name}-connection",
-            ConnectionArgs(
-                instance=self._instance,
-                namespace=self.args.namespace,
-                channel=self.args.channel,
-                kubeconfig=connection.kubeconfig or _told(given, "kubeconfig") or cluster.get_secret("kubeconfig"),
-                context=connection.context or _told_or_none(given, "context") or cluster.get("context"),
-                cluster=_told_or_none(given, "cluster") or cluster.get("cluster"),
-                relay_port=names.RELAY_PORT,
-                address=connection.address,
-                api_key=connection.api_key,
-                api_key_secret=connection.api_key_secret,
-                transport=self.args.transport,
-                http_port=port_of(self.args.config.listen_addr),
-                server_name=self.server_url.apply(lambda url: urlsplit(url).hostname or "")
-                if self.args.channel == "pod" and self.args.config.serves_tls
-                else None,
-                keys_on_user_deletion=self.args.stored_keys_on_user_deletion,
-                tls=self.args.channel == "direct" or self.args.config.serves_tls,
-            ),
+            connection_args(self._instance, self.args, self.server_url, given),
             # A provider that is a child of the component, or depends on one, keeps `pulumi state move` from moving it.
-            opts=pulumi.ResourceOptions(aliases=[pulumi.Alias(parent=self)]),
+            opts=ResourceOptions(aliases=[pulumi.Alias(parent=self)]),
         )
 
-    def _options(self, depends_on: list[pulumi.Resource]) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions(parent=self, depends_on=depends_on or None)
-
-    def _options_of_named(self, depends_on: list[pulumi.Resource]) -> pulumi.ResourceOptions:
-        """Return the options of an object whose name never changes.
-
-        A Kubernetes provider with another address is replaced, and all objects with it: what was made first under the
-        same name would be deleted in the end.
-        """
-        first = pulumi.ResourceOptions(delete_before_replace=True)
-        return pulumi.ResourceOptions.merge(self._options(depends_on), first)
-
-    def _admin_options(
-        self, *depends_on: pulumi.Resource, deleted_with: pulumi.Resource | None = None
-    ) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions(
-            parent=self, provider=self.connection, depends_on=[*depends_on] or None, deleted_with=deleted_with
-        )
-
-
-def _told(provider: pulumi.ProviderResource | None, name: str) -> pulumi.Input[str] | None:
-    """Return what a Kubernetes provider was given; one that is only known by reference tells nothing."""
-    told: pulumi.Input[str] | None = getattr(provider, name, None)
-    return told
-
-
-def _told_or_none(provider: pulumi.ProviderResource | None, name: str) -> pulumi.Input[str] | None:
-    """Return what a Kubernetes provider was given, None in a preview where it is not known.
-
-    The SDK says that what a resource was not given is unknown in a preview, and every preview would show a change.
-    """
-    told = _told(provider, name)
-    if not isinstance(told, pulumi.Output):
-        return told
-    known: Awaitable[Any] = told.future()
-    return pulumi.Output.from_input(known)
-
-
-def _hash_of(declared: object) -> pulumi.Output[str]:
-    """Return a hash of arguments, which may hold Outputs; it is a secret where one of them is."""
-    return pulumi.Output.json_dumps(wire.plain(declared), sort_keys=True).apply(
-        lambda text: hashlib.sha256(text.encode()).hexdigest()[:16]
-    )
-
-
-def _name_of(autonamed: k8s.core.v1.ConfigMap | k8s.core.v1.Secret) -> pulumi.Output[str]:
-    """Return the name in the cluster; a program's mocks may know of none."""
-    return autonamed.metadata.apply(lambda metadata: metadata.name or "")
+    def _admin_options(self, *first: pulumi.Resource, deleted_with: pulumi.Resource | None = None) -> ResourceOptions:
+        return ResourceOptions(parent=self, provider=self.connection, depends_on=[*first], deleted_with=deleted_with)

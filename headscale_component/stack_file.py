@@ -104,8 +104,8 @@ def _sealed(value: Any) -> Any:  # noqa: ANN401 - any YAML
     if isinstance(value, Mapping):
         if set(value) == {"secure"} and isinstance(value["secure"], str):
             return EncryptedValue()
-        return {key: _sealed(its) for key, its in value.items()}
-    return [_sealed(its) for its in value] if isinstance(value, list) else value
+        return {key: _sealed(item) for key, item in value.items()}
+    return [_sealed(item) for item in value] if isinstance(value, list) else value
 
 
 def _child(node: yaml.Node | None, part: PathPart) -> yaml.Node | None:

@@ -72,15 +72,15 @@ class ApiServer:
         try:
             connection.request(method, path, json.dumps(body) if body is not None else None, headers)
             answer = connection.getresponse()
-            status, its = answer.status, json.loads(answer.read())
+            status, value = answer.status, json.loads(answer.read())
         except (OSError, http.client.HTTPException, ValueError) as error:
             where = f"{method} {path.partition('?')[0]}"
             raise KubernetesError(f"Kubernetes does not answer at {self.host}:{self.port}: {where}: {error}") from None
         finally:
             connection.close()
-        if not isinstance(its, dict):
+        if not isinstance(value, dict):
             raise KubernetesError(f"what answers at {self.host}:{self.port} is no Kubernetes API: {method} {path}")
-        return status, its
+        return status, value
 
 
 def api_server(environment: Mapping[str, str]) -> ApiServer:

@@ -43,8 +43,8 @@ class Connection:
 
     def close(self) -> None:
         """Close its sockets."""
-        for its in self.sockets:
-            its.close()
+        for value in self.sockets:
+            value.close()
 
 
 @dataclass(slots=True)
@@ -86,7 +86,7 @@ class Service:
         if self.seconds is None:
             return
         latest = time.monotonic() - self.seconds
-        for connection in [its for its in self.connections if its.since < latest]:
+        for connection in [value for value in self.connections if value.since < latest]:
             self.drop(connection)
 
 

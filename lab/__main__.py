@@ -1,4 +1,4 @@
-"""The lab's command line: `python -m lab VERB`. The verbs that people use stand in the Makefile."""
+"""The lab's command line: `python -m lab VERB`. The Makefile has the verbs that people use."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _images(_: argparse.Namespace) -> None:
 def _leftovers(_: argparse.Namespace) -> None:
     found = cluster.leftovers()
     if found:
-        raise LabError("of the lab there is still:\n" + "\n".join(found), "run `make down`")
+        raise LabError("the lab left on this machine:\n" + "\n".join(found), "run `make down`")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -35,22 +35,22 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run)
         return added
 
-    verb("up", lambda _: stack.up(), "make a cluster where there is none, deploy the lab stack, show it")
-    verb("down", lambda _: stack.down(), "destroy it all, except the cache")
-    verb("prepare", lambda _: stack.prepare(), "make the cluster and its images, and deploy nothing")
-    verb("status", lambda _: stack.status(), "what runs, where, and when keys end")
+    verb("up", lambda _: stack.up(), "create a cluster unless there is one, deploy the lab stack, show it")
+    verb("down", lambda _: stack.down(), "remove everything but the cache")
+    verb("prepare", lambda _: stack.prepare(), "create the cluster and its images, deploy nothing")
+    verb("status", lambda _: stack.status(), "what runs, where, and when keys expire")
     verb("join", lambda _: stack.join(), "join a demo node with the key of a Secret")
     verb("shell-env", lambda _: stack.shell_env(), "print exports for your own commands")
     verb("kubeconfig", lambda _: print(kubeconfig()), "print the path of the kubeconfig in use")
     verb("images", _images, "build the images and print their archives")
-    verb("leftovers", _leftovers, "list what of the lab is still on this machine; 1 if anything")
+    verb("leftovers", _leftovers, "list what the lab left on this machine; exit code 1 if anything")
     verb("tools", lambda _: tools.build_all(), "build every tool that is not cached yet")
-    verb("tool", _tool, "print the path of a tool, building it where needed").add_argument("name")
+    verb("tool", _tool, "print the path of a tool, building it if needed").add_argument("name")
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a verb; 0 when it worked, 1 when not, 2 when it was not understood."""
+    """Run a verb and return the exit code: 0 success, 1 failure, 2 usage error."""
     parsed = _parser().parse_args(arguments)
     try:
         parsed.run(parsed)

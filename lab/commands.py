@@ -12,15 +12,15 @@ from lab.progress import LabError
 from lab.state import REPOSITORY, own_cluster
 
 STACK = own_stack.STACK if own_cluster() else "lab"
-"""The stack that is deployed: an own cluster has one of its own."""
+"""The stack that is deployed: `own` on a cluster of the user's, else `lab`."""
 
 
 def run_pulumi(*arguments: str, shown: bool = False) -> str:
-    """Run a command of Pulumi's in this repository.
+    """Run a Pulumi command in this repository.
 
     Args:
         arguments: The command.
-        shown: Whether a person reads along.
+        shown: Whether its output goes to the terminal.
     """
     command = ["pulumi", *arguments, "--non-interactive"]
     environment = {**os.environ, **pulumi.environment(), "PYTHONPATH": str(REPOSITORY)}
@@ -28,7 +28,7 @@ def run_pulumi(*arguments: str, shown: bool = False) -> str:
     if run.returncode:
         said = "" if shown else f":\n{run.stdout}{run.stderr}"
         raise LabError(
-            f"`pulumi {arguments[0]}` failed{said}", "mend what it says and run it again: it goes on where it stopped"
+            f"`pulumi {arguments[0]}` failed{said}", "fix what it says and run it again: it continues where it stopped"
         )
     return run.stdout or ""
 

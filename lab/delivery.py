@@ -1,6 +1,6 @@
-"""Bring the sidecar's image to a person's own cluster: no registry has it, so the nodes cannot pull it.
+"""Load the sidecar's image into the user's own cluster: no registry has it, so the nodes cannot pull it.
 
-The cluster says itself what it is, by its nodes; the program that loads an image into that kind has to be on PATH.
+The nodes tell what kind of cluster it is; the program that loads images into that kind has to be on PATH.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Node = Mapping[str, Any]
 
 _CONTAINERD = Path("/run/containerd/containerd.sock")
 _LAB_CONTAINERD = KUBECONFIG.with_name("containerd.sock")
-"""Of the lab's own cluster, which may be brought as somebody's own: then the lab's state is elsewhere."""
+"""Socket of the lab's own containerd: tests use the lab's cluster as a user's own, with another state folder."""
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -37,7 +37,7 @@ class Loader:
     """How an image is loaded into a kind of cluster.
 
     Attributes:
-        cluster: What the cluster is, for people.
+        cluster: The kind of cluster, for messages.
         command: The program and its arguments; the archive's path takes the place of `{archive}`.
         environment: Variables that it needs.
     """
@@ -53,13 +53,13 @@ class Loader:
 
 
 def bring(nodes: Sequence[Node]) -> str:
-    """Bring the image to the cluster unless it has it, say how, and return its name there.
+    """Load the image into the cluster unless it has it, report how, and return its name there.
 
     Args:
-        nodes: The cluster's nodes as the API server lists them; none where the person may not see them.
+        nodes: The cluster's nodes as the API server lists them; none where the user may not list them.
 
     Raises:
-        LabError: Where there is no way, with what a person can do.
+        LabError: When the image cannot be loaded, with what to do.
     """
     if registry := os.environ.get(REGISTRY, "").strip("/"):
         name = in_registry(registry, sidecar_image.content_tag())
@@ -79,7 +79,7 @@ def load(nodes: Sequence[Node], name: str) -> None:
     """Load the image into the cluster's nodes under a name.
 
     Raises:
-        LabError: Where the cluster is of no kind that this can be done with, with what a person can do.
+        LabError: When the cluster is of no supported kind, with what to do.
     """
     boot_id = _BOOT.read_text().strip() if _BOOT.exists() else "unknown"
     loader = find_loader(nodes, boot_id, socket.gethostname())
@@ -105,7 +105,7 @@ def _obstacle(nodes: Sequence[Node], loader: Loader | None) -> str:
     if loader:
         return f"it is {loader.cluster}, and `{loader.program}` is not on PATH"
     if not nodes:
-        return "its nodes may not be listed, so what it is cannot be seen"
+        return "its nodes may not be listed, so its kind is unknown"
     return "it is not kind, k3d, minikube, or k3s or containerd on this machine"
 
 
@@ -120,12 +120,12 @@ def in_registry(registry: str, name: str) -> str:
 
 
 def find_loader(nodes: Sequence[Node], boot_id: str = "", hostname: str = "") -> Loader | None:
-    """Return how an image gets into a cluster, by what its nodes say of themselves; None where they say nothing known.
+    """Return how images are loaded into a cluster, by what its nodes report; None for an unknown kind.
 
     Args:
         nodes: The nodes.
-        boot_id: This machine's, by which a node that is this machine is known; containers on it have the same.
-        hostname: This machine's, which containers on it do not have.
+        boot_id: This machine's; a node with the same runs on this machine, perhaps in a container.
+        hostname: This machine's; nodes in containers have another.
     """
     if not nodes:
         return None
@@ -187,13 +187,13 @@ def _info(node: Node) -> Mapping[str, Any]:
 
 
 def _images(node: Node) -> set[str]:
-    """Return the names of the images that a node has; it tells the fifty largest unless it is told otherwise."""
+    """Return the names of the images that a node reports: kubelet's default is the fifty largest."""
     images = node.get("status", {}).get("images") or []
     return {_full(name) for image in images for name in image.get("names") or []}
 
 
 def _full(name: str) -> str:
-    """Return an image's name with its registry, which Docker leaves out where it is its own."""
+    """Return an image's name with its registry, which may be left out for Docker Hub."""
     first = name.partition("/")[0]
     return name if "." in first or ":" in first else f"docker.io/{name}"
 

@@ -1,4 +1,4 @@
-"""The demo node that `make join` adds to the tailnet: a recorded process that `make down` ends."""
+"""The demo node that `make join` adds to the tailnet; `make down` stops its process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def node() -> TailNode:
 
 
 def socket() -> Path:
-    """Return where `tailscale --socket` reaches it."""
+    """Return the path for `tailscale --socket`."""
     return node().socket
 
 
@@ -32,7 +32,7 @@ def join(login_server: str, auth_key: str) -> None:
 
 
 def stop() -> None:
-    """End the node's process; the node stays in the tailnet."""
+    """Stop the node's process; the node stays in the tailnet."""
     processes.stop(NAME)
 
 

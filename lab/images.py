@@ -1,4 +1,4 @@
-"""The images that run in the lab. No registry is in reach, so each is made here and imported."""
+"""The images of the lab. No registry is reachable, so each is built here and imported."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 def make() -> None:
-    """Make what is not in the cache, and import what the cluster does not have as it is."""
+    """Build what is not in the cache, and import what the cluster does not have in this version."""
     _import(PAUSE_IMAGE, _pause())
     for minor in MINORS:
         load(minor)
@@ -32,7 +32,7 @@ def make() -> None:
 
 
 def build() -> list[Path]:
-    """Make what is not in the cache, and return the archives, for `docker load` or `kind load`."""
+    """Build what is not in the cache, and return the archives, for `docker load` or `kind load`."""
     return [_pause(), *(_headscale(headscale(minor), minor) for minor in MINORS), sidecar_image.archive()]
 
 
@@ -57,7 +57,7 @@ def load(minor: str) -> str:
 
 
 def _pause() -> Path:
-    """A process that does nothing until it is told to end: busybox, which Debian has as one static file."""
+    """The pause container's process: busybox, which Debian has as one static file."""
     busybox = shutil.which("busybox")
     if not busybox:
         raise LabError("busybox is not installed; the pause image is made of it", "install Debian's busybox-static")
@@ -76,7 +76,7 @@ def _pause() -> Path:
 
 
 def _headscale(name: str, minor: str) -> Path:
-    """Headscale's own image, as far as anyone can tell from inside: ko's paths, no shell."""
+    """Headscale's image, as upstream builds it with ko: the same paths, no shell."""
     files = {"ko-app/headscale": tools.headscale_binary(minor), "etc/ssl/certs/ca-certificates.crt": _CA_BUNDLE}
     return _archive(name, files, {"Entrypoint": ["/ko-app/headscale"], "Env": ["PATH=/ko-app:/usr/bin:/bin"]})
 

@@ -1,4 +1,4 @@
-"""What the deployed stack says of its instances, and where this machine reaches them."""
+"""The instances of the deployed stack, by its outputs, and the addresses at which this machine reaches them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lab.state import own_cluster
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """What the stack says of one instance."""
+    """One instance, by the stack's outputs."""
 
     name: str
     outputs: dict[str, Any]
@@ -32,12 +32,12 @@ class Instance:
 
     @property
     def server_url(self) -> str:
-        """What it tells nodes that its address is."""
+        """The address that it gives to nodes."""
         return str(self.outputs["serverUrl"])
 
     @property
     def address(self) -> str:
-        """Where this machine reaches it: the address of its Service on the lab's cluster, else what it serves."""
+        """The address for this machine: the Service's on the lab's cluster, else `server_url`."""
         if own_cluster():
             return self.server_url
         service = kubectl_json("get", "service", self.service, "-n", self.namespace)
@@ -45,7 +45,7 @@ class Instance:
 
     @property
     def way(self) -> str:
-        """Where this machine reaches it and how, for people."""
+        """The address for this machine and how it is reached, for messages."""
         if not own_cluster():
             return f"{self.address} (serves {self.server_url})"
         if not port_forward.is_needed(self.address):
@@ -56,12 +56,12 @@ class Instance:
         return f"{self.address} (through `{' '.join(['kubectl', *command[1:]])}`)"
 
     def secret(self, name: str) -> dict[str, str]:
-        """Return a Secret in clear, for those who use it and do not show it."""
+        """Return a Secret decoded; callers must not print it."""
         data = kubectl_json("get", "secret", name, "-n", self.namespace).get("data", {})
         return {key: base64.b64decode(value).decode() for key, value in data.items()}
 
     def headscale(self, *arguments: str) -> Any:  # noqa: ANN401 - headscale's JSON
-        """Run headscale's own command in the pod and return what it says."""
+        """Run the headscale command in the pod and return its JSON output."""
         out = kubectl(
             "exec",
             f"{self.name}-0",
@@ -88,4 +88,4 @@ def instances() -> list[Instance]:
             raise
     if not outputs:
         raise LabError("nothing is deployed", "run `make up`")
-    return [Instance(name, its) for name, its in outputs.items()]
+    return [Instance(name, value) for name, value in outputs.items()]

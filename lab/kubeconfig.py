@@ -1,4 +1,4 @@
-"""Whether a person's KUBECONFIG leads to a cluster where things may be made, and which fault it has where not."""
+"""Check that the user's KUBECONFIG leads to a cluster in which the stack may be deployed."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def check_access() -> str:
     """Return the current context when its user may deploy the stack.
 
     Raises:
-        LabError: With what is wrong: no file, no current context, one that is not there, no answer, no rights.
+        LabError: When there is no file, no current context, an unknown context, no answer, or no rights.
     """
     context = current_context(kubeconfig_files())
-    # A user without credentials is asked for a name on stdin, for ever.
+    # kubectl asks a user without credentials for a name on stdin, without end.
     run = subprocess.run(
         [str(tools.path("kubectl")), "auth", "can-i", "create", "namespaces", f"--request-timeout={_SECONDS}s"],
         env=environment(),
@@ -41,16 +41,16 @@ def check_access() -> str:
 
 
 def environment() -> dict[str, str]:
-    """Return this process's environment with the kubeconfig in use: a list of paths does not go into a flag."""
+    """Return this process's environment with the kubeconfig in use: a list of paths is not valid as a flag."""
     return {**os.environ, "KUBECONFIG": str(kubeconfig())}
 
 
 def access_fault(stdout: str, stderr: str) -> str:
-    """Return what keeps a context's user from creating a namespace; empty where nothing does.
+    """Return why a context's user may not create a namespace; empty if allowed.
 
     Args:
         stdout: What `kubectl auth can-i create namespaces` printed.
-        stderr: What it complained of.
+        stderr: Its errors.
     """
     answer = stdout.strip().partition(" ")[0]
     if answer == "yes":
@@ -62,11 +62,11 @@ def access_fault(stdout: str, stderr: str) -> str:
     if any(word in stdout + stderr for word in _PROMPTS):
         return "its user has no credentials"
     said = stderr.strip().splitlines()
-    return f"the cluster does not answer: {said[-1] if said else 'kubectl says nothing'}"
+    return f"the cluster does not answer: {said[-1] if said else 'kubectl printed nothing'}"
 
 
 def current_context(files: Sequence[Path]) -> str:
-    """Return the current context of kubeconfigs that are merged as kubectl does: who says something first, wins.
+    """Return the current context of kubeconfigs that are merged as kubectl does: the first value wins.
 
     Source: https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/
 
@@ -74,7 +74,7 @@ def current_context(files: Sequence[Path]) -> str:
         files: The files of KUBECONFIG, in order; those that are not there are skipped.
 
     Raises:
-        LabError: When there is none, or it is not among the contexts.
+        LabError: When there is no current context, or no context of that name.
     """
     named = ":".join(map(str, files))
     documents = [_read(file) for file in files if file.exists()]
@@ -82,7 +82,7 @@ def current_context(files: Sequence[Path]) -> str:
         raise LabError(f"KUBECONFIG={named}: there is no such file", "set it to your cluster's kubeconfig, or unset it")
     contexts = [str(context.get("name")) for document in documents for context in document.get("contexts") or []]
     known = f"it has {', '.join(f'`{name}`' for name in dict.fromkeys(contexts))}" if contexts else "it has none"
-    current = next((its for document in documents if (its := document.get("current-context"))), "")
+    current = next((value for document in documents if (value := document.get("current-context"))), "")
     if not current:
         raise LabError(f"KUBECONFIG={named} has no current-context", f"run `kubectl config use-context NAME`; {known}")
     if current not in contexts:

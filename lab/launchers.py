@@ -16,11 +16,11 @@ LANGUAGE_HOST = "pulumi-language-python"
 def write_launchers(folder: Path, *, engine: Path, kubernetes_provider: Path, language_host: bool = True) -> None:
     """Fill a folder with the engine and the plugins that it starts.
 
-    The engine looks for bundled plugins next to its own real path, so it is put there by a hard link: a symbolic one
-    would be followed.
+    The engine looks for bundled plugins next to its own real path, so it is a hard link: a symbolic one would be
+    followed.
 
     Args:
-        folder: Where they go; it is what PATH gets.
+        folder: The folder to fill, which goes on PATH.
         engine: The engine; the scripts beside it, which belong to its version, go with it.
         kubernetes_provider: The official Kubernetes provider.
         language_host: Whether the lab's language host is among them.
@@ -33,9 +33,9 @@ def write_launchers(folder: Path, *, engine: Path, kubernetes_provider: Path, la
 
 
 def _language_host(executor: Path) -> str:
-    """Return a script that puts nothing into the environment, which the person's program inherits.
+    """Return a script that sets no environment variables, because the user's program would inherit them.
 
-    With `-P` no module of the project's folder takes the place of one of ours.
+    With `-P` no module of the project's folder shadows one of ours.
     """
     code = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); from lab.language_host import server; "
     code += f"server.main({str(executor)!r})"

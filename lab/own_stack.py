@@ -1,7 +1,6 @@
-"""The stack file of a person's own cluster: the lab's stack, made to work where Service addresses lead nowhere.
+"""The stack file of the user's own cluster: the lab's stack, for clusters whose Service addresses are not reachable.
 
-`make up` writes it once and from then on changes nothing in it but the sidecar's image: the rest is the person's to
-edit. The lab's reviewed file stays as it is.
+`make up` writes it once and afterwards changes only the sidecar's image in it: the rest is the user's to edit.
 """
 
 from __future__ import annotations
@@ -26,13 +25,13 @@ _FIRST_PORT = 16080
 _OUR_IMAGE = re.compile(r".*sidecar:.*-[0-9a-f]{12}")
 _HEADER = """\
 # yaml-language-server: $schema=../schemas/stack.schema.json
-# The stack of your own cluster: `make up` made it of Pulumi.lab.yaml, and changes only `managerImage` from now on.
-# server_url is where `make join` forwards a port to; write the address of your ingress there, and no port is forwarded.
+# The stack of your own cluster: `make up` wrote it from Pulumi.lab.yaml, and updates only `managerImage` in it.
+# `make join` forwards a port to server_url; with the address of your ingress there, no port is forwarded.
 """
 
 
 def write(file: Path = FILE, lab_file: Path = _LAB_FILE) -> bool:
-    """Write the file unless it is there; return whether it was written."""
+    """Write the file unless it exists; return whether it was written."""
     if file.exists():
         return False
     document = of_lab(yaml.safe_load(lab_file.read_text()))
@@ -41,7 +40,7 @@ def write(file: Path = FILE, lab_file: Path = _LAB_FILE) -> bool:
 
 
 def remove(file: Path = FILE, lab_file: Path = _LAB_FILE) -> bool:
-    """Delete the file unless a person has edited it; return whether it is gone."""
+    """Delete the file unless it was edited; return whether it is deleted."""
     if not file.exists():
         return True
     made = of_lab(yaml.safe_load(lab_file.read_text()))
@@ -52,10 +51,10 @@ def remove(file: Path = FILE, lab_file: Path = _LAB_FILE) -> bool:
 
 
 def of_lab(lab: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the stack of an own cluster, from the lab's.
+    """Return the stack for the user's own cluster, from the lab's.
 
-    Each instance serves an address on this machine's loopback that a port is forwarded from, unless its `server_url`
-    is somebody's real one. The salt is left out: it is the lab's passphrase's.
+    Each instance gets an address on this machine's loopback, from which `make join` forwards a port, unless its
+    `server_url` is not the lab's. The encryption salt is left out: it belongs to the lab's passphrase.
     """
     document: dict[str, Any] = {"config": copy.deepcopy(lab["config"])}
     for port, instance in enumerate(_instances(document).values(), _FIRST_PORT):
@@ -66,9 +65,9 @@ def of_lab(lab: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def image_settings(document: Mapping[str, Any]) -> dict[str, str]:
-    """Return where the sidecar's image is set, and to what: empty where to nothing yet.
+    """Return where the sidecar's image is set, and its value: empty where it is not set yet.
 
-    An instance without sidecar has none, and an image that a person chose is left to them.
+    Instances without a sidecar, and images that the user chose, are left out.
 
     Args:
         document: A stack file.
@@ -92,7 +91,7 @@ def _without_images(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return a stack's configuration without what `make up` and Pulumi put into it."""
     config: dict[str, Any] = copy.deepcopy(document["config"])
     for key, value in config.items():
-        # Pulumi writes the `true` of other keys as a text when it sets a value.
+        # `pulumi config set` rewrites the `true` of other keys as a string.
         if isinstance(value, bool):
             config[key] = str(value).lower()
     for path in image_settings(document):

@@ -26,7 +26,7 @@ _PROGRAMS = {
 }
 _CNI = Path("/usr/lib/cni/bridge")
 _RECORD = CACHE / "debian-packages"
-"""Which packages the lab installed, one a line: it outlives `make down`, as they do."""
+"""File with the packages that the lab installed, one per line; `make down` keeps it, as it keeps them."""
 
 
 def missing() -> list[str]:
@@ -39,9 +39,9 @@ def install() -> None:
     """Install what is missing.
 
     Raises:
-        LabError: Where that is not possible: no Linux, no root, no apt-get.
+        LabError: When this is not Linux, not root, or has no apt-get.
     """
-    own = "or set KUBECONFIG to a cluster of your own (kind, k3s, …): then none of this is needed"
+    own = "or set KUBECONFIG to a cluster of your own (kind, k3s, …), which needs none of this"
     if not sys.platform.startswith("linux"):
         raise LabError("the lab's cluster needs Linux", f"run it in a Linux machine, {own}")
     if os.geteuid() != 0:
@@ -60,7 +60,7 @@ def install() -> None:
 
 
 def installed_by_lab() -> list[str]:
-    """Return the packages that the lab installed and that are there still."""
+    """Return the packages that the lab installed and that are still installed."""
     return [package for package in _recorded() if _is_installed(package)]
 
 
@@ -69,7 +69,7 @@ def _recorded() -> list[str]:
 
 
 def _record(packages: Sequence[str]) -> None:
-    """Add packages to the record, before they are installed: an installation may end half-way."""
+    """Add packages to the record before they are installed: an installation may fail half-way."""
     _RECORD.parent.mkdir(parents=True, exist_ok=True)
     _RECORD.write_text("".join(f"{package}\n" for package in sorted({*_recorded(), *packages})))
 
@@ -84,4 +84,6 @@ def _apt(*arguments: str) -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     run = subprocess.run(["apt-get", "-q", *arguments], env=environment, capture_output=True, text=True, check=False)
     if run.returncode:
-        raise LabError(f"apt-get {arguments[0]} failed:\n{run.stderr[-1500:]}", "are Debian's packages in reach?")
+        raise LabError(
+            f"apt-get {arguments[0]} failed:\n{run.stderr[-1500:]}", "are Debian's package mirrors reachable?"
+        )

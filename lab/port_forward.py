@@ -1,6 +1,6 @@
-"""A port of this machine that leads to a Service, as a recorded process that `make down` ends.
+"""A port of this machine that is forwarded to a Service, by a process that `make down` stops.
 
-A Service's own address leads nowhere from outside of most clusters (kind, k3d, minikube, clouds).
+A Service's own address is not reachable from outside of most clusters (kind, k3d, minikube, clouds).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def is_needed(server_url: str) -> bool:
-    """Return whether an address is on this machine's loopback, where only a forwarded port can answer for a pod."""
+    """Return whether an address is on this machine's loopback, where only a forwarded port reaches a pod."""
     return urlsplit(server_url).hostname in _LOOPBACK
 
 
@@ -40,7 +40,7 @@ def start(namespace: str, service: str, server_url: str) -> None:
         server_url: An address on loopback.
 
     Raises:
-        LabError: When the port is somebody else's, or Headscale does not answer.
+        LabError: When the port is in use by another program, or Headscale does not answer.
     """
     if processes.running(NAME) and _answers(server_url):
         return
@@ -64,7 +64,7 @@ def start(namespace: str, service: str, server_url: str) -> None:
 
 
 def stop() -> None:
-    """End it, if it runs."""
+    """Stop it if it runs."""
     processes.stop(NAME)
 
 
@@ -73,7 +73,7 @@ def _ended() -> bool:
 
 
 def _answers(server_url: str) -> bool:
-    """Return whether Headscale says that it is well."""
+    """Return whether Headscale's health endpoint answers 200."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with contextlib.suppress(OSError, urllib.error.URLError), direct.open(f"{server_url}/health", timeout=2) as answer:
         return bool(answer.status == 200)  # noqa: PLR2004 - OK

@@ -1,4 +1,4 @@
-"""Processes of the lab: started apart, recorded, and ended only when they are provably ours."""
+"""Processes of the lab: started in the background, recorded, and stopped only if they are the recorded ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lab.state import LOGS, PIDS
 _PATIENCE_SECONDS = 15.0
 
 _children: dict[str, subprocess.Popen[bytes]] = {}
-"""What this very process started: to be reaped when it ends."""
+"""What this process started, to be reaped when it ends."""
 
 
 def start(name: str, command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> None:
@@ -22,8 +22,8 @@ def start(name: str, command: Sequence[str | Path], environment: Mapping[str, st
 
     Args:
         name: Its name in the lab.
-        command: Program and arguments; no secrets, everybody can read them.
-        environment: Variables on top of ours.
+        command: Program and arguments; no secrets, because every user can list them.
+        environment: Variables in addition to this process's.
     """
     if running(name):
         return
@@ -39,7 +39,7 @@ def start(name: str, command: Sequence[str | Path], environment: Mapping[str, st
             start_new_session=True,
         )
     _children[name] = process
-    # The start time goes with the number, which the kernel may give to somebody else later.
+    # The start time is recorded too, because the kernel reuses process ids.
     (PIDS / name).write_text(f"{process.pid} {started_at(process.pid)}\n")
 
 
@@ -49,7 +49,7 @@ def running(name: str) -> bool:
 
 
 def stop(name: str) -> None:
-    """End a process of ours: politely, and after a while by force."""
+    """Stop a recorded process by SIGTERM, and after a while by SIGKILL."""
     pid = _ours(name)
     if pid is not None:
         os.kill(pid, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""What a person reads while they wait: a line when a step begins, a line with its time when it took some."""
+"""Progress messages: a line when a step begins, and one with its duration when it took some time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _WORTH_TELLING_SECONDS = 1.0
 
 
 class LabError(Exception):
-    """Something that a person has to do or know.
+    """An error that the user has to fix.
 
     Attributes:
         hint: What to do about it.
@@ -23,13 +23,13 @@ class LabError(Exception):
 
 
 def say(line: str) -> None:
-    """Print a line to stderr: stdout is for what another program reads."""
+    """Print a line to stderr; stdout is for output that other programs read."""
     print(line, file=sys.stderr, flush=True)
 
 
 @contextmanager
 def step(what: str) -> Iterator[None]:
-    """Announce a step, and tell how long it took."""
+    """Print that a step begins, and afterwards how long it took."""
     say(f"  {what} …")
     begun = time.monotonic()
     yield
@@ -41,16 +41,16 @@ def step(what: str) -> Iterator[None]:
 def wait_for(
     what: str, ready: Callable[[], bool], *, seconds: float, on_failure: Callable[[], str] = lambda: ""
 ) -> None:
-    """Wait until something is so.
+    """Wait until a condition holds.
 
     Args:
-        what: What is waited for, as it stands in the error.
-        ready: Asked four times a second.
-        seconds: The longest wait.
-        on_failure: Gives the end of the log that tells why.
+        what: What is waited for, for the error.
+        ready: The condition, checked four times a second.
+        seconds: The timeout.
+        on_failure: Returns the end of the log, for the error.
 
     Raises:
-        LabError: When it did not come true in time.
+        LabError: When the time is over.
     """
     deadline = time.monotonic() + seconds
     while not ready():

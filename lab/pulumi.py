@@ -1,4 +1,4 @@
-"""Pulumi's parts: the official ones where they are installed, else what is built here."""
+"""Pulumi's parts: the official ones if they are installed, else those built here."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def describe() -> str:
 
 
 def environment(engine: tools.Tool = tools.PULUMI, *, language_host: bool = True) -> dict[str, str]:
-    """Return the variables with which `pulumi` works on the lab, on top of a person's own.
+    """Return the variables with which `pulumi` works on the lab, in addition to the user's own.
 
     Args:
-        engine: The engine on PATH. Another one than the newest is always ours, with plugins of its own version.
+        engine: The engine on PATH. One that is not the newest is always built here, with plugins of its version.
         language_host: Whether `pulumi-language-python` is on PATH. A program of the Automation API needs none.
     """
     variables = {
@@ -75,7 +75,7 @@ def environment(engine: tools.Tool = tools.PULUMI, *, language_host: bool = True
 
 
 def _own_passphrase() -> str:
-    """Return what encrypts the state of a person's own cluster, made once: keys of a real tailnet are in it."""
+    """Return the passphrase for the state of the user's own cluster, generated once: it has keys of a real tailnet."""
     file = STATE / "passphrase"
     if not file.exists():
         STATE.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -85,6 +85,6 @@ def _own_passphrase() -> str:
 
 
 def _folder(engine: tools.Tool, *, language_host: bool) -> Path:
-    """Return the folder for PATH: each choice of programs has its own, so that none changes under a running engine."""
+    """Return the folder for PATH; each set of programs has its own, so that none changes under a running engine."""
     name = BIN.name if engine == tools.PULUMI else f"{BIN.name}-{engine.name}"
     return BIN.with_name(name if language_host else f"{name}-no-language-host")

@@ -1,7 +1,7 @@
-"""The sidecar's image, built by the Dockerfile that releases are built by.
+"""The sidecar's image, built from the Dockerfile of releases.
 
-Debian's buildah and debootstrap make it where no image registry is in reach; on a person's own machine docker or podman
-do, on `python:3.x-slim`.
+Built by Debian's buildah and debootstrap where no image registry is reachable, otherwise by docker or podman on
+`python:3.x-slim`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lab.progress import LabError, step
 from lab.state import CACHE, REPOSITORY
 
 SIDECAR = "docker.io/headscale-component/sidecar:0.1.0"
-"""The image that a stack runs unless it names another."""
+"""The default image of a stack."""
 
 _SUITE = "bookworm"
 _PACKAGES = ("headscale_sidecar", "headscale_core")
@@ -31,12 +31,12 @@ _BUILDAH = [
 
 
 def content_tag() -> str:
-    """Return the image's name with a tag that changes with what is in it: a cluster keeps the image of a tag it has."""
+    """Return the image's name with a tag that changes with its content: a cluster does not pull a tag that it has."""
     return f"{SIDECAR}-{_fingerprint()}"
 
 
 def archive(name: str = SIDECAR) -> Path:
-    """Return a docker-archive of the image under a name, made where it is not in the cache.
+    """Return a docker-archive of the image under a name, built unless it is in the cache.
 
     Raises:
         LabError: When it cannot be built here.
@@ -76,7 +76,7 @@ def push(name: str) -> None:
 
 
 def _builder() -> str:
-    """Return the program that builds the image here: the lab's where it can, else one whose daemon answers."""
+    """Return the program that builds the image: buildah where possible, else docker or podman if its daemon answers."""
     if os.geteuid() == 0 and all(map(shutil.which, ("buildah", "debootstrap"))):
         return "buildah"
     for program in ("docker", "podman"):
@@ -86,13 +86,13 @@ def _builder() -> str:
         ):
             return program
     raise LabError(
-        "the sidecar's image cannot be built here: there is no docker or podman that works",
-        "install one, or buildah and debootstrap and be root; or set `apiKey.managerImage` to an image of your own",
+        "the sidecar's image cannot be built here: neither docker nor podman works",
+        "install one, or run as root with buildah and debootstrap, or set `apiKey.managerImage` to your own image",
     )
 
 
 def _built_by_buildah() -> str:
-    """Return the local name of the image, built where it is not there as it should be."""
+    """Return the local name of the image, built unless this version exists."""
     name = f"localhost/headscale-lab-sidecar:{_fingerprint()}"
     if subprocess.run([*_BUILDAH, "inspect", name], capture_output=True, check=False).returncode == 0:
         return name
@@ -112,7 +112,7 @@ def _build_by(program: str, name: str) -> None:
 
 @contextmanager
 def _context() -> Iterator[Path]:
-    """Make a folder with all that goes into the image, and nothing else."""
+    """Create the build context: a folder with the image's files and nothing else."""
     with tempfile.TemporaryDirectory() as context:
         folder = Path(context)
         for package in _PACKAGES:
@@ -122,7 +122,7 @@ def _context() -> Iterator[Path]:
 
 
 def _download_wheels(folder: Path) -> None:
-    """Fetch the sidecar's wheels for the base image's Python, which is this machine's or near it."""
+    """Download the sidecar's wheels for the Python of the base image."""
     lock = REPOSITORY / "images" / "sidecar" / "requirements.lock"
     command = [
         sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:",
@@ -130,7 +130,9 @@ def _download_wheels(folder: Path) -> None:
     ]  # fmt: skip
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     if run.returncode:
-        raise LabError(f"fetching the sidecar's packages failed:\n{run.stderr[-1000:]}", "is PyPI in reach?")
+        raise LabError(
+            f"fetching the sidecar's packages failed:\n{run.stderr[-1000:]}", "is the package index reachable?"
+        )
 
 
 def _base_image() -> str:
@@ -150,7 +152,7 @@ def _base_image() -> str:
 def _bootstrap(target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with (
-        step("making a base image with debootstrap (about 40 s the first time)"),
+        step("building a base image with debootstrap (about 40 s the first time)"),
         tempfile.TemporaryDirectory() as folder,
     ):
         root = Path(folder) / "root"
@@ -158,7 +160,7 @@ def _bootstrap(target: Path) -> None:
         command = ["debootstrap", "--variant=minbase", include, _SUITE, str(root)]
         run = subprocess.run(command, capture_output=True, text=True, check=False)
         if run.returncode:
-            raise LabError(f"debootstrap failed:\n{run.stdout[-1000:]}", "are Debian's packages in reach?")
+            raise LabError(f"debootstrap failed:\n{run.stdout[-1000:]}", "are Debian's package mirrors reachable?")
         unfinished = target.with_suffix(".part")
         subprocess.run(["tar", "-C", str(root), "--exclude=./var/cache/*", "-cf", str(unfinished), "."], check=True)
         unfinished.rename(target)

@@ -26,14 +26,14 @@ _DEMO_KEY = "demo-key"
 
 
 def prepare() -> None:
-    """Make sure of a cluster with the images in it, and nothing else: what tests begin with."""
+    """Create the cluster and load the images, and deploy nothing: what tests begin with."""
     _make_cluster()
     if own_cluster():
         own_deployment.load_default_image()
 
 
 def up() -> None:
-    """Deploy the stack, and show what came of it."""
+    """Deploy the stack and print its status."""
     say("1/2 the cluster")
     _make_cluster()
     if own_cluster():
@@ -43,26 +43,26 @@ def up() -> None:
     run_pulumi("up", "--yes", "--skip-preview", "--stack", STACK, shown=True)
     status()
     say("\nnext:")
-    say("  make join                      a demo node joins with the key of a Secret")
-    say('  eval "$(make -s shell-env)"    your own pulumi, kubectl and tailscale work on it')
-    say("  make down                      removes all of it")
+    say("  make join                      join a demo node with the key of a Secret")
+    say('  eval "$(make -s shell-env)"    use your own pulumi, kubectl and tailscale on it')
+    say("  make down                      remove all of it")
 
 
 def down() -> None:
-    """Destroy the stack and, where the cluster is the lab's, the cluster and all its traces."""
+    """Destroy the stack, and remove the cluster if it is the lab's."""
     demo_node.stop()
     port_forward.stop()
     if own_cluster():
         own_deployment.down()
         return
     cluster.down()
-    say(f"of the lab there stays its cache, {CACHE}, which may be deleted")
+    say(f"the lab's cache stays in {CACHE}; it may be deleted")
     if installed := " ".join(packages.installed_by_lab()):
-        say(f"and the Debian packages that it installed: {installed} (`apt-get remove {installed}` removes them)")
+        say(f"so do the Debian packages that it installed: {installed} (`apt-get remove {installed}` removes them)")
 
 
 def _make_cluster() -> None:
-    """Make the lab's cluster and its images, or look whether the person's own is there; print the versions in use."""
+    """Create the lab's cluster and its images, or check access to the user's own; print the versions in use."""
     say(pulumi.describe())
     tools.path("pulumi" if not pulumi.is_official() else "kubectl")
     if own_cluster():
@@ -76,7 +76,7 @@ def _make_cluster() -> None:
 
 
 def status() -> None:
-    """Print what runs, where, and when keys end; no secrets."""
+    """Print what runs, where, and when keys expire; no secrets."""
     _check_own()
     for instance in instances():
         home = instance.namespace
@@ -90,7 +90,7 @@ def status() -> None:
             print(f"  preauth key {key}: Secret {home}/{secret}, until {notes['headscale-component/expires-at']}")
         if name := instance.outputs.get("apiKeySecret"):
             until = instance.secret(name)["expiration"]
-            print(f"  API key: Secret {home}/{name}, until {until}, rotated by itself")
+            print(f"  API key: Secret {home}/{name}, until {until}, rotated by the sidecar")
         for node in instance.headscale("nodes", "list"):
             print(f"  node {node['given_name']} ({', '.join(node['ip_addresses'])})")
 
@@ -119,7 +119,7 @@ def _check_own() -> None:
 
 
 def shell_env() -> None:
-    """Print the exports with which a person's own commands work on the lab."""
+    """Print the exports with which the user's own commands work on the lab."""
     variables = pulumi.environment()
     folders = dict.fromkeys(str(tools.path(name).parent) for name in ("kubectl", "tailscale"))
     folders[str(Path(sys.executable).parent)] = None

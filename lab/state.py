@@ -1,7 +1,6 @@
-"""Where everything of the lab lies.
+"""The folders of the lab.
 
-Two places: the cache, which outlives the lab and may be deleted at any time, and the state, which is the lab itself
-and goes with `make down`.
+The cache, which `make down` keeps and which may be deleted at any time, and the state, which `make down` deletes.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parent.parent
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "headscale-lab"
-"""Built tools and images; nothing in it is running or precious."""
+"""Built tools and images."""
 
 _LAB = Path("/var/lib/headscale-lab")
 
@@ -24,7 +23,7 @@ KUBECONFIG = _LAB / "kubeconfig"
 def kubeconfig() -> Path:
     """Return the kubeconfig in use: the person's own where KUBECONFIG is set, else the lab's.
 
-    KUBECONFIG may be a list of paths: then this is that list, which is good for the variable and not for a flag.
+    KUBECONFIG may be a list of paths: then this is that list, which is valid for the variable and not for a flag.
     """
     own = os.environ.get("KUBECONFIG")
     return Path(own) if own else KUBECONFIG
@@ -36,12 +35,12 @@ def kubeconfig_files() -> list[Path]:
 
 
 def own_cluster() -> bool:
-    """Return whether a person brought a cluster of their own."""
+    """Return whether KUBECONFIG names the user's own cluster."""
     return kubeconfig_files() != [KUBECONFIG]
 
 
 def _state() -> Path:
-    """Return the lab's folder, or one for a person's own cluster: other clusters have other stacks, and no root."""
+    """Return the lab's state folder, or that for the user's own cluster, which needs no root."""
     if not own_cluster():
         return _LAB
     home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
@@ -49,9 +48,9 @@ def _state() -> Path:
 
 
 STATE = _state()
-"""Everything that a running lab consists of; short, because sockets have at most 107 characters."""
+"""The state of a running lab. The path is short, because socket paths have at most 107 characters."""
 
 PIDS = STATE / "pids"
 LOGS = STATE / "logs"
 BIN = STATE / "bin" / hashlib.sha256(bytes(REPOSITORY)).hexdigest()[:8]
-"""What a person's PATH needs to work with the lab: see `make shell-env`. Each checkout has its own."""
+"""The folder that `make shell-env` puts on PATH. Each checkout has its own."""

@@ -23,7 +23,7 @@ class TailNode:
 
     @property
     def socket(self) -> Path:
-        """Where `tailscale --socket` reaches it."""
+        """The path for `tailscale --socket`."""
         return self._folder / "s"
 
     def start(self) -> None:
@@ -38,7 +38,7 @@ class TailNode:
         wait_for("tailscaled", self.socket.exists, seconds=15)
 
     def daemon_command(self) -> list[str]:
-        """Return the daemon's command: no device, no port of its own choice, no logs to anybody."""
+        """Return the daemon's command: userspace networking, any free port, no log upload."""
         return [
             str(tools.path("tailscaled")),
             "--tun=userspace-networking",
@@ -51,7 +51,7 @@ class TailNode:
     def up(
         self, login_server: str, auth_key: str, *, hostname: str, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
-        """Join a tailnet. The key goes by a file: everybody can read a process's arguments."""
+        """Join a tailnet. The key is passed in a file, because every user can list a process's arguments."""
         key_file = self._folder / "key"
         key_file.touch(mode=0o600)
         key_file.write_text(auth_key)
@@ -68,12 +68,12 @@ class TailNode:
             key_file.unlink()
 
     def status(self) -> dict[str, Any]:
-        """Return what the node says of itself."""
+        """Return the node's status."""
         status: dict[str, Any] = json.loads(self._tailscale("status", "--json").stdout)
         return status
 
     def stop(self) -> None:
-        """End the daemon; the node stays in the tailnet unless it is ephemeral."""
+        """Stop the daemon; the node stays in the tailnet unless it is ephemeral."""
         if self._process is not None:
             self._process.terminate()
             self._process.wait(15)

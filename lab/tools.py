@@ -25,11 +25,11 @@ class Tool:
 
     Attributes:
         name: Its folder under `lab/tools`.
-        version: The version that the programs show, as the linker is told.
+        version: The version that the programs print, set by the linker.
         packages: The packages that become programs.
         variables: Linker variables that take the version.
-        embeds: Files of another module, as (module, path in it), that are copied beside a main package of ours.
-        scripts: Scripts of a module, as (module, path in it), that are copied beside the programs.
+        embeds: Files of another module, as (module, path in it), copied next to our main package.
+        scripts: Scripts of a module, as (module, path in it), copied next to the programs.
         minutes: About how long a first build takes on two cores.
     """
 
@@ -43,12 +43,12 @@ class Tool:
 
     @property
     def programs(self) -> tuple[str, ...]:
-        """Names of the programs; one that is built from our own main package bears the tool's name."""
+        """Names of the programs; one that is built from our own main package has the tool's name."""
         return tuple(self.name if package == "." else package.rpartition("/")[2] for package in self.packages)
 
     @property
     def linker_flags(self) -> str:
-        """What the linker is told."""
+        """The linker's flags."""
         return " ".join(["-s -w", *(f"-X {variable}={self.version}" for variable in self.variables)])
 
 
@@ -68,7 +68,7 @@ _PULUMI_SDK = "github.com/pulumi/pulumi/sdk/v3"
 
 
 def _engine(name: str, version: str) -> Tool:
-    """Return the engine with the scripts that Pulumi's own release puts beside it for Python."""
+    """Return the engine with the Python scripts that Pulumi's release has next to it."""
     return Tool(
         name,
         version,
@@ -121,14 +121,14 @@ KUBERNETES = Tool(
 TOOLS = (PULUMI, KUBERNETES_PROVIDER, KUBERNETES, TAILSCALE, *HEADSCALES, OLDEST_PULUMI)
 
 _SEVERAL = (*HEADSCALES, OLDEST_PULUMI)
-"""Tools whose program is also another tool's: they are found by the tool's name alone."""
+"""Tools whose program another tool has too: they are found by the tool's name only."""
 
 _CLIENTS = ("kubectl", "tailscale", "tailscaled")
-"""Programs of which an installed one does as well as the pinned one."""
+"""Programs of which an installed one is used instead of the pinned one."""
 
 
 def path(name: str) -> Path:
-    """Return the path of a program: the installed one of a client, else ours, built where that was not done yet.
+    """Return the path of a program: an installed client, else ours, built unless it is in the cache.
 
     Args:
         name: A program (`kubelet`, `tailscaled`, `pulumi`) or `headscale-0.28` and the like.
@@ -144,7 +144,7 @@ def path(name: str) -> Path:
         if name in tool.programs and tool not in _SEVERAL:
             return _built(tool) / name
     known = sorted({program for tool in TOOLS for program in (*tool.programs, tool.name)})
-    raise LabError(f"`{name}` is no tool of the lab", f"known are {', '.join(known)}")
+    raise LabError(f"`{name}` is not a tool of the lab", f"known are {', '.join(known)}")
 
 
 def headscale_binary(minor: str) -> Path:
@@ -159,7 +159,7 @@ def build_all() -> None:
 
 
 def _built(tool: Tool) -> Path:
-    """Return the folder with a tool's programs; a half-made one never has this name."""
+    """Return the folder with a tool's programs; an incomplete one never has this name."""
     folder = CACHE / "tools" / f"{tool.name}-{_fingerprint(tool)}"
     if folder.is_dir():
         return folder
@@ -170,7 +170,7 @@ def _built(tool: Tool) -> Path:
 
 
 def _fingerprint(tool: Tool) -> str:
-    """Return a hash of all that decides what is built."""
+    """Return a hash of the build's inputs."""
     scripts = "".join(path for _, path in tool.scripts)
     digest = hashlib.sha256(f"{tool.packages} {tool.linker_flags}{scripts}".encode())
     for file in sorted((_MODULES / tool.name).iterdir()):
@@ -180,7 +180,7 @@ def _fingerprint(tool: Tool) -> str:
 
 @contextmanager
 def _lock(name: str) -> Iterator[None]:
-    """Let one process build at a time; the lock goes with the process that holds it."""
+    """Lock so that one process builds at a time; the lock ends with its process."""
     (CACHE / "tools").mkdir(parents=True, exist_ok=True)
     with (CACHE / "tools" / f"{name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -238,5 +238,5 @@ def _go(tool: Tool, folder: Path, *arguments: str) -> str:
     }
     run = subprocess.run(["go", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if run.returncode:
-        raise LabError(f"building {tool.name} failed:\n{run.stderr[-2000:]}", "is the Go module proxy in reach?")
+        raise LabError(f"building {tool.name} failed:\n{run.stderr[-2000:]}", "is the Go module proxy reachable?")
     return run.stdout

@@ -1,4 +1,4 @@
-"""Which versions are in use: what a report of a fault or a test run begins with."""
+"""The versions in use, for bug reports and test logs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PLUGIN = re.compile(r"resource-kubernetes-v(\d+)\.(\d+)\.(\d+)(-(?:alpha|beta|r
 
 
 def lines() -> list[str]:
-    """Return the versions of engine, Kubernetes provider, SDKs and cluster, one a line; none of them fails."""
+    """Return the versions of engine, Kubernetes provider, SDKs and cluster, one per line; it never fails."""
     origin = "official, installed" if pulumi.is_official() else "built here"
     sdks = ", ".join(f"{name} {_sdk(name)}" for name in _SDKS)
     return [
@@ -36,12 +36,12 @@ def newest_plugin(names: list[str]) -> str:
     if not found:
         return _UNKNOWN
     # A prerelease comes before its release.
-    newest = max(found, key=lambda its: (*map(int, its.group(1, 2, 3)), not its[4], its[4] or ""))
+    newest = max(found, key=lambda value: (*map(int, value.group(1, 2, 3)), not value[4], value[4] or ""))
     return newest[0].partition("-v")[2]
 
 
 def _engine() -> str:
-    """Ask the engine that runs: it may be another one than what the lab builds."""
+    """Return the version of the engine on PATH, which may be another one than the lab builds."""
     try:
         program = "pulumi" if pulumi.is_official() else str(tools.path("pulumi"))
         return _said([program, "version"], {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"})

@@ -14,7 +14,6 @@ from dynamic_providers.admin.read_write_lock import ReadWriteLock
 from dynamic_providers.admin.revocations import Revocations
 from dynamic_providers.admin.route import Route
 from dynamic_providers.admin.running import Running
-from dynamic_providers.admin.settings import Settings
 from dynamic_providers.errors import (
     ChannelError,
     ClusterError,
@@ -28,6 +27,7 @@ from dynamic_providers.kubernetes.cluster import Cluster
 from dynamic_providers.kubernetes.errors import FORBIDDEN
 from dynamic_providers.kubernetes.secret_store import KubernetesSecretStore
 from dynamic_providers.kubernetes.user_registry import PvcUserRegistry
+from dynamic_providers.settings import Settings
 from headscale_core import ApiKey, HeadscaleClient, HeadscaleError, PreAuthKey, User
 from headscale_core.keys.secrets import StoredSecret
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection
 
-from dynamic_providers.admin.settings import Settings
 from dynamic_providers.errors import ClusterError, InstanceNotFound, InstanceStopped
 from dynamic_providers.kubernetes.cluster import Cluster
 from dynamic_providers.kubernetes.user_registry import REVOKE, PvcUserRegistry
+from dynamic_providers.settings import Settings
 from headscale_core import HeadscaleClient
 from headscale_core.keys.revocation import PendingRevocation, revoke, valid_until
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
-from dynamic_providers.admin.settings import Settings
 from dynamic_providers.errors import ChannelError, ClusterError, InstanceNotFound
 from dynamic_providers.kubernetes.cluster import Cluster
 from dynamic_providers.kubernetes.errors import NOT_FOUND
+from dynamic_providers.settings import Settings
 from headscale_core import HeadscaleClient, api_key_prefix
 from headscale_core.rollout.pod_status import pod_problem
 

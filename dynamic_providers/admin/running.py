@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 
 from dynamic_providers.admin.route import Route
-from dynamic_providers.admin.settings import Settings
 from dynamic_providers.errors import InstanceStopped
+from dynamic_providers.settings import Settings
 from headscale_core.rollout.stopped import Stopped, stop_reason
 
 _WAIT_SECONDS = 5.0

@@ -104,8 +104,8 @@ def with_files(document: Document, folder: Path) -> tuple[Document, dict[Path, b
     changed: Document = dict(document)
     for kind in ("cluster", "user"):
         entries = []
-        for its in _listed(document, f"{kind}s"):
-            inner = dict(its.get(kind) or {})
+        for value in _listed(document, f"{kind}s"):
+            inner = dict(value.get(kind) or {})
             for field in ("certificate-authority", "client-certificate", "client-key"):
                 if data := inner.pop(f"{field}-data", None):
                     try:
@@ -113,7 +113,7 @@ def with_files(document: Document, folder: Path) -> tuple[Document, dict[Path, b
                     except ValueError:
                         raise ClusterError(f"`{field}-data` of the kubeconfig is not base64") from None
                     inner[field] = str(folder / field)
-            entries.append({**its, kind: inner})
+            entries.append({**value, kind: inner})
         changed[f"{kind}s"] = entries
     return changed, files
 
@@ -156,8 +156,8 @@ def server(document: Mapping[str, Any], context: str | None = None, cluster: str
         context: The context in it; None for the current one.
         cluster: The cluster in it, in place of the context's.
     """
-    its = _named(document, "contexts", context or document.get("current-context") or _only(document)) or {}
-    found = _named(document, "clusters", cluster or its.get("cluster")) or {}
+    value = _named(document, "contexts", context or document.get("current-context") or _only(document)) or {}
+    found = _named(document, "clusters", cluster or value.get("cluster")) or {}
     address = found.get("server")
     return str(address).rstrip("/") if address else None
 
@@ -193,23 +193,23 @@ def _entry(document: Document, kind: str, name: object, source: str) -> Mapping[
 
 def _named(document: Mapping[str, Any], kind: str, name: object) -> Mapping[str, Any] | None:
     """Return what stands under a name; empty where that is nothing, None where there is no such name."""
-    found = next((its for its in _listed(document, kind) if its.get("name") == name), None)
+    found = next((value for value in _listed(document, kind) if value.get("name") == name), None)
     inner = found.get(kind[:-1]) if found else None
     return (inner if isinstance(inner, Mapping) else {}) if found else None
 
 
 def _listed(document: Mapping[str, Any], kind: str) -> Iterable[Mapping[str, Any]]:
     entries = document.get(kind)
-    return [its for its in entries if isinstance(its, Mapping)] if isinstance(entries, list) else []
+    return [value for value in entries if isinstance(value, Mapping)] if isinstance(entries, list) else []
 
 
 def _names(document: Mapping[str, Any], kind: str) -> str:
-    return ", ".join(f"`{its.get('name')}`" for its in _listed(document, kind)) or "none"
+    return ", ".join(f"`{value.get('name')}`" for value in _listed(document, kind)) or "none"
 
 
 def _only(document: Mapping[str, Any]) -> str | None:
     """Return the name of the context where there is but one."""
-    names = [str(its.get("name")) for its in _listed(document, "contexts")]
+    names = [str(value.get("name")) for value in _listed(document, "contexts")]
     return names[0] if len(names) == 1 else None
 
 
@@ -218,15 +218,15 @@ def _absolute(document: Document, folder: Path) -> Document:
     changed = dict(document)
     for kind in ("cluster", "user"):
         entries = []
-        for its in _listed(document, f"{kind}s"):
-            inner = dict(its.get(kind) or {})
+        for value in _listed(document, f"{kind}s"):
+            inner = dict(value.get(kind) or {})
             for field in _FILES[kind]:
                 if inner.get(field):
                     inner[field] = str(folder / inner[field])
             plugin = inner.get("exec")
             if isinstance(plugin, Mapping) and os.sep in str(plugin.get("command")):
                 inner["exec"] = {**plugin, "command": str(folder / plugin["command"])}
-            entries.append({**its, kind: inner})
+            entries.append({**value, kind: inner})
         if entries:
             changed[f"{kind}s"] = entries
     return changed

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dynamic_providers.admin.settings import Settings
 from dynamic_providers.errors import ClusterError, ClusterUnreachable
 from dynamic_providers.kubernetes.cluster import Cluster
+from dynamic_providers.settings import Settings
 from headscale_core.policy.lifecycle import crash_hint
 from headscale_core.rollout import rollout as rules
 from headscale_core.rollout.pod_status import unready_containers

@@ -74,10 +74,10 @@ class KubernetesSecretStore:
             if not answer.ok:
                 raise answer.error("Secrets cannot be listed")
             for item in answer.body.get("items") or ():
-                its = item["metadata"]
-                if not self._is_owned(its["labels"]):
+                entry = item["metadata"]
+                if not self._is_owned(entry["labels"]):
                     continue
-                found.append((its["namespace"], its["name"], self._stored(item)))
+                found.append((entry["namespace"], entry["name"], self._stored(item)))
             page = answer.body["metadata"].get("continue") or None
         return found
 

@@ -233,7 +233,7 @@ class PvcUserRegistry:
 
 
 def _of(changes: Mapping[str, bool], *, is_noted: bool) -> set[str]:
-    return {name for name, its in changes.items() if its is is_noted}
+    return {name for name, value in changes.items() if value is is_noted}
 
 
 def _text(names: set[str]) -> str:

@@ -39,10 +39,10 @@ def to_yaml(tree: Tree) -> str:
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any leaf
     """Return lists for tuples, which YAML would mark as Python's own, and a mark for what cannot be opened."""
     if isinstance(value, Mapping):
-        return {key: _plain(its) for key, its in value.items()}
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, EncryptedValue):
         return repr(value)
-    return [_plain(its) for its in value] if isinstance(value, list | tuple) else value
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def leaf(tree: Mapping[str, Any], path: tuple[str, ...]) -> Any:  # noqa: ANN401 - any leaf, Outputs too

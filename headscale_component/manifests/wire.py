@@ -17,10 +17,10 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - any argument
     """
     if is_input_type(type(value)):
         known = _wire_names(cast(Hashable, type(value)))
-        return {known[name]: plain(its) for name, its in vars(value).items() if its is not None}
+        return {known[name]: plain(item) for name, item in vars(value).items() if item is not None}
     if isinstance(value, Mapping):
-        return {key: plain(its) for key, its in value.items() if its is not None}
-    return [plain(its) for its in value] if isinstance(value, list | tuple) else value
+        return {key: plain(item) for key, item in value.items() if item is not None}
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 @cache

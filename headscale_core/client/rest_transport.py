@@ -128,7 +128,7 @@ class RestTransport:
         if "code" in body:
             detail = str(body.get("message", ""))[:LONGEST_DETAIL]
             return error_class(_CODES.get(int(body["code"]), "UNKNOWN"), detail)(method, self.address, detail)
-        inner = [str(its.get("message", "")) for its in body.get("errors") or ()]
+        inner = [str(value.get("message", "")) for value in body.get("errors") or ()]
         detail = ": ".join(filter(None, [str(body.get("detail", "")), *inner]))[:LONGEST_DETAIL]
         by_words = error_class("UNKNOWN", detail)
         kind = error_class(status, detail) if by_words is ServerFault else by_words

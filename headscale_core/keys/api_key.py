@@ -243,16 +243,16 @@ def delete(client: HeadscaleClient, store: SecretStore, desired: DesiredApiKey, 
         prefixes: What the state knows of it: its prefix, and those of the keys that it replaced.
     """
     stored = read_if_owned(store, desired.namespace, desired.secret_name)
-    its = stored is not None and belongs_to(stored, desired, prefixes)
-    if stored is not None and its:
+    value = stored is not None and belongs_to(stored, desired, prefixes)
+    if stored is not None and value:
         clean_up(client, stored, _END_OF_TIME)
         prefixes = {*prefixes, stored.annotations.get(KEY_ID, "")} - {""}
     # Another key may have taken its place in the Secret; that one revokes it when its time has come.
-    waiting = superseded_in(stored) if stored is not None and not its else {}
+    waiting = superseded_in(stored) if stored is not None and not value else {}
     for prefix in prefixes:
         if prefix not in waiting:
             revoke(client, prefix)
-    if its:
+    if value:
         store.delete(desired.namespace, desired.secret_name)
 
 

@@ -43,7 +43,7 @@ class KeyRecovery:
             UserError: When a usable key is in no Secret of ours: nobody could make it anew.
         """
         found, keys = self._without_pending()
-        kept = {stored.annotations.get(KEY_ID) for its in found if (stored := its[2]) and _desired_of(*its)}
+        kept = {stored.annotations.get(KEY_ID) for value in found if (stored := value[2]) and _desired_of(*value)}
         lost = [
             key
             for key in keys

@@ -33,7 +33,7 @@ def may_wait(refusal: str) -> bool:
 def waiting(client: HeadscaleClient, policy: str) -> list[str]:
     """Return the tests that cannot be run before their nodes have joined, as `tests[0]`; each is tried alone."""
     document = _document(policy)
-    plain = {key: its for key, its in document.items() if key.lower() not in _SECTIONS}
+    plain = {key: value for key, value in document.items() if key.lower() not in _SECTIONS}
     found = []
     for name, section, test in _tests(document):
         try:
@@ -54,7 +54,7 @@ def without(policy: str, names: Collection[str]) -> str:
     kept: dict[str, list[Any]] = {}
     for name, section, test in _tests(document):
         kept.setdefault(section, []).extend([] if name in names else [test])
-    return json.dumps({key: its for key, its in (document | kept).items() if key not in kept or its}, indent=2)
+    return json.dumps({key: value for key, value in (document | kept).items() if key not in kept or value}, indent=2)
 
 
 def left_out(stored: str, declared: str) -> list[str] | None:
@@ -98,4 +98,4 @@ def _tests(document: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
 
 
 def _rest(document: dict[str, Any]) -> dict[str, Any]:
-    return {key: its for key, its in document.items() if key.lower() not in _SECTIONS}
+    return {key: value for key, value in document.items() if key.lower() not in _SECTIONS}

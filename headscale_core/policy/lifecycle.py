@@ -201,5 +201,5 @@ def _document(policy: str) -> dict[str, Any]:
 
 def _section(document: dict[str, Any], name: str) -> dict[str, Any]:
     """Return a section, however it is spelt: Headscale minds no capitals."""
-    found = next((its for key, its in document.items() if key.lower() == name.lower()), None)
+    found = next((value for key, value in document.items() if key.lower() == name.lower()), None)
     return found if isinstance(found, dict) else {}

@@ -35,10 +35,10 @@ def pod_problem(pod: Object) -> str:
     if (unscheduled := condition(pod, "PodScheduled")) and unscheduled.get("status") == "False":
         return f"{where} cannot be scheduled: {_short(unscheduled.get('message'))}"
     # The API server lists containers by name; the first that is declared is what others wait for.
-    declared = [its["name"] for its in pod.get("spec", {}).get("containers", [])]
-    running = sorted(status.get("containerStatuses", []), key=lambda its: _place_in(declared, its["name"]))
+    declared = [value["name"] for value in pod.get("spec", {}).get("containers", [])]
+    running = sorted(status.get("containerStatuses", []), key=lambda value: _place_in(declared, value["name"]))
     containers = (*status.get("initContainerStatuses", []), *running)
-    problems = [problem for its in containers if (problem := _container_problem(namespace, name, its))]
+    problems = [problem for value in containers if (problem := _container_problem(namespace, name, value))]
     if problems:
         # One that crashes is why others are not ready.
         return min(problems, key=lambda problem: problem.rank).text
@@ -61,7 +61,7 @@ def is_ready(pod: Object) -> bool:
 def condition(thing: Object, kind: str) -> Object:
     """Return a condition of an object, empty where it has none of this kind."""
     found: Iterable[Object] = thing.get("status", {}).get("conditions") or ()
-    return next((its for its in found if its.get("type") == kind), {})
+    return next((value for value in found if value.get("type") == kind), {})
 
 
 def unready_containers(pod: Object) -> list[str]:

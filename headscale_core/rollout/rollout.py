@@ -216,16 +216,16 @@ def growth_state(place: Place, claim: Object, size: str, events: Sequence[Object
     if capacity and quantity(capacity) >= quantity(size):
         return ""
     waits = [
-        f"{kind}: {its.get('message') or its.get('reason') or 'in progress'}"
+        f"{kind}: {value.get('message') or value.get('reason') or 'in progress'}"
         for kind in ("Resizing", "FileSystemResizePending", "ControllerResizeError", "NodeResizeError")
-        if (its := condition(claim, kind)).get("status") == "True"
+        if (value := condition(claim, kind)).get("status") == "True"
     ]
     why = (
         "; ".join(filter(None, (*waits, last_warning(events, place.claim))))
         or "its storage driver has not grown it yet"
     )
     which = f"claim {place.namespace}/{place.claim}"
-    return f"{which} has {capacity or 'no capacity'} of {size}: {why or 'its driver has not grown it yet'}"
+    return f"{which} has {capacity or 'no capacity'} of {size}: {why or 'value driver has not grown it yet'}"
 
 
 def quantity(text: str) -> Decimal:

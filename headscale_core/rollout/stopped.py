@@ -53,6 +53,6 @@ def _can_be_tried(pod: Object) -> bool:
     if pod["metadata"].get("deletionTimestamp"):
         return False
     containers = pod.get("status", {}).get("containerStatuses") or ()
-    return all("running" in its.get("state", {}) for its in containers) and any(
-        its["name"] == _HEADSCALE and its.get("ready") for its in containers
+    return all("running" in value.get("state", {}) for value in containers) and any(
+        value["name"] == _HEADSCALE and value.get("ready") for value in containers
     )

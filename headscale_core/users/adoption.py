@@ -70,13 +70,13 @@ def _of_id(client: HeadscaleClient, name: str, user_id: str) -> User:
 
 def _of_email(client: HeadscaleClient, address: str) -> list[User]:
     """Return the users to whom an identity provider gave an e-mail address."""
-    its = [user for user in client.list_users() if user.provider_id and user.email.casefold() == address.casefold()]
-    named = [user for user in its if not has_no_name(user)]
+    value = [user for user in client.list_users() if user.provider_id and user.email.casefold() == address.casefold()]
+    named = [user for user in value if not has_no_name(user)]
     if named:
         raise UserError(
             f"`{address}` is the e-mail address of a user with a name: {shown(named)}; declare it under that name"
         )
-    return its
+    return value
 
 
 def _is_owned(client: HeadscaleClient, user: User, profile: Profile, record: Record) -> bool:

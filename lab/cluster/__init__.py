@@ -1,4 +1,4 @@
-"""A one-node Kubernetes from its parts, each a recorded process of the lab."""
+"""A one-node Kubernetes cluster, each of its parts a process that the lab starts and records."""
 
 from lab.cluster.control import down, is_broken, leftovers, up
 

@@ -1,4 +1,4 @@
-"""Certificates and kubeconfigs of the lab's cluster, made once."""
+"""Certificates and kubeconfigs of the lab's cluster, created once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lab.state import KUBECONFIG, STATE
 
 PKI = STATE / "pki"
 ADDRESS = "10.98.0.1"
-"""The machine's address in the lab, an alias on loopback: pods reach it, nobody outside does."""
+"""The machine's address in the lab, an alias on loopback: reachable from pods, not from other machines."""
 SERVER = f"https://{ADDRESS}:16443"
 FIRST_SERVICE_ADDRESS = "10.97.0.1"
 NODE = "lab"
@@ -23,7 +23,7 @@ _NAMES = (
 
 
 def make() -> None:
-    """Make what is missing: an authority, certificates signed by it, and kubeconfigs that hold them."""
+    """Create what is missing: a certificate authority, certificates that it signs, and kubeconfigs with them."""
     PKI.mkdir(parents=True, exist_ok=True, mode=0o700)
     if (PKI / "done").exists():
         return

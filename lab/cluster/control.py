@@ -1,4 +1,4 @@
-"""Bring the cluster up and down. Both may be repeated at any time, whatever state they find."""
+"""Start and remove the cluster. Both are idempotent, whatever state they find."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ _PARTS = (
 )
 """The processes, in the order in which they are stopped."""
 
-_KEEPERS = ("containerd", "etcd")
-"""Who holds the containers and the cluster's data: without one of them, what it held is not to be trusted."""
+_STATEFUL_PARTS = ("containerd", "etcd")
+"""The processes that hold containers and cluster data. If one has ended, the cluster is recreated."""
 
 
 def up() -> None:
-    """Make the cluster, start again what is missing of one, or make a broken one anew."""
+    """Create the cluster, restart parts that are missing, or recreate a broken one."""
     packages.install()
     if is_broken():
-        say("the lab did not end by `make down` (the machine restarted?): making it anew")
+        say("the lab did not end by `make down` (did the machine restart?): recreating it")
         down()
     binaries = {name: tools.path(name) for name in tools.KUBERNETES.programs}
     STATE.mkdir(parents=True, exist_ok=True)
@@ -76,7 +76,7 @@ def up() -> None:
 
 
 def down() -> None:
-    """End the cluster and remove all that it made, on disk and in the kernel."""
+    """Stop the cluster and remove everything that it created, on disk and in the kernel."""
     if not STATE.exists():
         network.restore()
         return
@@ -87,7 +87,7 @@ def down() -> None:
         _end_containers()
         for name in _PARTS[5:]:
             processes.stop(name)
-    with step("undoing mounts, network and files"):
+    with step("removing mounts, network and files"):
         _unmount()
         network.restore()
         rules = network.leftovers()
@@ -95,16 +95,16 @@ def down() -> None:
         shutil.rmtree(STATE, ignore_errors=True)
     left = list(dict.fromkeys([*rules, *leftovers()]))
     if left:
-        raise LabError("these could not be removed:\n" + "\n".join(left), "end what uses them and run it again")
+        raise LabError("these could not be removed:\n" + "\n".join(left), "stop what uses them and run it again")
 
 
 def is_broken() -> bool:
-    """Return whether there is a lab whose containers or data lost their keeper: pods of it would never end or start."""
-    return STATE.exists() and any((PIDS / name).exists() and not processes.running(name) for name in _KEEPERS)
+    """Return whether containerd or etcd of an existing lab has ended: its pods would never start or stop."""
+    return STATE.exists() and any((PIDS / name).exists() and not processes.running(name) for name in _STATEFUL_PARTS)
 
 
 def leftovers() -> list[str]:
-    """Return what of the lab is still on the machine, besides the cache."""
+    """Return what the lab left on the machine, besides the cache."""
     found = [f"mount: {mount}" for mount in _mounts()]
     found += [f"process: {pid} {name}" for pid, name in _processes()]
     found += network.leftovers()
@@ -154,7 +154,7 @@ def _accounts_work() -> bool:
 
 
 def _end_orphaned_plugins() -> None:
-    """End the plugins of an engine that was killed: nobody told them, and each leads a process group of its own."""
+    """Stop the plugins of an engine that was killed: they outlive it, each in a process group of its own."""
     for pid, command in _processes():
         with contextlib.suppress(OSError):
             parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
@@ -163,7 +163,7 @@ def _end_orphaned_plugins() -> None:
 
 
 def _end_containers() -> None:
-    """End all containers: by containerd while it runs, then whatever is left of their processes."""
+    """Stop all containers: through containerd while it runs, then their remaining processes."""
     ctr = ["ctr", "--address", str(parts.CONTAINERD_SOCKET), "-n", "k8s.io"]
     if processes.running("containerd"):
         listed = subprocess.run([*ctr, "task", "list", "-q"], capture_output=True, text=True, check=False).stdout
@@ -203,7 +203,7 @@ def _unmount() -> None:
 
 
 def _make_control_groups() -> None:
-    """Make the group that holds all pods, so that what is in it is provably the lab's."""
+    """Create the control group of all pods, by which their processes are known to be the lab's."""
     root = Path("/sys/fs/cgroup")
     unified = (root / "cgroup.controllers").exists()
     for parent in [root] if unified else [path for path in root.iterdir() if path.is_dir() and not path.is_symlink()]:

@@ -49,7 +49,7 @@ def removal(saved: str, foreign: Collection[str] = ()) -> str:
 
     Args:
         saved: What `iptables-save` printed.
-        foreign: Chains as `table/chain` that have our names and are somebody else's: they were there before the lab.
+        foreign: Chains as `table/chain` that have our names and were there before the lab; they are kept.
     """
     lines: list[str] = []
     for table in _tables(saved):

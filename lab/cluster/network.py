@@ -1,4 +1,4 @@
-"""What the lab changes in the machine's network and kernel settings, and how exactly that is undone."""
+"""What the lab changes in the machine's network and kernel settings, and how it is restored."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lab.cluster.parts import BRIDGE, POD_ADDRESSES
 from lab.state import STATE
 
 _BEFORE = STATE / "network-before.json"
-"""What was there before the lab. Without it, nothing says that a rule is the lab's, and none is removed."""
+"""What was there before the lab. Without this record no rule is known to be the lab's, and none is removed."""
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _FAMILIES = ("iptables", "ip6tables")
@@ -40,7 +40,7 @@ https://github.com/kubernetes/kubernetes/tree/v1.36.3
 
 
 def prepare() -> None:
-    """Give the machine its address, let it forward, and note what was there before."""
+    """Add the lab's address, enable IP forwarding, and record the previous settings."""
     if not _BEFORE.exists():
         _BEFORE.write_text(json.dumps(_snapshot()))
     _run("ip", "address", "replace", f"{ADDRESS}/32", "dev", "lo")
@@ -48,7 +48,7 @@ def prepare() -> None:
 
 
 def restore() -> None:
-    """Remove the lab's rules, devices, addresses and namespaces, and give back the settings that it changed."""
+    """Remove the lab's rules, devices, addresses and namespaces, and restore the settings that it changed."""
     before = _before()
     for family in _FAMILIES if before else ():
         _remove_rules(family, before["chains"][family])
@@ -63,9 +63,9 @@ def restore() -> None:
 
 
 def leftovers() -> list[str]:
-    """Return what of the lab is still in the machine's network.
+    """Return what the lab left in the machine's network.
 
-    Rules are told while it is known which were there before, that is until the lab's folder is gone.
+    Rules are listed as long as it is known which were there before: until the lab's folder is deleted.
     """
     before = _before()
     rules = {
@@ -80,11 +80,11 @@ def leftovers() -> list[str]:
 
 
 def settings_to_restore(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:
-    """Return the settings that still have the value that the lab gave, with the value that they had.
+    """Return the settings that still have the lab's value, with their value before the lab.
 
     Args:
-        before: Values before the lab; what is not in it stays.
-        now: Values as they are; one that somebody has set since stays.
+        before: Values before the lab; settings that are not in it are kept.
+        now: Present values; one that was set by others since is kept.
     """
     return {
         name: before[name]
@@ -94,7 +94,7 @@ def settings_to_restore(before: Mapping[str, str], now: Mapping[str, str]) -> di
 
 
 def _before() -> dict[str, Any]:
-    """Return what was there before the lab; nothing where the machine has restarted, which undid all that."""
+    """Return what was there before the lab; nothing if the machine has restarted, which reset everything."""
     if not _BEFORE.exists():
         return {}
     before: dict[str, Any] = json.loads(_BEFORE.read_text())
@@ -111,7 +111,7 @@ def _snapshot() -> dict[str, Any]:
 
 
 def _remove_rules(family: str, foreign: list[str]) -> None:
-    """Remove the lab's chains and rules, again where another program changed the tables at the same time."""
+    """Remove the lab's chains and rules; retry when another program changed the tables meanwhile."""
     for _ in range(_ATTEMPTS):
         deletions = firewall.removal(_run(f"{family}-save"), foreign)
         if not deletions:
@@ -120,13 +120,13 @@ def _remove_rules(family: str, foreign: list[str]) -> None:
 
 
 def _our_namespaces() -> list[str]:
-    """Return the network namespaces of the lab's pods: another container runtime's have the same kind of name."""
+    """Return the network namespaces of the lab's pods, and not those of another container runtime."""
     known = _before().get("namespaces")
     return [name for name in _cni_namespaces() if _is_our_namespace(name, known)]
 
 
 def _is_our_namespace(name: str, known: list[str] | None) -> bool:
-    """Return whether a namespace has a pod's address; or none yet, and was not there before the lab."""
+    """Return whether a namespace has a pod's address, or has none yet and was not there before the lab."""
     lines = _run("ip", "-n", name, "-o", "address").splitlines()
     addresses = [ipaddress.ip_interface(line.split()[3]).ip for line in lines]
     if any(address in ipaddress.ip_network(POD_ADDRESSES) for address in addresses):

@@ -1,4 +1,4 @@
-"""What each part of the cluster is started with. Pure: paths and flags, no effects."""
+"""The commands and configuration files of the cluster's parts. Pure functions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Command = list[str | Path]
 
 
 def etcd() -> Command:
-    """Return the command of the store; without fsync, the lab's data need not outlive a power cut."""
+    """Return the command of etcd; without fsync, because the lab's data need not survive a power failure."""
     return [
         "etcd",
         f"--data-dir={STATE / 'etcd'}",
@@ -36,7 +36,7 @@ def etcd() -> Command:
 
 
 def api_server(binary: Path) -> Command:
-    """Return the command of the API server."""
+    """Return the command of kube-apiserver."""
     return [
         binary,
         f"--etcd-servers={ETCD}",
@@ -59,7 +59,7 @@ def api_server(binary: Path) -> Command:
 
 
 def controller_manager(binary: Path) -> Command:
-    """Return the command of the controllers."""
+    """Return the command of kube-controller-manager."""
     return [
         binary,
         f"--kubeconfig={PKI / 'controller-manager.kubeconfig'}",
@@ -73,7 +73,7 @@ def controller_manager(binary: Path) -> Command:
 
 
 def scheduler(binary: Path) -> Command:
-    """Return the command of the scheduler."""
+    """Return the command of kube-scheduler."""
     return [
         binary,
         f"--kubeconfig={PKI / 'scheduler.kubeconfig'}",
@@ -84,12 +84,12 @@ def scheduler(binary: Path) -> Command:
 
 
 def containerd() -> Command:
-    """Return the command of the container runtime."""
+    """Return the command of containerd."""
     return ["containerd", "--config", STATE / "containerd.toml"]
 
 
 def kubelet(binary: Path) -> Command:
-    """Return the command of the node's agent."""
+    """Return the command of kubelet."""
     return [
         binary,
         f"--kubeconfig={PKI / 'kubelet.kubeconfig'}",
@@ -101,7 +101,7 @@ def kubelet(binary: Path) -> Command:
 
 
 def proxy(binary: Path) -> Command:
-    """Return the command of the Services' proxy."""
+    """Return the command of kube-proxy."""
     return [binary, f"--config={STATE / 'proxy.yaml'}"]
 
 
@@ -110,7 +110,7 @@ def containerd_toml(*, may_adjust_oom_score: bool) -> str:
 
     Args:
         may_adjust_oom_score: Whether the machine grants CAP_SYS_RESOURCE; without it runc fails with
-            "can't get final child's PID from pipe: EOF" unless containerd is told.
+            "can't get final child's PID from pipe: EOF" unless containerd is configured for it.
     """
     restrict = "false" if may_adjust_oom_score else "true"
     return f"""version = 2

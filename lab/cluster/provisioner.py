@@ -1,6 +1,6 @@
-"""A volume provisioner and resizer for one node: a folder for each claim of the lab's storage classes.
+"""A volume provisioner and resizer for one node: a folder for each PVC of the lab's storage classes.
 
-It is what `rancher.io/local-path` and an external resizer are elsewhere: the lab reaches no registry to run them from.
+It replaces `rancher.io/local-path` and the external resizer, whose images the lab cannot pull.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _Subject = TypeVar("_Subject")
 
 
 def main() -> None:
-    """Look for claims that wait for a volume or for more, and for volumes without a claim, for ever."""
+    """Loop: find PVCs that wait for a volume or for more space, and volumes whose PVC is deleted."""
     while True:
         try:
             for storage_class in volumes.CLASSES.values():
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def reconcile() -> None:
-    """Do what is to be done now; one claim that cannot be served keeps nobody else waiting."""
+    """Run one pass; a PVC that fails does not stop the others."""
     claims, existing = _list("persistentvolumeclaims"), _list("persistentvolumes")
     for claim in volumes.unprovisioned(claims):
         _attempt(_provide, claim)
@@ -71,7 +71,7 @@ def _provide(claim: Document) -> None:
 
 
 def _grow(growth: Growth) -> None:
-    """Grow a claim in the order of an external resizer: the volume first, then the claim's status."""
+    """Grow a PVC in the order of the external resizer: the volume first, then the PVC's status."""
     metadata = growth.claim["metadata"]
     claim = ["persistentvolumeclaim", metadata["name"], "--namespace", metadata["namespace"]]
     _patch(["persistentvolume", growth.volume], volumes.grown_volume(growth))
@@ -85,7 +85,7 @@ def _reclaim(name: str) -> None:
 
 
 def _list(kind: str) -> list[dict[str, Any]]:
-    """Return all objects of a kind; without kubectl, which takes a tenth of a second of a processor each time."""
+    """Return all objects of a kind; not by kubectl, which costs 0.1 s of CPU time for each call."""
     try:
         response = _pool().request("GET", f"{SERVER}/api/v1/{kind}")
     except urllib3.exceptions.HTTPError as error:

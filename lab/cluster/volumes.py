@@ -1,7 +1,7 @@
-"""What the volume provisioner decides, from claims and volumes as the API server lists them. Pure: no effects.
+"""What the volume provisioner decides, from PVCs and volumes as the API server lists them. Pure functions.
 
-The classes are those that people have: the default of kind, k3s, EKS, GKE and AKS waits for the pod and lets claims
-grow (`lab`), others bind at once (`lab-immediate`), and some refuse to grow (`lab-fixed`).
+The classes are those that people have: the default of kind, k3s, EKS, GKE and AKS waits for the pod and lets PVCs
+grow (`lab`), others bind immediately (`lab-immediate`), and some refuse to grow (`lab-fixed`).
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class StorageClass:
 
     Attributes:
         name: Its name.
-        immediate: Whether a claim gets its volume at once, before a pod uses it.
-        expandable: Whether a claim may ask for more later; the API server refuses it where not.
-        default: Whether claims that name no class get this one.
+        immediate: Whether a PVC is bound immediately, before a pod uses it.
+        expandable: Whether a PVC may request more later; otherwise the API server refuses it.
+        default: Whether PVCs without a class get this one.
     """
 
     name: str
@@ -56,8 +56,8 @@ class StorageClass:
 
 
 CLASSES = {
-    its.name: its
-    for its in (
+    value.name: value
+    for value in (
         StorageClass("lab", default=True),
         StorageClass("lab-immediate", immediate=True),
         StorageClass("lab-fixed", expandable=False),
@@ -67,12 +67,12 @@ CLASSES = {
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """A bound claim that asks for more than it has.
+    """A bound PVC that requests more than it has.
 
     Attributes:
-        claim: The claim.
+        claim: The PVC.
         volume: Name of its volume.
-        size: What it asks for, as a Kubernetes quantity.
+        size: What it requests, as a Kubernetes quantity.
     """
 
     claim: Document
@@ -81,21 +81,21 @@ class Growth:
 
 
 def unprovisioned(claims: Iterable[Document]) -> list[Document]:
-    """Return the claims that wait for a volume: of an immediate class at once, of others when a pod has its node."""
+    """Return the PVCs that need a volume: of an immediate class all, of others those whose pod has a node."""
     return [claim for claim in claims if _waits(claim)]
 
 
 def _waits(claim: Document) -> bool:
-    its = CLASSES.get(claim["spec"].get("storageClassName", ""))
-    if its is None or claim["spec"].get("volumeName") or claim["metadata"].get("deletionTimestamp"):
+    value = CLASSES.get(claim["spec"].get("storageClassName", ""))
+    if value is None or claim["spec"].get("volumeName") or claim["metadata"].get("deletionTimestamp"):
         return False
-    return its.immediate or _SELECTED_NODE in claim["metadata"].get("annotations", {})
+    return value.immediate or _SELECTED_NODE in claim["metadata"].get("annotations", {})
 
 
 def growths(claims: Iterable[Document], volumes: Iterable[Document]) -> list[Growth]:
-    """Return the bound claims whose request is more than their status says that they have.
+    """Return the bound PVCs whose request is larger than the capacity in their status.
 
-    A claim whose volume has grown already is among them: then only its status is behind.
+    A PVC whose volume has grown already is among them: only its status is to be updated.
     """
     ours = {volume["metadata"]["name"] for volume in volumes if _is_owned(volume)}
     found = []
@@ -109,7 +109,7 @@ def growths(claims: Iterable[Document], volumes: Iterable[Document]) -> list[Gro
 
 
 def released(volumes: Iterable[Document]) -> list[str]:
-    """Return the names of our volumes whose claim is gone."""
+    """Return the names of our volumes whose PVC is deleted."""
     return [
         volume["metadata"]["name"]
         for volume in volumes
@@ -122,15 +122,15 @@ def _is_owned(volume: Document) -> bool:
 
 
 def volume_name(claim: Document) -> str:
-    """Return the name of a claim's volume, which a claim of the same name that comes later does not get."""
+    """Return the name of a PVC's volume; a later PVC of the same name gets another one."""
     return f"pvc-{claim['metadata']['uid']}"
 
 
 def volume(claim: Document, folder: Path) -> dict[str, Any]:
-    """Return the volume of a claim.
+    """Return the PersistentVolume of a PVC.
 
     Args:
-        claim: The claim.
+        claim: The PVC.
         folder: Where its files are, on the node.
     """
     metadata, spec = claim["metadata"], claim["spec"]
@@ -161,12 +161,12 @@ def grown_volume(growth: Growth) -> dict[str, Any]:
 
 
 def grown_claim(growth: Growth) -> dict[str, Any]:
-    """Return the merge patch of a claim's status when its volume has grown: the size, and no condition any more."""
+    """Return the merge patch of a PVC's status once its volume has grown: the capacity, and no conditions."""
     return {"status": {"capacity": {"storage": growth.size}, "conditions": None}}
 
 
 def growth_event(growth: Growth, time: str) -> dict[str, Any]:
-    """Return the Event by which people see who resized a claim, with the reason that the external resizer gives.
+    """Return the Event of a resized PVC, with the reason that the external resizer gives.
 
     Source: https://github.com/kubernetes-csi/external-resizer (pkg/util/events.go).
 

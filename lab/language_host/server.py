@@ -1,4 +1,4 @@
-"""The server around the service: its port is told on stdout, and it ends with its engine."""
+"""The gRPC server of the language host: it prints its port on stdout, and ends with its engine."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from pulumi.runtime.proto import language_pb2_grpc
 from lab.language_host.service import LanguageHost
 
 _OPTIONS = [("grpc.max_receive_message_length", 400 * 1024 * 1024), ("grpc.max_send_message_length", 400 * 1024 * 1024)]
-"""The engine's own limits: a stack's configuration and a plugin's schema may be large."""
+"""The engine's own message limits: a stack's configuration and a plugin's schema may be large."""
 
 _CALLS_AT_ONCE = 32
 """Each plugin that runs from a folder holds one call for as long as it runs."""
 
 
 def main(executor: str) -> None:
-    """Serve until the engine ends us, or is gone itself; the last argument is the engine's address.
+    """Serve until the engine stops this process or ends itself; the last argument is the engine's address.
 
     Args:
         executor: Path of `pulumi-language-python-exec`.
     """
-    # Before the port is told: an engine may end as soon as it has it.
+    # Before the port is printed: an engine may end as soon as it has read it.
     engine = os.getppid()
     host = LanguageHost(Path(executor), sys.argv[-1] if len(sys.argv) > 1 else "")
     server = grpc.server(ThreadPoolExecutor(max_workers=_CALLS_AT_ONCE), options=_OPTIONS)
@@ -38,7 +38,7 @@ def main(executor: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     print(port, flush=True)
-    # An engine that fails early ends without a call that says so.
+    # An engine that fails early ends without a last call.
     while not ended.wait(0.2) and os.getppid() == engine:
         pass
     host.stop()

@@ -25,7 +25,7 @@ from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 from lab.language_host.toolchain import PLUGIN_VIRTUALENV, Toolchain, ToolchainError, output, start
 
 ERROR_WAS_SHOWN = 32
-"""Exit code of a program that has told its error itself."""
+"""Exit code of a program that has reported its error itself."""
 
 
 class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):

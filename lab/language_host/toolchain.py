@@ -32,7 +32,7 @@ class ToolchainError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Toolchain:
-    """Where a program lies and which Python is its own.
+    """The folders of a program and the Python that it runs with.
 
     Attributes:
         root: The folder of `Pulumi.yaml` or `PulumiPlugin.yaml`.
@@ -81,7 +81,7 @@ class Toolchain:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Our variables, with the virtual environment activated."""
+        """This process's environment variables, with the virtual environment activated."""
         if not self.virtualenv:
             return dict(os.environ)
         variables = {name: value for name, value in os.environ.items() if name != "PYTHONHOME"}
@@ -93,7 +93,7 @@ class Toolchain:
         return bool(self.virtualenv) and (not self.folder.exists() or not any(self.folder.iterdir()))
 
     def install(self) -> Iterator[Chunk]:
-        """Make the virtual environment and install `requirements.txt`, and yield what that prints.
+        """Create the virtual environment and install `requirements.txt`, and yield what that prints.
 
         Where there is no `requirements.txt`, the environment has pip, setuptools and wheel, and that is no error.
 

@@ -39,7 +39,7 @@ def test_every_mistake_is_told_with_its_path_and_nothing_is_registered(stack, cl
         assert f"headscale:instances.vpn.{path}: " in said, path
     assert "Traceback" not in said
     resources = stack.export()["deployment"].get("resources", [])
-    assert [its["type"] for its in resources if its["type"] != "pulumi:pulumi:Stack"] == []
+    assert [value["type"] for value in resources if value["type"] != "pulumi:pulumi:Stack"] == []
     assert not cluster.kubectl("get", "namespace", NAMESPACE, "--ignore-not-found").strip()
 
 

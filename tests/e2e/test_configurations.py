@@ -130,7 +130,7 @@ def test_probes_connection_and_a_joining_node_use_tls(with_tls, cluster, certifi
 
     assert probe["scheme"] == "HTTPS"
     assert with_tls.output("vpn")["users"] == {"alice": "1"}
-    assert [its["given_name"] for its in cluster.headscale("vpn", TLS, "nodes", "list")] == ["by-tls"]
+    assert [value["given_name"] for value in cluster.headscale("vpn", TLS, "nodes", "list")] == ["by-tls"]
 
 
 def test_in_clear_nobody_is_served(with_tls, cluster):

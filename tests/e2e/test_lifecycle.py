@@ -74,7 +74,7 @@ def test_replace_rotates_a_key_in_its_secret(make_stack, cluster):
     keys = {"laptop": {"user": "alice", "expiration": "24h"}, "desk": {"user": "alice", "expiration": "24h"}}
     stack.declare(vpn=an_instance(namespace, users={"alice": {}}, preAuthKeys=keys, apiKeys={"ui": {"overlap": "0s"}}))
     stack.up()
-    urns = {its["urn"].rpartition("::")[2]: its["urn"] for its in stack.export()["deployment"]["resources"]}
+    urns = {value["urn"].rpartition("::")[2]: value["urn"] for value in stack.export()["deployment"]["resources"]}
     before = {name: cluster.secret(name, namespace) for name in ("laptop", "desk", "ui")}
 
     stack.up("--replace", urns["vpn-laptop"], "--replace", urns["vpn-ui-api-key"])

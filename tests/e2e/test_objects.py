@@ -179,8 +179,8 @@ def assert_everything_is_as_declared(life):
     assert account["automountServiceAccountToken"] is False
     assert ["secrets"] in [rule["resources"] for rule in role["rules"]]
     assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "vpn", "namespace": life.namespace}]
-    for its in (account, role, binding):
-        assert its["metadata"]["labels"].items() >= labels.items()
+    for value in (account, role, binding):
+        assert value["metadata"]["labels"].items() >= labels.items()
 
     workload, pod = life.get("statefulset", "vpn"), life.get("pod", "vpn-0")
     assert workload["metadata"]["labels"].items() >= labels.items()
@@ -214,9 +214,11 @@ def test_create_makes_every_object(life):
     planned = life.stack.plan()
     life.stack.up()
 
-    resources = {type_and_name(its["urn"]) for its in life.stack.export()["deployment"]["resources"]}
+    resources = {type_and_name(value["urn"]) for value in life.stack.export()["deployment"]["resources"]}
     assert planned["create"] >= KUBERNETES | OURS | {CONNECTION}
-    assert {its for its in resources - NOTES if its.startswith(("kubernetes:", "pulumi-python:"))} == KUBERNETES | OURS
+    assert {
+        value for value in resources - NOTES if value.startswith(("kubernetes:", "pulumi-python:"))
+    } == KUBERNETES | OURS
     assert CONNECTION in resources
     assert_everything_is_as_declared(life)
 
@@ -227,7 +229,9 @@ def test_second_up_changes_nothing(life):
     def what_is_there():
         items = json.loads(life.cluster.kubectl("get", kinds, "-n", life.namespace, "-o", "json"))["items"]
         # Who watches an object writes its status, and with it the version of the object.
-        return [{**its, "status": None, "metadata": {**its["metadata"], "resourceVersion": None}} for its in items]
+        return [
+            {**value, "status": None, "metadata": {**value["metadata"], "resourceVersion": None}} for value in items
+        ]
 
     before = what_is_there()
     life.stack.up("--expect-no-changes")
@@ -244,7 +248,7 @@ def test_change_in_place_updates_every_object(life):
 
     # The configuration itself changes with the port, and a ConfigMap of ours is never edited.
     replaced = {"kubernetes:core/v1:ConfigMap::vpn-config"}
-    renamed = {its.replace("vpn-alice", "vpn-alicia") for its in OURS}
+    renamed = {value.replace("vpn-alice", "vpn-alicia") for value in OURS}
     assert planned["update"] >= (KUBERNETES | renamed) - replaced
     assert planned["replace"] == replaced
     assert {kind: life.uid(kind) for kind in before} == before
@@ -388,12 +392,12 @@ def test_claim_that_cannot_change_is_refused_in_preview(life, change, reason):
 
 def test_object_of_a_killed_run_is_taken_over(life):
     """What a killed run made is in the cluster and not in the state."""
-    forgotten = {its for its in KUBERNETES if its.endswith("::vpn")}
+    forgotten = {value for value in KUBERNETES if value.endswith("::vpn")}
     before = {kind: life.uid(kind) for kind in ("statefulset", "service", "serviceaccount", "role", "rolebinding")}
     state = life.stack.export()
     deployment = state["deployment"]
-    lost = {its["urn"] for its in deployment["resources"] if type_and_name(its["urn"]) in forgotten}
-    deployment["resources"] = [_without(lost, its) for its in deployment["resources"] if its["urn"] not in lost]
+    lost = {value["urn"] for value in deployment["resources"] if type_and_name(value["urn"]) in forgotten}
+    deployment["resources"] = [_without(lost, value) for value in deployment["resources"] if value["urn"] not in lost]
     file = life.stack.directory / "state.json"
     file.write_text(json.dumps(state))
     life.stack.pulumi("stack", "import", "--file", str(file), "--stack", life.stack.name)
@@ -409,8 +413,8 @@ def _without(urns, resource):
     kept = {**resource, "dependencies": [urn for urn in resource.get("dependencies", ()) if urn not in urns]}
     kept.pop("deletedWith", None)
     kept["propertyDependencies"] = {
-        name: [urn for urn in its or () if urn not in urns]
-        for name, its in resource.get("propertyDependencies", {}).items()
+        name: [urn for urn in value or () if urn not in urns]
+        for name, value in resource.get("propertyDependencies", {}).items()
     }
     return kept
 
@@ -458,4 +462,4 @@ def test_destroy_leaves_namespace_and_claim_alone(life):
 def test_no_command_waited_for_a_time_out(life):
     print(life.storage_class, life.stack.took)
 
-    assert [its for its in life.stack.took if its[1] > QUICK_SECONDS] == []
+    assert [value for value in life.stack.took if value[1] > QUICK_SECONDS] == []

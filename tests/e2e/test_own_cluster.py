@@ -86,7 +86,7 @@ def said(variables, cluster):
 
 def image_in_use(cluster):
     pod = cluster.get("pod", "vpn-0", NAMESPACE)
-    return {its["image"] for kind in ("containers", "initContainers") for its in pod["spec"].get(kind, [])}
+    return {value["image"] for kind in ("containers", "initContainers") for value in pod["spec"].get(kind, [])}
 
 
 def test_up_brings_the_image_and_says_how(said, cluster):
@@ -145,7 +145,9 @@ def test_demo_node_reaches_the_relay(said, variables):
         return json.loads(run.stdout)
 
     eventually("the node has its relay", lambda: status()["Self"]["Relay"] == "headscale")
-    eventually("the node does not miss it", lambda: not [its for its in status()["Health"] or [] if "relay" in its])
+    eventually(
+        "the node does not miss it", lambda: not [value for value in status()["Health"] or [] if "relay" in value]
+    )
 
 
 def test_list_of_kubeconfigs_works(said, variables, tmp_path):

@@ -82,7 +82,7 @@ def node(tmp_path):
 
 def runners(cluster):
     listed = cluster.headscale("vpn", NAMESPACE, "nodes", "list") or []
-    return {its["given_name"] for its in listed if its["given_name"].startswith("runner-")}
+    return {value["given_name"] for value in listed if value["given_name"].startswith("runner-")}
 
 
 def test_the_objects_have_the_names_of_the_contract(stack, cluster):
@@ -135,9 +135,9 @@ def test_a_one_time_key_joins_one_node_and_is_refused_to_a_second(stack, cluster
     assert second.returncode != 0
     assert "already used" in second.stdout + second.stderr
     assert {"first-laptop"} == {
-        its["given_name"]
-        for its in cluster.headscale("vpn", NAMESPACE, "nodes", "list")
-        if "laptop" in its["given_name"]
+        value["given_name"]
+        for value in cluster.headscale("vpn", NAMESPACE, "nodes", "list")
+        if "laptop" in value["given_name"]
     }
 
 
@@ -145,7 +145,7 @@ def test_the_tags_of_a_key_show_on_its_node(stack, cluster, login_server, node):
     node("dev").up(login_server, cluster.secret("alice-dev-key", NAMESPACE)["key"], hostname="dev-machine")
 
     (found,) = [
-        its for its in cluster.headscale("vpn", NAMESPACE, "nodes", "list") if its["given_name"] == "dev-machine"
+        value for value in cluster.headscale("vpn", NAMESPACE, "nodes", "list") if value["given_name"] == "dev-machine"
     ]
     assert set(found["tags"]) == {"tag:dev", "tag:laptop"}
 

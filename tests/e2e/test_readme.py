@@ -1,4 +1,4 @@
-"""Every command of the README, as a new user would run it: last, for the last of them takes the lab away."""
+"""Every command of the README and of docs/, as a new user would run it; the last one removes the lab."""
 
 import os
 import re
@@ -14,8 +14,12 @@ from lab.state import own_cluster
 
 from .conftest import REPOSITORY
 
-README = (REPOSITORY / "README.md").read_text()
-BLOCKS = re.findall(r"^```sh\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+BLOCKS = [
+    block
+    for page in PAGES
+    for block in re.findall(r"^```sh\n(.*?)^```$", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+]
 ELSEWHERE = ("make down", "KUBECONFIG", "state move")
 """What is last, and what has a test of its own: test_own_cluster.py deploys the lab's stack as another one."""
 USED, DOWN = [block for block in BLOCKS if not any(word in block for word in ELSEWHERE)], "make down\n"

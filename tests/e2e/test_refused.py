@@ -104,7 +104,11 @@ def test_kubeconfig_that_leads_nowhere_is_named(running, nowhere):
 def test_kubeconfig_that_leads_nowhere_is_named_for_users(running, nowhere):
     running.declare(vpn=instance(config={"log": {"level": "debug"}}, **users("alice")))
     refused(
-        running, "the Kubernetes cluster is unreachable", "KUBECONFIG", within=SPARE_SECONDS, KUBECONFIG=str(nowhere)
+        running,
+        "the Kubernetes cluster is unreachable",
+        f"kubeconfig {nowhere}",
+        within=SPARE_SECONDS,
+        KUBECONFIG=str(nowhere),
     )
 
     repaired(running)

@@ -79,7 +79,7 @@ def test_stopped_instance_is_refreshed_without_a_change(stack, cluster):
 
 
 def test_key_deleted_while_stopped_is_revoked_by_the_next_start(stack, cluster):
-    tablet = next(its["outputs"] for its in resources(stack, "PreAuthKey") if its["urn"].endswith("vpn-tablet"))
+    tablet = next(value["outputs"] for value in resources(stack, "PreAuthKey") if value["urn"].endswith("vpn-tablet"))
     stack.declare(**declared("laptop", replicas=0))
 
     removed = quickly(stack.up)
@@ -90,14 +90,14 @@ def test_key_deleted_while_stopped_is_revoked_by_the_next_start(stack, cluster):
     stack.declare(**declared("laptop"))
     stack.up()
     pre_auth_keys, _ = keys_in(cluster)
-    assert pre_auth_keys == {its["id"] for its in resources(stack, "PreAuthKey")}
+    assert pre_auth_keys == {value["id"] for value in resources(stack, "PreAuthKey")}
     assert noted(cluster) == []
     stack.preview("--expect-no-changes")
 
 
 def resources(stack, kind):
     found = stack.export()["deployment"]["resources"]
-    return [its for its in found if its["urn"].rpartition("::")[0].endswith(f"/headscale:{kind}")]
+    return [value for value in found if value["urn"].rpartition("::")[0].endswith(f"/headscale:{kind}")]
 
 
 def test_instance_scaled_by_hand_is_brought_back(stack, cluster):
@@ -134,7 +134,7 @@ def stopped(stack, cluster):
 @pytest.mark.parametrize("end", [stopped, unpullable, crashing], ids=lambda end: end.__name__)
 def test_destroyed_keys_are_revoked_when_the_claim_is_used_again(stack, cluster, end):
     pre_auth_keys, _ = keys_in(cluster)
-    mine = {its["outputs"]["prefix"] for its in resources(stack, "ApiKey")}
+    mine = {value["outputs"]["prefix"] for value in resources(stack, "ApiKey")}
     end(stack, cluster)
 
     quickly(stack.destroy)
@@ -144,6 +144,6 @@ def test_destroyed_keys_are_revoked_when_the_claim_is_used_again(stack, cluster,
     stack.declare(**declared("laptop"))
     stack.up()
     pre_auth_keys_now, api_keys_now = keys_in(cluster)
-    assert pre_auth_keys_now == {its["id"] for its in resources(stack, "PreAuthKey")}
+    assert pre_auth_keys_now == {value["id"] for value in resources(stack, "PreAuthKey")}
     assert not api_keys_now & mine
     assert noted(cluster) == []

@@ -70,7 +70,7 @@ def test_a_part_that_died_is_started_again_and_pods_go_on():
 
     said = lab("prepare")
 
-    assert "making it anew" not in said
+    assert "recreating it" not in said
     after = kubectl("get", "pod", pod, "-o", "jsonpath={.metadata.uid}{.status.containerStatuses[0].containerID}")
     assert after == before
     kubectl("delete", "pod", a_pod_runs("after"), pod, "--timeout=60s", "-n", "default")
@@ -86,7 +86,7 @@ def test_a_lab_that_was_killed_with_all_its_pods_is_made_anew():
 
     said = lab("prepare")
 
-    assert "making it anew" in said
+    assert "recreating it" in said
     kubectl("delete", "pod", a_pod_runs("fresh"), "--timeout=60s", "-n", "default")
 
 

@@ -62,15 +62,15 @@ def section(**keys):
 def dns(draw):
     some = st.lists(addresses, min_size=1, max_size=3)
     nameservers = draw(section(**{"global": some, "split": st.dictionaries(domains, some, max_size=2)}))
-    its = draw(section(search_domains=st.lists(domains, max_size=2), nameservers=st.just(nameservers)))
+    value = draw(section(search_domains=st.lists(domains, max_size=2), nameservers=st.just(nameservers)))
     if draw(flags):
-        its |= {"base_domain": draw(domains), "magic_dns": draw(flags)}
-    if nameservers.get("global") and "nameservers" in its:
-        its |= draw(section(override_local_dns=flags))
+        value |= {"base_domain": draw(domains), "magic_dns": draw(flags)}
+    if nameservers.get("global") and "nameservers" in value:
+        value |= draw(section(override_local_dns=flags))
     if draw(flags):
         v4 = st.builds(lambda name, ip: {"name": name, "type": "A", "value": str(ip)}, domains, st.ip_addresses(v=4))
-        its["extra_records"] = draw(st.lists(v4, max_size=2))
-    return its
+        value["extra_records"] = draw(st.lists(v4, max_size=2))
+    return value
 
 
 @st.composite
@@ -92,21 +92,21 @@ def derp(draw):
 
 @st.composite
 def prefixes(draw):
-    its = draw(section(allocation=st.sampled_from(["sequential", "random"])))
-    return its | draw(
+    value = draw(section(allocation=st.sampled_from(["sequential", "random"])))
+    return value | draw(
         st.sampled_from([{}, {"v4": "100.64.8.0/22"}, {"v6": None}, {"v4": None}, {"v6": "fd7a:115c:a1e0:9::/64"}])
     )
 
 
 @st.composite
 def oidc(draw):
-    its = {
+    value = {
         "issuer": "http://127.0.0.1:9",
         "client_id": draw(words),
         "client_secret_path": "/var/lib/headscale/secret",
         "only_start_if_oidc_is_available": False,
     }
-    return its | draw(
+    return value | draw(
         section(
             scope=st.just(["openid", "email"]),
             use_expiry_from_token=flags,
@@ -178,9 +178,9 @@ def on_loopback(tree, directory):
 
     def moved(value):
         if isinstance(value, dict):
-            return {key: moved(its) for key, its in value.items()}
+            return {key: moved(item) for key, item in value.items()}
         if isinstance(value, list):
-            return [moved(its) for its in value]
+            return [moved(item) for item in value]
         if not isinstance(value, str):
             return value
         for pod in ("/var/lib/headscale", "/var/run/headscale"):

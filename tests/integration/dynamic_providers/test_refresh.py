@@ -11,8 +11,8 @@ from dynamic_providers.user import UserProvider
 from headscale_core.client.grpc_transport import GrpcTransport
 from headscale_core.client.rest_transport import RestTransport
 from headscale_core.keys import pre_auth_key
+from tests.fakes.memory import MemoryStore
 from tests.integration.conftest import running
-from tests.integration.deaths import MemoryStore
 from tests.integration.headscale_core.test_client import in_a
 
 COUNT = 40
@@ -43,7 +43,7 @@ def test_a_refresh_asks_a_handful_of_questions(tmp_path, monkeypatch, transport)
                 (str(user.id), {**props, "key": issued.text, "expires_at": issued.expires_at.isoformat()}, issued)
             )
         monkeypatch.setattr(
-            KubernetesSecretStore, "all", lambda *_: {name: its for _, name, its in store.list_in_all_namespaces()}
+            KubernetesSecretStore, "all", lambda *_: {name: value for _, name, value in store.list_in_all_namespaces()}
         )
         for kind in (GrpcTransport, RestTransport):
             monkeypatch.setattr(kind, "call", _counted(kind.call, calls))

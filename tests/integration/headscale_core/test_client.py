@@ -154,7 +154,7 @@ def test_rest_does_all_that_grpc_does(headscale):
         client.delete_pre_auth_key(key.id)
         assert client.list_pre_auth_keys() == client.list_nodes() == []
         text = client.create_api_key(expiration)
-        assert [its.expiration for its in client.list_api_keys()] == [expiration]
+        assert [value.expiration for value in client.list_api_keys()] == [expiration]
         client.expire_api_key(api_key_prefix(text))
         client.delete_api_key(api_key_prefix(text))
         with pytest.raises(NotFound):

@@ -1,6 +1,7 @@
 """What a person sees of a stack with neither engine nor cluster."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -112,7 +113,7 @@ def test_rendering_shows_manifests_and_configuration_and_no_secret(project, caps
 
     assert main(["render", *project(GOOD + f"        oidc: {oidc}\n")]) == 0
 
-    made = {its["kind"]: its for its in yaml.safe_load_all(capsys.readouterr().out)}
+    made = {value["kind"]: value for value in yaml.safe_load_all(capsys.readouterr().out)}
     config = yaml.safe_load(made["ConfigMap"]["data"]["config.yaml"])
     assert config["server_url"] == "https://vpn.example.com"
     assert "client_secret" not in config["oidc"]
@@ -130,7 +131,7 @@ def test_what_is_encrypted_in_the_file_is_shown_as_a_secret(project, capsys):
 
     assert main(["render", *project(GOOD + f"        oidc: {oidc}\n")]) == 0
 
-    made = {its["kind"]: its for its in yaml.safe_load_all(capsys.readouterr().out)}
+    made = {value["kind"]: value for value in yaml.safe_load_all(capsys.readouterr().out)}
     assert yaml.safe_load(made["ConfigMap"]["data"]["config.yaml"])["oidc"]["client_id"] == "[secret]"
     (variable,) = made["StatefulSet"]["spec"]["template"]["spec"]["containers"][0]["env"]
     assert variable["valueFrom"]["secretKeyRef"] == {"key": "oidc.client_secret", "name": "vpn-config-secrets-xxxxxxxx"}
@@ -138,7 +139,10 @@ def test_what_is_encrypted_in_the_file_is_shown_as_a_secret(project, capsys):
 
 def test_a_pipe_that_closes_is_no_traceback():
     command = f"{sys.executable} -m headscale_component render --stack production | head -1"
-    run = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, cwd=REPOSITORY)
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    run = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, check=False, cwd=REPOSITORY, env=buffered
+    )
 
     assert (run.stdout, run.stderr) == ("---\n", "")
 

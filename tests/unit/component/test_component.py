@@ -138,17 +138,17 @@ def test_what_rendering_shows_is_what_the_component_declares(declared):
         same = json.loads(json.dumps(tree), parse_int=float)
         return kind.removesuffix("Patch"), name, json.dumps(same, sort_keys=True).replace(SUFFIX, "")
 
-    in_cluster = [its for its in made.values() if its.typ.startswith("kubernetes:")]
+    in_cluster = [value for value in made.values() if value.typ.startswith("kubernetes:")]
     shown = documents("vpn", HeadscaleArgs.model_validate(spec))
     for document in shown:
         if document["kind"] == "ConfigMap":
             del document["metadata"]["name"]
-    for its in in_cluster:
-        if its.typ.endswith(":StatefulSet"):
-            volumes = its.inputs["spec"]["template"]["spec"]["volumes"]
+    for value in in_cluster:
+        if value.typ.endswith(":StatefulSet"):
+            volumes = value.inputs["spec"]["template"]["spec"]["volumes"]
             next(each for each in volumes if "configMap" in each)["configMap"]["name"] = "vpn-config"
-    assert {named(its["kind"], its["metadata"].get("name"), its) for its in shown} == {
-        named(its.inputs["kind"], its.inputs["metadata"].get("name"), its.inputs) for its in in_cluster
+    assert {named(value["kind"], value["metadata"].get("name"), value) for value in shown} == {
+        named(value.inputs["kind"], value.inputs["metadata"].get("name"), value.inputs) for value in in_cluster
     }
 
 
@@ -164,7 +164,9 @@ def test_what_the_stack_file_encrypts_reaches_headscale_by_a_secret(declared):
 
     secret = made["vpn-config-secrets", "Secret"].inputs
     assert secret["stringData"]["value"] == {"oidc.client_secret": "hunter2"}, "marked as a secret on the wire"
-    assert [name for name, its in made.items() if "hunter2" in str(its.inputs)] == [("vpn-config-secrets", "Secret")]
+    assert [name for name, value in made.items() if "hunter2" in str(value.inputs)] == [
+        ("vpn-config-secrets", "Secret")
+    ]
 
 
 def test_an_unknown_newer_version_is_taken_with_a_warning(declared, monkeypatch):

@@ -84,7 +84,7 @@ def said_by(call, request):
 
 def configured(stub, settings):
     stub.Configure(
-        provider_pb2.ConfigureRequest(args=struct(**{f"headscale:{key}": its for key, its in settings.items()}))
+        provider_pb2.ConfigureRequest(args=struct(**{f"headscale:{key}": value for key, value in settings.items()}))
     )
 
 
@@ -155,7 +155,7 @@ def provider(api, monkeypatch):
     def make(kind, **changes):
         made = kind()
         told = {**NOTHING, "kubeconfig": api.kubeconfig, **changes}
-        config = {f"headscale:{key}": its for key, its in told.items()}
+        config = {f"headscale:{key}": value for key, value in told.items()}
         made.configure(ConfigureRequest(Config(config, "project")))
         made.said = said
         return made

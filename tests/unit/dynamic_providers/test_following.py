@@ -23,7 +23,7 @@ class ScriptedCluster:
     """Answers with the objects it was given; the last of several stays. Ports lead to real local servers."""
 
     def __init__(self, ports=(), **objects):
-        self.objects = {name: list(its) if isinstance(its, list) else [its] for name, its in objects.items()}
+        self.objects = {name: list(value) if isinstance(value, list) else [value] for name, value in objects.items()}
         self.ports = dict(ports)
         self.patched = []
 
@@ -33,7 +33,7 @@ class ScriptedCluster:
             self.patched.append(body)
             return self.objects.get("patch", [Answer(200, {})])[0]
         if kind == "events":
-            return Answer(200, {"items": [its for its in self.objects.get("events", []) if its]})
+            return Answer(200, {"items": [value for value in self.objects.get("events", []) if value]})
         answers = self.objects.get(kind, [None])
         found = answers.pop(0) if len(answers) > 1 else answers[0]
         if isinstance(found, Exception):

@@ -38,7 +38,7 @@ def differences(monkeypatch):
         provider = RolloutProvider()
         provider.configure(ConfigureRequest(Config({"headscale:instance": "vpn", "headscale:namespace": "ns"}, "p")))
         olds = {**OLD, **(old or {})}
-        news = {name: its for name, its in OLD.items() if name != "claim"}
+        news = {name: value for name, value in OLD.items() if name != "claim"}
         return provider.diff("headscale/vpn/u", olds, {**news, **changes})
 
     return compare

@@ -86,7 +86,7 @@ def start(api, found):
 def a_provider(api, kind):
     made = kind()
     told = {"instance": "vpn", "namespace": "n", "kubeconfig": api.kubeconfig}
-    made.configure(ConfigureRequest(Config({f"headscale:{key}": its for key, its in told.items()}, "project")))
+    made.configure(ConfigureRequest(Config({f"headscale:{key}": value for key, value in told.items()}, "project")))
     return made
 
 

@@ -71,7 +71,7 @@ def test_file_that_is_no_kubeconfig_is_named(tmp_path, text):
             "the cluster does not answer: The connection to the server 127.0.0.1:9 was refused - did you specify the "
             "right host or port?",
         ),
-        ("", "", "the cluster does not answer: kubectl says nothing"),
+        ("", "", "the cluster does not answer: kubectl printed nothing"),
     ],
 )
 def test_access_fault_says_which_it_is(stdout, stderr, fault):

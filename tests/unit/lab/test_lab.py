@@ -60,7 +60,7 @@ def test_an_unknown_tool_is_an_error_with_a_hint(capsys):
 
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.startswith("error: `hammer` is no tool of the lab\nhint: known are ")
+    assert said.err.startswith("error: `hammer` is not a tool of the lab\nhint: known are ")
 
 
 def test_help_names_every_target():

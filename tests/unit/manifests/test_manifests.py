@@ -35,9 +35,9 @@ def an_instance(config=None, **changes):
 def plain(value):
     """Return Kubernetes arguments as the plain tree that reaches the provider."""
     if isinstance(value, dict):
-        return {key: plain(its) for key, its in value.items() if its is not None}
+        return {key: plain(item) for key, item in value.items() if item is not None}
     if isinstance(value, list | tuple):
-        return [plain(its) for its in value]
+        return [plain(item) for item in value]
     if hasattr(value, "__dict__") and getattr(value, "_PULUMI_TYPE", None) != "leaf" and not isinstance(value, str):
         return plain(value.__dict__)
     return value

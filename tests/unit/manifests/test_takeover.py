@@ -16,6 +16,6 @@ def test_stateful_set_takes_conflicting_fields():
 
 def test_field_reference_is_as_the_server_completes_it():
     [_, sidecar] = declared()["spec"]["template"]["spec"]["containers"]
-    [reference] = [its["valueFrom"]["fieldRef"] for its in sidecar["env"] if "valueFrom" in its]
+    [reference] = [value["valueFrom"]["fieldRef"] for value in sidecar["env"] if "valueFrom" in value]
 
     assert reference == {"apiVersion": "v1", "fieldPath": "metadata.namespace"}

@@ -456,10 +456,10 @@ SECTIONS = {"preauth keys": "preAuthKeys", "users": "users", "API keys": "apiKey
 
 @pytest.mark.parametrize("what", MET)
 def test_resources_with_one_urn_are_named(what):
-    (one, its), (other, others), resource = MET[what]
+    (one, item), (other, others), resource = MET[what]
     section = SECTIONS[what]
     entry = {"tags": ["tag:ci"]} if section == "preAuthKeys" else {}
-    first = {**an_instance(), "namespace": "a", section: {its: entry}}
+    first = {**an_instance(), "namespace": "a", section: {item: entry}}
     second = {**an_instance(), "namespace": "b", section: {others: entry}}
 
     with pytest.raises(SpecError) as refused:
@@ -467,7 +467,7 @@ def test_resources_with_one_urn_are_named(what):
 
     (problem,) = [str(problem) for problem in refused.value.problems]
     where = f"headscale:instances.{other}.{section}.{others}"
-    assert problem.startswith(f"{where}: makes {resource}, as `{one}.{section}.{its}` does")
+    assert problem.startswith(f"{where}: makes {resource}, as `{one}.{section}.{item}` does")
     assert "rename the one of them that is not deployed yet" in problem
 
 

@@ -1,0 +1,8 @@
+"""Keys on real headscale processes, with a fault at every step."""
+
+from tests.contract.test_api_keys import *  # noqa: F403 - the suite
+from tests.contract.test_key_recovery import *  # noqa: F403 - the suite
+from tests.contract.test_new_database import *  # noqa: F403 - the suite
+from tests.contract.test_pre_auth_keys import *  # noqa: F403 - the suite
+from tests.contract.test_revocation import *  # noqa: F403 - the suite
+from tests.integration.real_headscale import any_headscale, headscale  # noqa: F401 - their server

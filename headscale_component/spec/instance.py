@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, ModelWrapValidatorHandler, ValidationError, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from headscale_component.spec.api_key import ApiKeySpec, ManagedApiKeySpec
 from headscale_component.spec.config import HeadscaleConfig
@@ -24,6 +32,17 @@ from headscale_component.versions import NEWEST_HEADSCALE, minor_version
 
 _OR_NOTHING = BeforeValidator(lambda value: {} if value is None else value)
 """A name with nothing behind it, as `alice:`, says all that there is to say."""
+
+
+def _without_tag(image: str) -> str:
+    """Refuse a tag: the pod's image is this with `:version` behind it, or this alone where it has a digest.
+
+    Source: https://github.com/distribution/reference/blob/main/reference.go.
+    """
+    tag = image.rpartition("/")[2].partition(":")[2]
+    if not tag or "@" in image:
+        return image
+    raise ValueError(f"`{image}` has a tag; write `{image.removesuffix(f':{tag}')}`, and the tag as `version`")
 
 
 def _recreate_for_remake(value: object) -> object:
@@ -67,7 +86,7 @@ class HeadscaleArgs(SpecModel):
     namespace_labels: dict[str, str] = Field(default_factory=dict)
     """Labels for the namespace, with `createNamespace`, for example a Pod Security Standard to enforce."""
 
-    image: str = "headscale/headscale"
+    image: Annotated[str, AfterValidator(_without_tag)] = "headscale/headscale"
     """Headscale's image: without tag, which is `version`, or pinned by a digest, `name@sha256:…`, of that version."""
 
     image_pull_secrets: tuple[DnsSubdomain, ...] = ()

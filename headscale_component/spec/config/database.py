@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StrictBool, StrictInt
+from pydantic import AfterValidator, BeforeValidator, Field, StrictInt
 
 from headscale_component.spec.config.types import (
     DATA_DIRECTORY,
@@ -26,14 +26,14 @@ def _checkpoint(pages: int) -> int:
     raise ValueError(f"{pages} is below -1; 0 switches checkpoints off and lets the log grow, 1000 is usual")
 
 
-def _without_fallback(mode: str | bool) -> str | bool:
+def _without_fallback(mode: object) -> object:
     if mode is not True:
         return mode
     raise ValueError("`true` falls back to clear text where the server has no TLS; write `require` or `verify-full`")
 
 
 class GormConfig(ConfigSection):
-    """`database.gorm`: the mapper between Headscale and either database."""
+    """`database.gorm`: GORM, the library between Headscale and either database (https://gorm.io)."""
 
     prepare_stmt: Flag = False
     """Whether statements are prepared once and used again; SQLite only. Headscale has one connection to SQLite, and
@@ -53,7 +53,7 @@ class SqliteConfig(ConfigSection):
     """`database.sqlite`: the database in a file on the volume."""
 
     path: Annotated[FilePath, UpstreamDefault("none, and then it does not start")] = f"{DATA_DIRECTORY}/db.sqlite"
-    """The file."""
+    """The database file. Outside of the volume it would be lost with the pod."""
 
     write_ahead_log: Literal[True] = True
     """Write-ahead logging. `false` has no effect in Headscale, so it cannot be said."""
@@ -69,21 +69,19 @@ class PostgresConfig(ConfigSection):
     """Host name, address, or the folder of a socket."""
 
     port: Positive = 5432
-    """Port."""
+    """TCP port of the server."""
 
     name: DsnWord
-    """Database."""
+    """Name of the database, which has to exist."""
 
     user: DsnWord
-    """Role."""
+    """Role that Headscale logs in as; it owns the tables."""
 
     pass_: Annotated[SecretValue | None, Field(alias="pass")] = None
     """The role's password."""
 
     ssl: OrOutput[
-        Annotated[
-            Literal["disable", "require", "verify-ca", "verify-full"] | StrictBool, AfterValidator(_without_fallback)
-        ]
+        Annotated[Literal["disable", "require", "verify-ca", "verify-full", False], BeforeValidator(_without_fallback)]
     ] = "require"
     """How the connection is protected, as PostgreSQL's `sslmode`. Headscale reads `true` as "prefer", which falls back
     to clear text, so `true` is refused; `false` is `disable`."""
@@ -108,10 +106,10 @@ class DatabaseConfig(ConfigSection):
     """Whether queries are logged, with `log.level: debug` or `trace`."""
 
     gorm: GormConfig = GormConfig()
-    """The mapper."""
+    """Settings of GORM, the library between Headscale and the database (https://gorm.io)."""
 
     sqlite: SqliteConfig | None = None
-    """Settings of SQLite."""
+    """Where the file is and when its log is merged; used with `type: sqlite`."""
 
     postgres: PostgresConfig | None = None
-    """Settings of PostgreSQL; required with `type: postgres`."""
+    """How the server is reached; required with `type: postgres`."""

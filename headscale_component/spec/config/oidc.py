@@ -29,10 +29,10 @@ class PkceConfig(ConfigSection):
     """`oidc.pkce`: PKCE (RFC 7636, https://www.rfc-editor.org/rfc/rfc7636), against stolen authorization codes."""
 
     enabled: Flag = False
-    """Whether it is asked for."""
+    """Whether logins use PKCE; the provider has to support it."""
 
     method: Literal["S256", "plain"] = "S256"
-    """How; Headscale checks the word only in rare cases."""
+    """The code challenge method. Headscale itself rarely checks the word."""
 
 
 class OidcConfig(ConfigSection):

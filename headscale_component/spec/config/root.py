@@ -100,11 +100,11 @@ class SwitchConfig(ConfigSection):
     """Something that is on or off."""
 
     enabled: Flag
-    """Whether it is on."""
+    """Whether it is switched on."""
 
 
 class HeadscaleConfig(ConfigSection):
-    """What becomes `config.yaml`."""
+    """Headscale's configuration file, `config.yaml` (https://headscale.net/stable/ref/configuration/)."""
 
     server_url: HttpUrl
     """The address that clients use, for example `https://vpn.example.com`. Changing it cuts nodes off that use it."""

@@ -164,10 +164,10 @@ def check_tls(config: HeadscaleConfig) -> Iterator[Problem]:
         yield Problem(
             ("tls_cert_path",), "is required with `tls_key_path`: Headscale would serve in clear without a word"
         )
-    given = "tls_cert_path" if config.tls_cert_path else "tls_key_path"
+    present = "tls_cert_path" if config.tls_cert_path else "tls_key_path"
     if (config.tls_cert_path or config.tls_key_path) and config.tls_letsencrypt_hostname:
         yield Problem(
-            ("tls_letsencrypt_hostname",), f"Headscale does not start with `{given}` beside it; keep one of them"
+            ("tls_letsencrypt_hostname",), f"Headscale does not start with `{present}` beside it; keep one of them"
         )
 
 

@@ -275,17 +275,17 @@ class KeyReference(SpecModel):
     """A key of a Secret or ConfigMap in the instance's namespace."""
 
     name: DnsSubdomain
-    """The object's name."""
+    """Name of the Secret or ConfigMap."""
 
     key: StrictStr
-    """The key in it."""
+    """Name of the value in it, for example `client-secret`."""
 
 
 class SecretReference(SpecModel):
     """A secret that is somewhere else: `{secretKeyRef: {name: …, key: …}}`."""
 
     secret_key_ref: KeyReference
-    """Where it is."""
+    """The Secret and the key in it."""
 
 
 def _never_in_clear(value: object) -> object:

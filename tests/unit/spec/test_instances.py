@@ -300,6 +300,29 @@ BAD = {
         "pod.env.HEADSCALE_SERVER_URL: `HEADSCALE_SERVER_URL` would win over the configuration, unchecked; write the "
         "key under `config`",
     ),
+    "an image with a tag": (
+        {"image": "localhost:5000/headscale:v0.27.0"},
+        "image: `localhost:5000/headscale:v0.27.0` has a tag; write `localhost:5000/headscale`, and the tag as "
+        "`version`",
+    ),
+    "a variable from nowhere": (
+        {"pod": {"env": {"A": {}}}},
+        "pod.env.A: input should be a valid string, or needs exactly one of `configMapKeyRef` and `secretKeyRef`",
+    ),
+    "a variable of a type that none has": (
+        {"pod": {"env": {"A": 5}}},
+        "pod.env.A: input should be a valid string, or input should be a mapping, not 5",
+    ),
+    "a variable from a Secret with a bad name": (
+        {"pod": {"env": {"A": {"secretKeyRef": {"name": "A B", "key": "k"}}}}},
+        "pod.env.A.secretKeyRef.name: `A B` is no Kubernetes name: at most 253 of a-z, 0-9, `-` and `.`, for example "
+        "`alice-dev-key`",
+    ),
+    "a protocol that is a list": (
+        {"policy": {"acls": [{"action": "accept", "proto": [], "src": ["*"], "dst": ["*:*"]}]}},
+        "policy.acls[0].proto: input should be a valid string, or input should be a valid integer",
+    ),
+    "a section that is none": ({"pod": 5}, "pod: input should be a mapping, not 5"),
     "what 0.29 removed": (
         {"version": "v0.29.3", "config": {"server_url": "http://a", "randomize_client_port": False}},
         "config.randomize_client_port: 0.29 does not start with it, even when it is false; "
@@ -491,6 +514,14 @@ def test_names_that_only_begin_alike_are_taken():
     assert set(load_instances({"vpn": one, "vpn-test": two})) == {"vpn", "vpn-test"}
 
 
+IMAGES = ["headscale/headscale", "localhost:5000/headscale", "a/b@sha256:0", "a/b:v1@sha256:0"]
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_image_without_tag_or_with_digest_is_taken(image):
+    assert HeadscaleArgs.model_validate(an_instance(image=image)).image == image
+
+
 UNKNOWN = EncryptedValue()
 OUTPUTS = {
     "the namespace": {"namespace": UNKNOWN},
@@ -541,13 +572,13 @@ def test_keys_on_user_deletion_has_one_value(changes, value, stored):
     assert (spec.keys_on_user_deletion, spec.stored_keys_on_user_deletion) == (value, stored)
 
 
-def test_other_word_for_keys_on_user_deletion_is_refused():
+def test_unknown_keys_on_user_deletion_is_refused():
     assert the_problem(keysOnUserDeletion="redo") == (
         "keysOnUserDeletion: input should be 'refuse' or 'recreate', not 'redo'"
     )
 
 
-def test_api_key_in_clear_is_refused_and_not_repeated():
+def test_plain_api_key_is_refused_and_hidden():
     message = the_problem(connection={"channel": "pod", "apiKey": "hunter2"})
 
     assert message == (

@@ -146,17 +146,17 @@ def _check(
     Raises:
         SpecError: With every problem.
     """
-    given = {} if spec is None else spec
+    written = {} if spec is None else spec
     problems = []
     try:
         names.validate_python(path[-1])
     except ValidationError as error:
         problems += [Problem(path, text_of(detail)) for detail in error.errors()]
     try:
-        checked = model.model_validate(given)
+        checked = model.model_validate(written)
     except ValidationError as error:
         problems += [problem.under(*path) for problem in problems_of(error, model)]
-        checked = valid_part(model, given)
+        checked = valid_part(model, written)
     found = (problem for rule in rules for problem in rule(added(checked)))
     problems += [problem for problem in found if problem.path[: len(path)] == path]
     if problems:

@@ -41,14 +41,14 @@ def test_valid_part_has_defaults_and_both_spellings():
     assert part.api_keys["ui"].overlap == "10m"
 
 
-def test_sections_are_taken_apart_each_on_its_own():
+def test_sections_are_validated_one_by_one():
     part = valid_part(HeadscaleArgs, {"users": {"A B": {}, "bob": None, "eve": {"email": "x"}, "max": 5, 7: {}}})
 
     assert [invalid_fields(user) for user in part.users.values()][:3] == [frozenset(), frozenset(), {"email"}]
     assert list(part.users) == ["A B", "bob", "eve", "max"]
 
 
-def test_valid_part_of_a_policy_is_written_without_the_rest():
+def test_policy_sections_leave_out_invalid_values():
     part = valid_part(PolicySpec, {"acls": [{"action": "drop", "src": ["*"], "dst": ["*:*"]}, 5], "hosts": 5})
 
     assert added_sections(part) == {"acls": [{"src": ["*"], "dst": ["*:*"]}, {}]}
@@ -116,7 +116,7 @@ def test_policy_is_checked_beside_invalid_rules():
     }
 
 
-def test_key_that_a_version_ignores_is_found_though_invalid():
+def test_invalid_key_is_reported_as_unread_too():
     found = problems(version="v0.27.1", config={**SERVER, "taildrop": {"enabled": "x"}})
 
     assert {line.split(": ")[0] for line in found} == {"config.taildrop.enabled", "config.taildrop"}

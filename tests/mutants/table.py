@@ -73,15 +73,15 @@ MUTANTS = [
         ("a preauth key is not secret", 'additional_secret_outputs=["key"]', "additional_secret_outputs=[]"),
     ),
     *_in(
-        "headscale_component/component.py",
+        "headscale_component/admin_resources.py",
         _COMPONENT,
         ("users are deleted one by one on destroy", "deleted_with=self._rollout)", "deleted_with=None)"),
         ("a renamed user has no alias", "aliases=before, ", ""),
         ("a retained user is deleted", "retain_on_delete=profile.retain or None", "retain_on_delete=None"),
         (
             "preauth keys do not wait for the policy",
-            "opts=self._admin_options(self.policy or self._rollout, *",
-            "opts=self._admin_options(self._rollout, *",
+            "opts=self._options(self.policy or self._rollout, *",
+            "opts=self._options(self._rollout, *",
         ),
     ),
     *_in(
@@ -128,12 +128,21 @@ MUTANTS = [
             "if pending is not None and key.expiration == pending",
             "if False and key.expiration == pending",
         ),
-        ("a key is printed with its text", "    text: str = field(repr=False)", "    text: str = field()"),
         (
             "the Secret of another key is deleted",
             "    if stored is None or not holds(stored, state):",
             "    if stored is None:",
         ),
+    ),
+    *_in(
+        "headscale_core/keys/pre_auth_key_secret.py",
+        _CORE,
+        ("a key is printed with its text", "    text: str = field(repr=False)", "    text: str = field()"),
+    ),
+    *_in(
+        "headscale_core/keys/api_key_secret.py",
+        _CORE,
+        ("an edited Secret passes as written", "stored.annotations.get(DIGEST) != _digest(text)", "False"),
     ),
     *_in(
         "headscale_core/keys/api_key.py",
@@ -142,11 +151,6 @@ MUTANTS = [
             "a superseded key is revoked at once",
             "    over = {prefix for prefix, time in superseded_in(stored).items() if time <= now}",
             "    over = set(superseded_in(stored))",
-        ),
-        (
-            "an edited Secret passes as written",
-            "stored.annotations.get(DIGEST) != _digest(text)",
-            "False",
         ),
     ),
     *_in(
@@ -189,12 +193,12 @@ MUTANTS = [
         _SIDECAR,
         (
             "ready with a key that Headscale does not know",
-            'return "" if works else "Headscale does not know the key", not works',
+            'return "" if is_valid else "Headscale does not know the key", not is_valid',
             'return "", False',
         ),
         (
             "ready with a key that it just made and that does not work",
-            "if made and not self.works(stored.data[DATA_KEY]):",
+            "if is_new and not self.is_valid(stored.data[API_KEY_DATA_KEY]):",
             "if False:",
         ),
         ("a key's text is in the reason of a failure", 'return _KEY.sub("(key)", line)', "return line"),

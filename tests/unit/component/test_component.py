@@ -82,7 +82,7 @@ def test_names_of_all_repeated_kinds_are_checked(declared):
 
     kinds = [kind for _, kind in made]
     several = {(kind, name) for name, kind in made if kinds.count(kind) > 1}
-    assert several == {(kind, name) for kind, name, _ in names_of("vpn", whole)}
+    assert several == {(kind, name) for kind, name, _ in names_of("vpn", HeadscaleArgs.model_validate(whole))}
 
 
 def test_the_program_of_the_readme_declares_what_it_says(declared):

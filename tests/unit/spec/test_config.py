@@ -4,8 +4,8 @@ import pytest
 
 from headscale_component import HeadscaleArgs, SpecError
 from headscale_component.manifests.config_yaml import config_tree
-from headscale_component.spec.config.kinds import Since, Until
-from headscale_component.spec.config.versions import fields, marked
+from headscale_component.spec.config.types import Since, Until
+from headscale_component.spec.config.versions import fields, marker_of
 
 POSTGRES = {"host": "db", "name": "headscale", "user": "headscale"}
 OIDC = {"issuer": "https://id.example.com", "client_id": "h", "client_secret_path": "/var/lib/headscale/s"}
@@ -230,7 +230,7 @@ def test_a_version_gets_the_keys_that_it_reads_and_no_other(version):
         section = tree
         for part in path:
             section = section.get(part) if isinstance(section, dict) else None
-        since, until = marked(field, Since), marked(field, Until)
+        since, until = marker_of(field, Since), marker_of(field, Until)
         if (since and minor < since.minor) or (until and minor > until.minor):
             assert section is None, path
 

@@ -96,7 +96,7 @@ BAD = {
     "key without certificate": (
         {"tls_key_path": "/var/lib/headscale/k"},
         "tls_cert_path",
-        "serve in clear without a word",
+        "serve in clear silently",
     ),
     "two ways to TLS": (
         {

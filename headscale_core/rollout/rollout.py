@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from headscale_core.defaults import data_claim
 from headscale_core.rollout.pod_status import condition, last_warning, pod_problem
 from headscale_core.rollout.upgrade import step_problem
 
@@ -48,7 +49,7 @@ class Place:
     @property
     def claim(self) -> str:
         """The claim of that pod, which holds the database."""
-        return f"data-{self.instance}-0"
+        return data_claim(self.instance)
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.instance}"

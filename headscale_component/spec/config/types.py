@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, StrictBool, St
 
 from headscale_component.spec.model import OrOutput, SpecModel
 from headscale_component.spec.values import DnsSubdomain
+from headscale_core.values.durations import duration_seconds
 
 DATA_DIRECTORY = "/var/lib/headscale"
 """Where the volume is mounted: database, noise key, ACME cache."""
@@ -62,8 +63,6 @@ class UpstreamDefault:
     default: str
 
 
-_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_GO_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
 _PROMETHEUS = re.compile(r"(\d+y)?(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?")
 _HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]*\]|[^:\[\]\s]*):(?P<port>[a-z]+|\d+)")
 _NAMED_PORTS = {"http": 80, "https": 443}
@@ -81,14 +80,7 @@ def go_seconds(text: str) -> float:
     Raises:
         ValueError: When it is none; Headscale would read it as nearly zero.
     """
-    parts = _GO_PART.findall(text)
-    if text == "0":
-        return 0.0
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        days = re.fullmatch(r"(\d+)d", text)
-        write = f"`{int(days[1]) * 24}h`" if days else "for example `30m`, `90s` or `1h30m`"
-        raise ValueError(f"`{text}` is no duration of Go's, which has the units ms, s, m and h; write {write}")
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    return duration_seconds(text, allow_days=False)
 
 
 def port_of(endpoint: str) -> int:

@@ -5,7 +5,7 @@ PYTHON ?= python3
 RUN := .venv/bin/python
 STAMP := .venv/.locked
 
-.PHONY: help venv up down status join test test-full test-unit test-integration test-e2e test-lab lint schema architecture fmt images bench kubeconfig shell-env
+.PHONY: help venv up down status join test test-full test-unit test-integration test-e2e test-lab lint schema architecture fmt images bench mutants coverage kubeconfig shell-env
 
 help: ## show this
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,3 +82,9 @@ fmt: venv ## let ruff write the layout and mend what it can
 bench: venv ## measure against the targets, 200 and 1,000 of each; writes build/bench.json
 	@$(RUN) -m lab prepare
 	$(RUN) -m tests.bench --many
+
+mutants: venv ## put faults into the code, one at a time, and print the unit test that notices each
+	$(RUN) -m tests.mutants
+
+coverage: venv ## branch coverage of the core, the providers and the sidecar by the unit tests
+	$(RUN) -m pytest tests/unit --cov=headscale_core --cov=dynamic_providers --cov=headscale_sidecar --cov-branch --cov-report=term

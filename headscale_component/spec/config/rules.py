@@ -16,6 +16,7 @@ from headscale_component.spec.config.versions import unread_keys
 from headscale_component.spec.errors import Problem
 from headscale_component.spec.model import is_output
 from headscale_component.spec.valid_part import rule
+from headscale_core.values.versions import METRICS_CAN_BE_OFF
 
 if TYPE_CHECKING:
     from headscale_component.spec.config.dns import ExtraRecord
@@ -34,7 +35,6 @@ RETIRED = {
 }
 """Keys that are known for what they were, or for being something else."""
 
-_METRICS_MAY_BE_OFF = (0, 28)
 _SHORTEST_INTERVAL_SECONDS = 2
 _IP_VERSIONS = {"A": 4, "AAAA": 6}
 
@@ -237,7 +237,7 @@ def check_ports(config: HeadscaleConfig) -> Iterator[Problem]:
 @rule
 def check_metrics_address(config: HeadscaleConfig, minor: Minor | None) -> Iterator[Problem]:
     """Find metrics that are off, in a version that cannot switch them off."""
-    if minor is not None and minor < _METRICS_MAY_BE_OFF and config.metrics_listen_addr == "":
+    if minor is not None and not METRICS_CAN_BE_OFF.is_in(minor) and config.metrics_listen_addr == "":
         yield Problem(("metrics_listen_addr",), "can be off from 0.28 on; give an address, as `0.0.0.0:9090`")
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from headscale_core.client.errors import NotFound
 from headscale_core.client.models import ApiKey, api_key_prefix
+from headscale_core.errors import HeadscaleError
 from headscale_core.keys.annotations import (
     DIGEST,
     EXPIRES_AT,
@@ -35,7 +36,7 @@ _DEFAULT_TEMPLATE = SecretTemplate(DATA_KEY)
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
-class SecretModified(Exception):
+class SecretModified(HeadscaleError):
     """The Secret does not hold the key as it was written."""
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from headscale_core.errors import HeadscaleError
 from headscale_core.rollout.pod_status import condition, last_warning, pod_problem
 from headscale_core.rollout.upgrade import step_problem
 
@@ -24,7 +25,7 @@ _SUFFIXES: dict[str, Decimal] = {
 }
 
 
-class RolloutError(Exception):
+class RolloutError(HeadscaleError):
     """A rollout that did not come to its end, with what keeps it."""
 
 

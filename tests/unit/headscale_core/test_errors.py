@@ -1,18 +1,34 @@
-"""Every status that gRPC knows becomes an error of ours."""
+"""What each status of gRPC is called here, literally; `test_errors_on_the_fake` has those of HTTP, over the wire."""
 
 import grpc
 import pytest
 
 from headscale_core.client import errors
-from headscale_core.client.errors import HeadscaleError, error_class
+from headscale_core.client.errors import error_class
+
+BY_CODE = {
+    "CANCELLED": errors.Unreachable,
+    "UNKNOWN": errors.ServerFault,
+    "INVALID_ARGUMENT": errors.InvalidArgument,
+    "DEADLINE_EXCEEDED": errors.DeadlineExceeded,
+    "NOT_FOUND": errors.NotFound,
+    "ALREADY_EXISTS": errors.AlreadyExists,
+    "PERMISSION_DENIED": errors.PermissionDenied,
+    "RESOURCE_EXHAUSTED": errors.ServerFault,
+    "FAILED_PRECONDITION": errors.FailedPrecondition,
+    "ABORTED": errors.ServerFault,
+    "OUT_OF_RANGE": errors.InvalidArgument,
+    "UNIMPLEMENTED": errors.Unsupported,
+    "INTERNAL": errors.ServerFault,
+    "UNAVAILABLE": errors.Unreachable,
+    "DATA_LOSS": errors.ServerFault,
+    "UNAUTHENTICATED": errors.Unauthenticated,
+}
 
 
 @pytest.mark.parametrize("code", [code.name for code in grpc.StatusCode if code.name != "OK"])
-def test_every_status_becomes_an_error_of_ours(code):
-    kind = error_class(code, "whatever")
-
-    assert issubclass(kind, HeadscaleError)
-    assert not issubclass(kind, grpc.RpcError)
+def test_grpc_code_becomes_its_error_class(code):
+    assert error_class(code, "whatever") is BY_CODE[code]
 
 
 WORDS = {
@@ -32,8 +48,12 @@ WORDS = {
 
 @pytest.mark.parametrize(("detail", "kind"), WORDS.items(), ids=WORDS)
 @pytest.mark.parametrize("code", ["UNKNOWN", "INTERNAL"])
-def test_a_code_that_says_too_little_is_told_apart_by_headscales_words(code, detail, kind):
+def test_vague_code_is_decided_by_headscales_words(code, detail, kind):
     assert error_class(code, detail) is kind
+
+
+def test_precise_code_is_not_overruled_by_words():
+    assert error_class("PERMISSION_DENIED", "user not found") is errors.PermissionDenied
 
 
 def test_an_error_says_what_failed_where_why_and_what_to_do():

@@ -1,16 +1,25 @@
 """What keeps a provider from its work, by name; every message is a sentence for the person who runs Pulumi.
 
-ChannelError                 Headscale cannot be reached
-├── ConnectionLost            the connection broke in the middle of an operation
-├── InstanceNotFound            there is no instance of that name in this cluster any more
-├── InstanceStopped         the instance is there, and its pod does not run
-├── WrongCluster             there is none, and nothing shows that there ever was
-└── ClusterError             Kubernetes did not do what was asked, on the way there or with a Secret
-    └── ClusterUnreachable   no API server answers
+ProviderError                  catches everything of this package
+├── ChannelError               Headscale cannot be reached
+│   ├── ConnectionLost         the connection broke in the middle of an operation; idempotent ones are retried
+│   ├── InstanceNotFound       there is no instance of that name in this cluster any more
+│   ├── InstanceStopped        the instance is there, and its pod does not run
+│   ├── WrongCluster           there is none, and nothing shows that there ever was
+│   └── ClusterError           Kubernetes did not do what was asked, on the way there or with a Secret
+│       └── ClusterUnreachable  no API server answers
+└── Refusal                    what a person is shown of any of these (`failures`)
+
+Errors of the core (`headscale_core.errors.HeadscaleError`) pass through: what Headscale answers, and what the rules of
+users, keys and policy refuse.
 """
 
 
-class ChannelError(Exception):
+class ProviderError(Exception):
+    """The base of all errors of this package."""
+
+
+class ChannelError(ProviderError):
     """Headscale cannot be reached; the message says what is in the way and what to look at."""
 
 

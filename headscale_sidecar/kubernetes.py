@@ -19,6 +19,7 @@ from typing import Any
 from headscale_core.keys.annotations import DIGEST, EXPIRES_AT, KEY_ID, SUPERSEDED, own_annotations
 from headscale_core.keys.api_key import superseded_in
 from headscale_core.keys.secrets import SecretNotOwned, StoredSecret
+from headscale_sidecar.errors import SidecarError
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _SECONDS = 10.0
@@ -33,7 +34,7 @@ _NO_CLAIM = (403, 404)
 _LONG_AGO = "1970-01-01T00:00:00+00:00"
 
 
-class KubernetesError(Exception):
+class KubernetesError(SidecarError):
     """A call that Kubernetes did not carry out."""
 
 

@@ -234,9 +234,10 @@ class Channel:
             time.sleep(_PAUSE_SECONDS)
 
     def close(self) -> None:
-        """Give up the way; it is opened again where it is needed again."""
+        """Close the connections to Headscale and to the cluster; they are opened again where they are needed again."""
         with self._lock:
             self._close()
+        self.cluster.close()
 
     def _forget(self, client: HeadscaleClient) -> None:
         with self._lock:

@@ -6,6 +6,7 @@ import sys
 import httpx
 import pytest
 
+from dynamic_providers.admin import retry
 from dynamic_providers.kubernetes.event_loop import EventLoopThread
 from tests.fakes.kubernetes import FakeKubernetes
 
@@ -14,6 +15,12 @@ from tests.fakes.kubernetes import FakeKubernetes
 def _tracebacks(monkeypatch):
     """A provider that is configured shortens the tracebacks of its whole process."""
     monkeypatch.setattr(sys, "tracebacklimit", 1000, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch):
+    """Retries do not wait here."""
+    monkeypatch.setattr(retry, "_PAUSE_SECONDS", 0.01)
 
 
 @pytest.fixture(autouse=True)

@@ -63,7 +63,8 @@ class HeadscaleClient:
             timeout_seconds: Deadline of each call.
 
         Raises:
-            InvalidConnection: When the URL is malformed, or the authority is not PEM.
+            InvalidCertificate: When the authority is not PEM.
+            Unreachable: When the URL is none.
         """
         return cls(connect.http(url, api_key, ca_certificate, server_name, timeout_seconds))
 

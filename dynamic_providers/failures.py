@@ -18,7 +18,7 @@ import pulumi
 from pulumi.dynamic import ReadResult
 
 from dynamic_providers.errors import ClusterUnreachable, ProviderError, WrongCluster
-from headscale_core import HeadscaleError
+from headscale_core.errors import HeadscaleError
 
 if TYPE_CHECKING:
     from dynamic_providers.admin.channel import Channel
@@ -30,6 +30,8 @@ DROP_VARIABLE = "PULUMI_K8S_DELETE_UNREACHABLE"
 (https://www.pulumi.com/registry/packages/kubernetes/installation-configuration/)."""
 
 _FRAMES = 50
+_EXPECTED = (ProviderError, HeadscaleError)
+"""What is raised on purpose, with a message for people."""
 
 
 class Refusal(ProviderError):
@@ -55,7 +57,7 @@ def for_people(call: Call) -> Call:
         except Exception as error:
             if isinstance(error, Refusal) or any(map(_is_trace, getattr(error, "__notes__", ()))):
                 raise
-            if not isinstance(error, ProviderError | HeadscaleError):
+            if not isinstance(error, _EXPECTED):
                 error.add_note(traceback.format_exc(limit=_FRAMES))
                 raise
             raise Refusal(" ".join(str(error).split())) from None

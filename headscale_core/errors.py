@@ -12,7 +12,7 @@
     │   ├── FailedPrecondition     the state forbids it: a user with nodes, a policy that comes from a file
     │   ├── Unsupported            this version of Headscale cannot do it
     │   └── ServerFault            anything else that Headscale reports
-    ├── InvalidCertificate         the certificate authority to trust is not PEM    (`client.errors`)
+    ├── InvalidConnection          the URL or the certificate authority to trust is malformed (`client.errors`)
     ├── UserError                  a user conflicts with what is declared           (`users.identity`)
     ├── PolicyError                a policy conflicts with what is declared         (`policy.lifecycle`)
     ├── RolloutError               a rollout did not end, or would lose data        (`rollout.rollout`)

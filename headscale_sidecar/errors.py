@@ -1,15 +1,14 @@
-"""What keeps the sidecar from its work, by name; no message holds a key.
+"""The base of every error that the sidecar raises, and the tree of them.
 
-SidecarError                  catches everything of this package
-├── SettingsError             the environment is wrong            (`settings`)
-├── KubernetesError           a call that Kubernetes did not do   (`kubernetes`)
-├── HeadscaleUnavailable      Headscale does not answer, so that nobody knows whether a key works  (`headscale`)
-└── RotationError             the key was not replaced            (`headscale`)
+    SidecarError
+    ├── HeadscaleUnavailable   Headscale does not answer whether a key is valid    (`headscale`)
+    ├── RotationError          the process that rotates the key failed             (`headscale`)
+    ├── KubernetesError        Kubernetes did not carry out a request              (`kubernetes`)
+    └── SettingsError          the environment holds wrong settings                (`settings`)
 
-Errors of the core (`headscale_core.errors.HeadscaleError`) pass through: they are named in logs, metrics and Events by
-their class, and so are these.
+Errors of http.client and the operating system are mapped to these where the call is made.
 """
 
 
 class SidecarError(Exception):
-    """The base of all errors of this package."""
+    """The base of all errors of the sidecar; no message holds a key."""

@@ -15,7 +15,13 @@ _REPLACED_WITHIN_SECONDS = 60.0
 
 
 class HeadscaleUnavailable(SidecarError):
-    """Headscale does not answer, or answers with something else than yes or no; the message holds no key."""
+    """Headscale does not answer whether a key is valid.
+
+    Attributes:
+        kind: The label of the metric and the reason of the Event; alert rules name it, so it outlives the class's name.
+    """
+
+    kind = "HeadscaleError"
 
 
 class RotationError(SidecarError):

@@ -6,8 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from headscale_core.keys.api_key import DesiredApiKey
-from headscale_core.values.durations import parse_duration
+from headscale_core.defaults import (
+    API_KEY_EXPIRATION,
+    API_KEY_OVERLAP,
+    API_KEY_ROTATION_BUFFER,
+    HTTP_PORT,
+    RELAY_PORT,
+    SIDECAR_HEALTH_PORT,
+    SOCKET_PATH,
+)
+from headscale_core.keys.api_key_secret import DesiredApiKey
+from headscale_core.values.durations import parse_duration, shortest_duration
 from headscale_sidecar.errors import SidecarError
 
 _PORTS = 65536

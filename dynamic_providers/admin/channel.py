@@ -31,6 +31,7 @@ from dynamic_providers.kubernetes.secret_store import KubernetesSecretStore
 from dynamic_providers.kubernetes.user_registry import PvcUserRegistry
 from dynamic_providers.settings import Settings
 from headscale_core import ApiError, ApiKey, HeadscaleClient, PreAuthKey, User
+from headscale_core.defaults import data_claim
 from headscale_core.keys.secrets import StoredSecret
 
 __all__ = [

@@ -63,8 +63,7 @@ class HeadscaleClient:
             timeout_seconds: Deadline of each call.
 
         Raises:
-            InvalidCertificate: When the authority is not PEM.
-            Unreachable: When the URL is none.
+            InvalidConnection: When the URL is malformed, or the authority is not PEM.
         """
         return cls(connect.http(url, api_key, ca_certificate, server_name, timeout_seconds))
 

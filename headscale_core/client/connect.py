@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 
-from headscale_core.client.errors import InvalidCertificate
+from headscale_core.client.errors import InvalidConnection
 from headscale_core.client.grpc_transport import GrpcTransport, Transport
 
 _CHANNEL_OPTIONS: list[tuple[str, str | int]] = [
@@ -62,8 +62,7 @@ def http(
     """Return a transport by REST.
 
     Raises:
-        InvalidCertificate: When the authority is not PEM.
-        Unreachable: When the URL is none.
+        InvalidConnection: When the URL is malformed, or the authority is not PEM.
     """
     trust = _context(ca_certificate) if ca_certificate else None
     return _rest(url, api_key=api_key, trust=trust, server_name=server_name, timeout_seconds=timeout_seconds)
@@ -97,7 +96,7 @@ def _context(ca_certificate: bytes) -> ssl.SSLContext:
         return ssl.create_default_context(cadata=ca_certificate.decode())
     except (ssl.SSLError, ValueError) as error:
         # ValueError: what is not text, or empty.
-        raise InvalidCertificate(
+        raise InvalidConnection(
             f"the certificate authority to trust cannot be loaded ({error}): give its PEM, which begins with "
             "`-----BEGIN CERTIFICATE-----`"
         ) from None

@@ -9,8 +9,8 @@ from __future__ import annotations
 from headscale_core.errors import HeadscaleError
 
 
-class InvalidCertificate(HeadscaleError):
-    """The certificate authority to trust is not PEM, or no certificate is in it."""
+class InvalidConnection(HeadscaleError):
+    """The URL is malformed, or the certificate authority to trust is not PEM; nothing was asked."""
 
 
 class ApiError(HeadscaleError):

@@ -19,6 +19,7 @@ from google.protobuf.message import Message
 from headscale_core.client.errors import (
     ApiError,
     DeadlineExceeded,
+    InvalidConnection,
     ServerFault,
     Unreachable,
     Unsupported,
@@ -102,7 +103,7 @@ class RestTransport:
         try:
             self._http = httpx.Client(base_url=url, headers=headers, transport=carrier, timeout=timeout_seconds)
         except httpx.InvalidURL as error:
-            raise Unreachable("connecting", self.address, f"this is no URL: {error}") from None
+            raise InvalidConnection(f"`{url}` is not a URL ({error}): write it as `https://vpn.example.com`") from None
 
     def call(self, method: str, request: Message, answer: type[Answer]) -> Answer:
         """Call a method and return its answer."""
@@ -121,16 +122,20 @@ class RestTransport:
             raise ServerFault(method, self.address, f"unexpected answer: {error}"[:LONGEST_DETAIL]) from None
 
     def _send(self, method: str, verb: str, path: str, inside: dict[str, Any]) -> dict[str, Any]:
-        try:
-            response = self._http.request(verb, f"/api/v1/{path}", extensions=self._name, **inside)
-        except httpx.TimeoutException as error:
-            raise DeadlineExceeded(method, self.address, str(error) or "timeout") from None
-        except _FOREIGN as error:
-            raise Unreachable(method, self.address, _error_text(error)) from None
+        response = self._request(method, verb, f"/api/v1/{path}", **inside)
         body = _json(response)
         if response.is_success and body is not None:
             return body
         raise self._error(method, response, body)
+
+    def _request(self, method: str, verb: str, path: str, **inside: Any) -> httpx.Response:  # noqa: ANN401 - as httpx
+        """Return any answer; what httpx raises where there is none is mapped here, and nowhere else."""
+        try:
+            return self._http.request(verb, path, extensions=self._name, **inside)
+        except httpx.TimeoutException as error:
+            raise DeadlineExceeded(method, self.address, str(error) or "timeout") from None
+        except _FOREIGN as error:
+            raise Unreachable(method, self.address, _error_text(error)) from None
 
     def _error(self, method: str, response: httpx.Response, body: dict[str, Any] | None) -> ApiError:
         """Return what an answer means: a gRPC status on 0.28 and 0.29, RFC 7807 from 0.30, or a proxy's page."""
@@ -150,10 +155,7 @@ class RestTransport:
 
     def minor_version(self) -> int:
         """Return the server's minor version, as it tells everybody; a development build is newer than all others."""
-        try:
-            response = self._http.get("/version", extensions=self._name)
-        except _FOREIGN as error:
-            raise Unreachable("version", self.address, _error_text(error)) from None
+        response = self._request("version", "GET", "/version")
         if response.status_code == httpx.codes.NOT_FOUND:
             # The unix socket serves the API alone, and speaks HTTP since 0.30.
             return 30

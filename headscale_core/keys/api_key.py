@@ -9,19 +9,20 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from headscale_core.client.errors import NotFound
-from headscale_core.client.models import ApiKey, api_key_prefix
+from headscale_core.client.models import api_key_prefix
+from headscale_core.defaults import API_KEY_DATA_KEY
 from headscale_core.errors import HeadscaleError
-from headscale_core.keys.annotations import (
-    DIGEST,
-    EXPIRES_AT,
-    FIRST_KEY,
-    KEY_ID,
-    OWNER,
-    PENDING,
-    SUPERSEDED,
-    own_annotations,
-    time_in,
-    unique_expiration,
+from headscale_core.keys.annotations import KEY_ID, PENDING, SUPERSEDED, own_annotations, time_in, unique_expiration
+from headscale_core.keys.api_key_secret import (
+    DesiredApiKey,
+    IssuedApiKey,
+    belongs_to,
+    issued_in,
+    known,
+    needs_cleanup,
+    secret_for,
+    superseded_annotation,
+    superseded_in,
 )
 from headscale_core.keys.secrets import SecretStore, StoredSecret, read_if_owned
 

@@ -130,7 +130,7 @@ def issue(
             tags=desired.tags,
         )
     except Exception as error:
-        # A call that broke in the middle may have made it: the note stays until that is known.
+        # A call that broke in the middle may have created it: the annotation stays until that is known.
         with contextlib.suppress(ApiError):
             remove_pending(client, StoredSecret({}, {PENDING: expires_at.isoformat()}), client.list_pre_auth_keys())
             _rollback_secret(store, desired, before)

@@ -10,7 +10,7 @@ from headscale_core.errors import HeadscaleError
 
 
 class SecretNotOwned(HeadscaleError):
-    """A Secret of that name is somebody else's."""
+    """A Secret of that name exists and is not managed by this component."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from headscale_core.defaults import data_claim
 from headscale_core.errors import HeadscaleError
 from headscale_core.rollout.pod_status import condition, last_warning, pod_problem
 from headscale_core.rollout.upgrade import step_problem

@@ -1,4 +1,7 @@
-"""What each status of gRPC is called here, literally; `test_errors_on_the_fake` has those of HTTP, over the wire."""
+"""Which class each failure of a call becomes, by literal tables of gRPC codes, HTTP statuses, words and exceptions."""
+
+import inspect
+import json
 
 import grpc
 import httpx
@@ -9,8 +12,9 @@ from headscale_core import ApiError, HeadscaleClient, HeadscaleError, InvalidCon
 from headscale_core import errors as tree
 from headscale_core.client import errors
 from headscale_core.client.errors import error_class
+from headscale_core.client.rest_transport import RestTransport
 
-BY_CODE = {
+CODES = {
     "CANCELLED": errors.Unreachable,
     "UNKNOWN": errors.ServerFault,
     "INVALID_ARGUMENT": errors.InvalidArgument,
@@ -28,11 +32,105 @@ BY_CODE = {
     "DATA_LOSS": errors.ServerFault,
     "UNAUTHENTICATED": errors.Unauthenticated,
 }
+STATUSES = {
+    400: errors.InvalidArgument,
+    401: errors.Unauthenticated,
+    403: errors.PermissionDenied,
+    404: errors.NotFound,
+    409: errors.AlreadyExists,
+    418: errors.ServerFault,
+    422: errors.InvalidArgument,
+    500: errors.ServerFault,
+    502: errors.Unreachable,
+    503: errors.Unreachable,
+    504: errors.DeadlineExceeded,
+}
+RAISED_BY_HTTPX = {
+    httpx.ConnectError("refused"): errors.Unreachable,
+    httpx.ReadError("reset"): errors.Unreachable,
+    httpx.RemoteProtocolError("no HTTP"): errors.Unreachable,
+    httpx.ProxyError("proxy"): errors.Unreachable,
+    httpx.UnsupportedProtocol("ftp"): errors.Unreachable,
+    httpx.InvalidURL("no URL"): errors.Unreachable,
+    RuntimeError("the client has been closed"): errors.Unreachable,
+    httpx.ConnectTimeout("slow"): errors.DeadlineExceeded,
+    httpx.ReadTimeout("slow"): errors.DeadlineExceeded,
+    httpx.PoolTimeout("slow"): errors.DeadlineExceeded,
+}
 
 
-@pytest.mark.parametrize("code", [code.name for code in grpc.StatusCode if code.name != "OK"])
-def test_grpc_code_becomes_its_error_class(code):
-    assert error_class(code, "whatever") is BY_CODE[code]
+def rest(handler):
+    """Return a client by REST whose answers a function gives."""
+    transport = RestTransport("http://headscale")
+    transport._http = httpx.Client(base_url="http://headscale", transport=httpx.MockTransport(handler))
+    return HeadscaleClient(transport)
+
+
+def test_table_of_codes_is_complete():
+    assert set(CODES) == {code.name for code in grpc.StatusCode} - {"OK"}
+
+
+@pytest.mark.parametrize(("code", "kind"), CODES.items(), ids=CODES)
+def test_grpc_code_becomes_its_class(code, kind):
+    assert error_class(code, "something is wrong") is kind
+
+
+@pytest.mark.parametrize(("status", "kind"), STATUSES.items(), ids=map(str, STATUSES))
+def test_http_status_becomes_its_class(status, kind):
+    problem = json.dumps({"detail": "something is wrong"})
+
+    with rest(lambda _: httpx.Response(status, text=problem)) as client, pytest.raises(ApiError) as caught:
+        client.list_users()
+
+    assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"), RAISED_BY_HTTPX.items(), ids=lambda value: getattr(value, "__name__", repr(value))
+)
+@pytest.mark.parametrize("call", ["list_users", "minor_version"])
+def test_error_of_httpx_becomes_its_class(call, error, kind):
+    def fail(_):
+        raise error
+
+    with rest(fail) as client, pytest.raises(ApiError) as caught:
+        getattr(client, call)()
+
+    assert type(caught.value) is kind
+
+
+def test_answer_of_another_shape_is_a_fault():
+    with (
+        rest(lambda _: httpx.Response(200, json={"users": "none"})) as client,
+        pytest.raises(errors.ServerFault, match="unexpected answer"),
+    ):
+        client.list_users()
+
+
+@pytest.mark.parametrize("pem", [b"no PEM", b"\xff", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
+def test_malformed_authority_is_an_invalid_connection(pem):
+    with pytest.raises(InvalidConnection, match="certificate authority to trust cannot be loaded"):
+        HeadscaleClient.over_http("https://h", api_key="k", ca_certificate=pem)
+
+
+def test_malformed_url_is_an_invalid_connection():
+    with pytest.raises(InvalidConnection, match="is not a URL"):
+        HeadscaleClient.over_http("https://h:port", api_key="k")
+
+
+EXPORTED = {name: getattr(headscale_core, name) for name in headscale_core.__all__}
+ERRORS = {name: kind for name, kind in EXPORTED.items() if inspect.isclass(kind) and issubclass(kind, BaseException)}
+
+
+def test_exported_errors_are_those_of_the_tree():
+    drawn = {line.strip(" │├└─").split()[0] for line in tree.__doc__.splitlines() if line.startswith("    ")}
+
+    assert set(ERRORS) == drawn
+
+
+@pytest.mark.parametrize("kind", ERRORS.values(), ids=ERRORS)
+def test_exported_error_has_the_one_base(kind):
+    assert issubclass(kind, HeadscaleError)
 
 
 WORDS = {
@@ -52,12 +150,8 @@ WORDS = {
 
 @pytest.mark.parametrize(("detail", "kind"), WORDS.items(), ids=WORDS)
 @pytest.mark.parametrize("code", ["UNKNOWN", "INTERNAL"])
-def test_vague_code_is_decided_by_headscales_words(code, detail, kind):
+def test_a_code_that_says_too_little_is_told_apart_by_headscales_words(code, detail, kind):
     assert error_class(code, detail) is kind
-
-
-def test_precise_code_is_not_overruled_by_words():
-    assert error_class("PERMISSION_DENIED", "user not found") is errors.PermissionDenied
 
 
 def test_an_error_says_what_failed_where_why_and_what_to_do():

@@ -8,7 +8,7 @@ STAMP := .venv/.locked
 .PHONY: help venv up down status join test test-full test-unit test-integration test-e2e test-lab lint coverage mutants schema architecture fmt images bench kubeconfig shell-env
 
 help: ## show this
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: $(STAMP) ## make .venv from requirements.lock
 $(STAMP): requirements.lock

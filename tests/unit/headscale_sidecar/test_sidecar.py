@@ -187,13 +187,6 @@ def unable():
     raise OSError("the network is away")
 
 
-def test_no_key_is_ever_in_a_log_line():
-    keeper, said, _ = a_keeper(Store(None), replaced_with=a_secret(90))
-    keeper.reconcile_once()
-
-    assert KEY not in str(said)
-
-
 def test_wrong_settings_are_told_all_at_once():
     with pytest.raises(SettingsError) as caught:
         settings_from({"EXPIRATION": "soon", "RELAY_LISTEN": "nowhere"})

@@ -5,7 +5,7 @@ PYTHON ?= python3
 RUN := .venv/bin/python
 STAMP := .venv/.locked
 
-.PHONY: help venv up down status join test test-full test-unit test-integration test-e2e test-lab lint coverage mutants schema architecture fmt images bench kubeconfig shell-env
+.PHONY: help venv up down status join test test-full test-unit test-integration test-e2e test-lab lint schema architecture fmt images bench mutants coverage kubeconfig shell-env
 
 help: ## show this
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,14 +61,6 @@ test-lab: venv ## hurt the lab's own cluster and mend it
 	@$(RUN) -m lab prepare
 	$(RUN) -m pytest tests/lab
 
-coverage: venv ## branch coverage by the unit tests, as a table; fails below the floor in pyproject.toml
-	@mkdir -p build
-	$(RUN) -m coverage run -m pytest -q tests/unit
-	$(RUN) -m coverage report
-
-mutants: venv ## put one serious fault at a time into a copy, and name the unit test that notices
-	$(RUN) -m tests.mutants
-
 lint: venv ## ruff, mypy --strict, import-linter
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
@@ -90,3 +82,10 @@ fmt: venv ## let ruff write the layout and mend what it can
 bench: venv ## measure against the targets, 200 and 1,000 of each; writes build/bench.json
 	@$(RUN) -m lab prepare
 	$(RUN) -m tests.bench --many
+
+mutants: venv ## put one serious fault at a time into a copy, and name the unit test that notices
+	$(RUN) -m tests.mutants
+
+coverage: venv ## branch coverage by the unit tests, as a table; fails below the floor in pyproject.toml
+	@mkdir -p build
+	$(RUN) -m pytest -q tests/unit --cov --cov-report=term

@@ -9,6 +9,7 @@ from pulumi.dynamic import Config
 
 from dynamic_providers.errors import ChannelError
 from dynamic_providers.settings import Settings
+from headscale_core.defaults import GRPC_PORT, HTTP_PORT, RELAY_PORT
 
 PREFIX = "headscale"
 """Namespace of the settings in the provider's own configuration."""
@@ -45,15 +46,15 @@ class ConnectionArgs:
     kubeconfig: pulumi.Input[str] | None = None
     context: pulumi.Input[str] | None = None
     cluster: pulumi.Input[str] | None = None
-    relay_port: pulumi.Input[int] = 50480
-    grpc_port: pulumi.Input[int] = 50443
+    relay_port: pulumi.Input[int] = RELAY_PORT
+    grpc_port: pulumi.Input[int] = GRPC_PORT
     address: pulumi.Input[str] | None = None
     api_key: pulumi.Input[str] | None = None
     api_key_secret: pulumi.Input[str] | None = None
     tls: pulumi.Input[bool] = False
     ca_certificate: pulumi.Input[str] | None = None
     transport: pulumi.Input[str] = "grpc"
-    http_port: pulumi.Input[int] = 8080
+    http_port: pulumi.Input[int] = HTTP_PORT
     server_name: pulumi.Input[str] | None = None
     keys_on_user_deletion: pulumi.Input[str] = "refuse"
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypedDict, cast
 
 import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
@@ -10,22 +10,65 @@ from pulumi.output import Unknown
 
 from dynamic_providers import key_secret
 from dynamic_providers.admin.channel import InstanceNotFound, InstanceStopped, retry_idempotent, utc_now
-from dynamic_providers.key_secret import PLACE, SECRET_FIELDS, changed_key_fields, secret_template_of
-from dynamic_providers.provider import HeadscaleProvider, Props, another_database, checked, keep_outputs
+from dynamic_providers.key_provider import KeyProvider
+from dynamic_providers.key_secret import PLACE, SECRET_FIELDS, KeyInputs, changed_key_fields, duration_of
+from dynamic_providers.provider import Props, another_database, checked, keep_outputs
 from dynamic_providers.resource import HeadscaleResource
+from headscale_core.defaults import PRE_AUTH_KEY_DATA_KEY, PRE_AUTH_KEY_EXPIRATION
 from headscale_core.keys import pre_auth_key as rules
 from headscale_core.keys import renewal, revocation
-from headscale_core.keys.secrets import SecretStore, read_if_owned
+from headscale_core.keys.pre_auth_key_secret import DesiredPreAuthKey, IssuedPreAuthKey, holds
+from headscale_core.keys.secrets import read_if_owned
 from headscale_core.values import validators
+from headscale_core.values.durations import parse_duration
 
 _IMMUTABLE = (*PLACE, "user_id", "expiration", "reusable", "ephemeral", "tags")
-_POLICY = ("renew_before", "recreate_if_invalid")
+_MUTABLE = ("renew_before", "recreate_if_invalid", *SECRET_FIELDS)
+_INPUTS = ("owner", "database", *_IMMUTABLE, *_MUTABLE)
 _COMPUTED = ("key", "expires_at")
-_KIND = "preauth-key"
 
 
-class PreAuthKeyProvider(HeadscaleProvider):
+class PreAuthKeyInputs(KeyInputs, total=False):
+    """The inputs in the state.
+
+    Attributes:
+        user_id: Id of the owner, None for a key with tags alone.
+        reusable: Whether more than one node may join with it.
+        ephemeral: Whether its nodes are removed when they are away.
+        tags: Tags for its nodes, sorted.
+        renew_before: A key with less than this left is replaced, a duration as text.
+        recreate_if_invalid: `never`, `whenExpired` or `always`, see `renewal.is_renewal_due`.
+    """
+
+    user_id: str | None
+    reusable: bool | None
+    ephemeral: bool | None
+    tags: list[str] | None
+    renew_before: str | None
+    recreate_if_invalid: str | None
+
+
+class PreAuthKeyOutputs(TypedDict, total=False):
+    """What the provider adds to the state.
+
+    Attributes:
+        key: The key, a Pulumi secret.
+        expires_at: When it expires, RFC 3339 with microseconds.
+        ended: Why a refresh found it invalid, one of the reasons in `renewal`; absent where it is valid.
+        secret_is_wrong: True where a refresh found that somebody changed the Secret; the next update writes it again.
+    """
+
+    key: str
+    expires_at: str
+    ended: str
+    secret_is_wrong: bool
+
+
+class PreAuthKeyProvider(KeyProvider):
     """Adapter of the preauth key's rules. Its dotted path is in people's state: moving it needs an alias here."""
+
+    kind = "preauth-key"
+    title = "preauth key"
 
     def check(self, _olds: Props, news: Props) -> CheckResult:
         """Check what is known, without any call."""
@@ -44,92 +87,80 @@ class PreAuthKeyProvider(HeadscaleProvider):
         return result
 
     def diff(self, id_: str, olds: Props, news: Props) -> DiffResult:
-        """Replace on any change, and when it is time: a key cannot be altered.
+        """Replace on any change, and when the time has come: a key cannot be altered.
 
-        The new one is in its Secret before the old one goes. Only the clock is asked, and what a refresh has found.
+        The new one is in its Secret before the old one is deleted. Only the clock is asked, and what a refresh found.
         """
         self.known.add(id_)
         replaces = [*changed_key_fields(_IMMUTABLE, olds, news), *another_database(olds, news)]
         if "tags" in replaces and not isinstance(news.get("tags"), Unknown):
             pulumi.log.warn(renewal.tags_warning(olds["secret_name"], olds.get("tags"), news.get("tags")))
-        if not replaces and _is_to_be_replaced(olds, news):
+        if not replaces and _is_due(olds, news):
             replaces = ["expires_at"]
-        altered = changed_key_fields((*SECRET_FIELDS, *_POLICY, "database"), olds, news) or olds.get("secret_is_wrong")
+        altered = changed_key_fields((*_MUTABLE, "database"), olds, news) or olds.get("secret_is_wrong")
         return DiffResult(changes=bool(replaces or altered), replaces=replaces)
 
     def create(self, props: Props) -> CreateResult:
-        """Make key and Secret together, and clean up after an interrupted run."""
+        """Create key and Secret together, and clean up after an interrupted run."""
 
-        def create() -> rules.IssuedPreAuthKey:
+        def create() -> IssuedPreAuthKey:
             with self.channel.change() as client:
-                return rules.create(client, self._secrets, _desired(props), utc_now(), in_state=sorted(self.known))
+                return rules.create(client, self.secrets, _desired(props), utc_now(), in_state=sorted(self.known))
 
         issued = retry_idempotent(create)
         return CreateResult(issued.key_id, _outputs(props, issued))
 
     def read(self, id_: str, props: Props) -> ReadResult:
-        """Return how the key is: why it is no good any more, and whether its Secret is right.
+        """Return why the key is invalid, if it is, and whether its Secret is in sync.
 
         It is never gone for Pulumi: what has to be recreated is replaced, so that what is left of it is cleaned up.
         """
-        inputs = {name: props.get(name) for name in ("owner", "database", *_IMMUTABLE, *SECRET_FIELDS, *_POLICY)}
-        try:
-            keys = self.channel.pre_auth_keys()
-        except InstanceNotFound:
-            if self.channel.stored(_KIND, props["namespace"], props["secret_name"]) is None:
-                self.channel.require_proof_of_deletion(f"preauth key {id_}")
-            return ReadResult(id_, props, inputs)
-        except InstanceStopped as error:
-            self.channel.running.report_unseen(error)
+        inputs = {name: props.get(name) for name in _INPUTS}
+        keys = self.list_if_reachable(id_, props, self.channel.pre_auth_keys)
+        if keys is None:
             return ReadResult(id_, props, inputs)
         desired = _desired(props)
-        stored = self.channel.stored(_KIND, desired.namespace, desired.secret_name)
-        seen = rules.observe(keys, stored, desired, _issued(id_, props), utc_now())
-        outs = _outputs(inputs, seen.issued)
-        if seen.ended:
-            outs["ended"] = seen.ended
-        elif not seen.secret_in_sync:
+        stored = self.channel.stored(self.kind, desired.namespace, desired.secret_name)
+        status = rules.observe(keys, stored, desired, _issued(id_, props), utc_now())
+        outs = _outputs(inputs, status.issued)
+        if status.ended:
+            outs["ended"] = status.ended
+        elif not status.secret_in_sync:
             outs["secret_is_wrong"] = True
-        return ReadResult(seen.issued.key_id, outs, inputs)
+        return ReadResult(status.issued.key_id, outs, inputs)
 
     def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
-        """Write the Secret as it is to be; nothing of the key itself can be changed."""
+        """Write the Secret by its new template; nothing of the key itself can be changed."""
         outs = keep_outputs(news, olds, (*_COMPUTED, "ended"))
         if changed_key_fields(SECRET_FIELDS, olds, news) or olds.get("secret_is_wrong"):
             with self.channel.lock.together():
-                outs |= _computed(rules.restore(self._secrets, _desired(news), _issued(id_, olds)))
+                outs |= _computed(rules.restore(self.secrets, _desired(news), _issued(id_, olds)))
                 self.channel.list_cache.forget()
         return UpdateResult(outs)
 
     def delete(self, id_: str, props: Props) -> None:
-        """Delete the key and, unless another key is in it by now, its Secret; noted first where Headscale is away."""
+        """Delete the key and, unless another key is in it by now, its Secret; recorded where Headscale does not run."""
         state, place = _issued(id_, props), (props["namespace"], props["secret_name"])
 
         def delete() -> None:
-            # The lists stay at hand: the keys of a thousand deletions are asked for once in a while.
+            # The list stays in the cache, so that a thousand deletions list the keys once in a while.
             with self.channel.change(patient=False, keeps_lists=True) as client:
-                rules.delete(client, self._secrets, state, self.channel.pre_auth_keys(), place)
+                rules.delete(client, self.secrets, state, self.channel.pre_auth_keys(), place)
 
         try:
             retry_idempotent(delete)
-        except (InstanceNotFound, InstanceStopped) as error:
-            what, stored = f"preauth key {id_}", read_if_owned(self._secrets, *place)
-            value = stored is not None and rules.holds(stored, state)
-            if isinstance(error, InstanceNotFound) and not value:
-                self.channel.require_proof_of_deletion(what)
-            self.channel.revocations.note(what, revocation.of_pre_auth_key(stored, state), error)
-            rules.delete_secret(self._secrets, state, place)
-
-    @property
-    def _secrets(self) -> SecretStore:
-        return self.channel.secrets(_KIND)
+        except (InstanceNotFound, InstanceStopped) as away:
+            stored = read_if_owned(self.secrets, *place)
+            is_stored = stored is not None and holds(stored, state)
+            self.revoke_later(id_, revocation.of_pre_auth_key(stored, state), away, is_stored=is_stored)
+            rules.delete_secret(self.secrets, state, place)
 
 
 class PreAuthKey(HeadscaleResource, module="headscale", name="PreAuthKey"):
     """A key with which nodes join, and the Secret that holds it.
 
     Attributes:
-        owner: Its name in Pulumi, by which a Secret is known to be its own.
+        owner: Its name in Pulumi, which is in the Secret too and says whose it is.
         database: What tells the database that it is in from another, in which it is recreated; None for no such thing.
         namespace: Namespace of the Secret.
         secret_name: Name of the Secret.
@@ -139,12 +170,12 @@ class PreAuthKey(HeadscaleResource, module="headscale", name="PreAuthKey"):
         ephemeral: Whether its nodes are removed when they are away.
         tags: Tags for its nodes.
         renew_before: A key with less than this left is replaced by the next update; None for not.
-        recreate_if_invalid: What is done about a key that came to its natural end: `never`, `whenExpired`, `always`.
+        recreate_if_invalid: What is done about a key that expired or was used: `never`, `whenExpired`, `always`.
         secret_key: Under which name the key stands in the Secret; None for `key`.
-        secret_labels: More labels of the Secret.
-        secret_annotations: More annotations of the Secret.
+        secret_labels: Labels of the Secret besides our own.
+        secret_annotations: Annotations of the Secret besides our own.
         key: The key, a Pulumi secret.
-        expires_at: When it ends, RFC 3339.
+        expires_at: When it expires, RFC 3339.
     """
 
     computed: ClassVar[tuple[str, ...]] = _COMPUTED
@@ -172,13 +203,13 @@ class PreAuthKey(HeadscaleResource, module="headscale", name="PreAuthKey"):
         database: pulumi.Input[str] | None = None,
         secret_name: str,
         user_id: pulumi.Input[str] | None = None,
-        expiration: pulumi.Input[str] = "1h",
+        expiration: pulumi.Input[str] = PRE_AUTH_KEY_EXPIRATION,
         reusable: pulumi.Input[bool] = False,
         ephemeral: pulumi.Input[bool] = False,
         tags: Sequence[str] = (),
         renew_before: str | None = None,
         recreate_if_invalid: str | None = None,
-        secret_key: str = rules.DATA_KEY,
+        secret_key: str = PRE_AUTH_KEY_DATA_KEY,
         secret_labels: Mapping[str, str] | None = None,
         secret_annotations: Mapping[str, str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
@@ -197,45 +228,48 @@ class PreAuthKey(HeadscaleResource, module="headscale", name="PreAuthKey"):
             "tags": sorted(set(tags)) or None,
             "renew_before": renew_before,
             "recreate_if_invalid": recreate_if_invalid,
-            **key_secret.looks(secret_key, secret_labels, secret_annotations, usual_key=rules.DATA_KEY),
+            **key_secret.secret_inputs(
+                secret_key, secret_labels, secret_annotations, default_key=PRE_AUTH_KEY_DATA_KEY
+            ),
         }
         secret = pulumi.ResourceOptions(additional_secret_outputs=["key"])
         super().__init__(PreAuthKeyProvider(), resource_name, props, pulumi.ResourceOptions.merge(opts, secret))
 
 
-def _is_to_be_replaced(olds: Props, news: Props) -> bool:
-    renew_before = news.get("renew_before")
+def _desired(props: Props) -> DesiredPreAuthKey:
+    inputs = cast("PreAuthKeyInputs", props)
+    return DesiredPreAuthKey(
+        namespace=inputs["namespace"],
+        secret_name=inputs["secret_name"],
+        user_id=inputs.get("user_id"),
+        expiration=parse_duration(inputs["expiration"]),
+        reusable=bool(inputs.get("reusable")),
+        ephemeral=bool(inputs.get("ephemeral")),
+        tags=tuple(inputs.get("tags") or ()),
+        template=key_secret.secret_template_of(inputs, default_key=PRE_AUTH_KEY_DATA_KEY),
+        owner=inputs.get("owner"),
+    )
+
+
+def _is_due(olds: Props, news: Props) -> bool:
+    """Return whether the key is to be replaced: its time has come, or a refresh found that it is invalid."""
     return renewal.is_renewal_due(
         olds.get("ended"),
         datetime.fromisoformat(olds["expires_at"]),
         utc_now(),
         policy=news.get("recreate_if_invalid"),
         reusable=bool(news.get("reusable")),
-        renew_before=None if isinstance(renew_before, Unknown) else renew_before,
+        renew_before=duration_of(news.get("renew_before")),
     )
 
 
-def _issued(id_: str, props: Props) -> rules.IssuedPreAuthKey:
-    return rules.IssuedPreAuthKey(id_, str(props.get("key")), datetime.fromisoformat(props["expires_at"]))
+def _issued(id_: str, props: Props) -> IssuedPreAuthKey:
+    return IssuedPreAuthKey(id_, str(props.get("key")), datetime.fromisoformat(props["expires_at"]))
 
 
-def _computed(issued: rules.IssuedPreAuthKey) -> Props:
-    return {"key": issued.text, "expires_at": issued.expires_at.isoformat()}
+def _computed(issued: IssuedPreAuthKey) -> PreAuthKeyOutputs:
+    return PreAuthKeyOutputs(key=issued.text, expires_at=issued.expires_at.isoformat())
 
 
-def _outputs(props: Props, issued: rules.IssuedPreAuthKey) -> Props:
+def _outputs(props: Props, issued: IssuedPreAuthKey) -> Props:
     return {**props, **_computed(issued)}
-
-
-def _desired(props: Props) -> rules.DesiredPreAuthKey:
-    return rules.DesiredPreAuthKey(
-        namespace=props["namespace"],
-        secret_name=props["secret_name"],
-        user_id=props.get("user_id"),
-        expiration=props["expiration"],
-        reusable=bool(props.get("reusable")),
-        ephemeral=bool(props.get("ephemeral")),
-        tags=tuple(props.get("tags") or ()),
-        template=secret_template_of(props, usual_key=rules.DATA_KEY),
-        owner=props.get("owner"),
-    )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from headscale_core.defaults import GRPC_PORT, HTTP_PORT, RELAY_PORT
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -15,15 +17,15 @@ class Settings:
     kubeconfig: str | None = None
     context: str | None = None
     cluster: str | None = None
-    relay_port: int = 50480
-    grpc_port: int = 50443
+    relay_port: int = RELAY_PORT
+    grpc_port: int = GRPC_PORT
     address: str | None = None
     api_key: str | None = None
     api_key_secret: str | None = None
     tls: bool = False
     ca_certificate: str | None = None
     transport: str = "grpc"
-    http_port: int = 8080
+    http_port: int = HTTP_PORT
     server_name: str | None = None
     keys_on_user_deletion: str = "refuse"
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from headscale_component.spec.errors import Problem, SpecError
 from headscale_component.spec.instances import ROOT, load_instances
+from headscale_component.spec.model import EncryptedValue
 from headscale_component.spec.policy import policy_document
 from headscale_component.spec.policy_warnings import policy_warnings
 from headscale_component.stack_file import StackFile, read, stack_file, stack_files
@@ -35,13 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         files = [read(path) for path in _paths(parsed)]
     except SpecError as error:
-        return _told(error.problems, None)
+        return _print_problems(error.problems, None)
     codes = []
     for file in files:
         try:
             codes.append(run(file, parsed))
         except SpecError as error:
-            codes.append(_told(error.problems, file))
+            codes.append(_print_problems(error.problems, file))
     return max(codes)
 
 
@@ -72,6 +73,7 @@ def _render(file: StackFile, _: argparse.Namespace) -> int:
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
 
     Dumper.add_representer(str, text)
+    Dumper.add_representer(EncryptedValue, lambda dumper, value: text(dumper, repr(value)))
     for name, spec in load_instances(file.instances).items():
         for document in documents(name, spec):
             print("---")
@@ -92,14 +94,14 @@ def _diff_version(file: StackFile, parsed: argparse.Namespace) -> int:
         if not any(problem.path[:1] != ("version",) for problem in problems):
             for line in upgrade.changes(spec, parsed.version) or ["(config.yaml stays as it is)"]:
                 print(f"  {line}")
-        for remark in upgrade.notes(spec, parsed.version):
-            print(f"  note: {remark}")
+        for note in upgrade.notes(spec, parsed.version):
+            print(f"  note: {note}")
     return 1 if broken else 0
 
 
-def _told(problems: Sequence[Problem], file: StackFile | None) -> int:
+def _print_problems(problems: Sequence[Problem], file: StackFile | None) -> int:
     for problem in problems:
-        print(file.told(problem) if file else problem.message)
+        print(file.format_problem(problem) if file else problem.message)
     return 1
 
 

@@ -11,7 +11,7 @@ import pulumi
 from dynamic_providers.connection import ConnectionArgs
 from headscale_component.manifests import names
 from headscale_component.spec import HeadscaleArgs
-from headscale_component.spec.config.kinds import port_of
+from headscale_component.spec.config.types import port_of
 
 
 def connection_args(
@@ -43,7 +43,7 @@ def connection_args(
         server_name=server_url.apply(lambda url: urlsplit(url).hostname or "")
         if spec.channel == "pod" and spec.config.serves_tls
         else None,
-        keys_on_user_deletion=spec.keys_on_user_deletion,
+        keys_on_user_deletion=spec.stored_keys_on_user_deletion,
         tls=spec.channel == "direct" or spec.config.serves_tls,
     )
 

@@ -33,17 +33,17 @@ def stack_instances() -> dict[str, HeadscaleArgs]:
     try:
         return load_instances(document)
     except SpecError as error:
-        told = "\n".join(_with_lines(error.problems))
-        raise pulumi.RunError(f"the stack has {len(error.problems)} problem(s):\n{told}") from None
+        lines = "\n".join(_with_lines(error.problems))
+        raise pulumi.RunError(f"the stack has {len(error.problems)} problem(s):\n{lines}") from None
 
 
 def declare_instances(instances: Mapping[str, Headscale]) -> None:
-    """Declare which instances the stack has, so that a preview tells what becomes of one that goes or is renamed.
+    """Declare which instances the stack has, so that a preview warns of one that is removed or renamed.
 
     Args:
         instances: All of them, by name; without any, nothing is declared.
     """
-    noted = {
+    declared = {
         name: {
             "namespace": headscale.args.namespace,
             "retain": headscale.args.retain,
@@ -53,7 +53,7 @@ def declare_instances(instances: Mapping[str, Headscale]) -> None:
     }
     connection = next((headscale.connection for headscale in instances.values()), None)
     if connection is not None:
-        Instances("instances", noted, pulumi.ResourceOptions(provider=connection))
+        Instances("instances", declared, pulumi.ResourceOptions(provider=connection))
 
 
 def _with_lines(problems: Sequence[Problem]) -> list[str]:
@@ -62,25 +62,29 @@ def _with_lines(problems: Sequence[Problem]) -> list[str]:
         file = read(stack_file(Path(), pulumi.get_stack()))
     except SpecError:
         return [str(problem) for problem in problems]
-    return [file.told(problem) for problem in problems]
+    return [file.format_problem(problem) for problem in problems]
 
 
 def mark_secret_paths(document: Any) -> Any:  # noqa: ANN401 - whatever a person wrote
-    """Return the instances with each secret text as a Pulumi secret again.
+    """Return the instances with each text at a secret's path as a Pulumi secret again.
 
-    Pulumi hands a structure over in clear, and says only that something in it was encrypted.
+    Pulumi decrypts a structure as a whole, and reports only that something in it was encrypted
+    (https://www.pulumi.com/docs/iac/concepts/config/).
+
+    Args:
+        document: The value of `headscale:instances`, decrypted; what is no mapping is returned as it is.
     """
     if not isinstance(document, Mapping):
         return document
-    return {name: _sealed_at(raw, _SECRET_PATHS) for name, raw in document.items()}
+    return {name: _mark_secrets(instance, _SECRET_PATHS) for name, instance in document.items()}
 
 
-def _sealed_at(tree: Any, paths: tuple[tuple[str, ...], ...]) -> Any:  # noqa: ANN401 - whatever a person wrote
+def _mark_secrets(tree: Any, paths: tuple[tuple[str, ...], ...]) -> Any:  # noqa: ANN401 - whatever a person wrote
     if not isinstance(tree, Mapping):
         return tree
     here = {path[0] for path in paths if len(path) == 1}
     below = {key: tuple(path[1:] for path in paths if path[0] == key and len(path) > 1) for key in tree}
     return {
-        key: pulumi.Output.secret(value) if key in here and isinstance(value, str) else _sealed_at(value, below[key])
+        key: pulumi.Output.secret(value) if key in here and isinstance(value, str) else _mark_secrets(value, below[key])
         for key, value in tree.items()
     }

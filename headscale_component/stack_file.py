@@ -1,4 +1,4 @@
-"""A stack file as a person sees it: what it says, and on which line."""
+"""Stack files: their instances, and the line of each value."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class StackFile:
             line = node.start_mark.line + 1
         return line
 
-    def told(self, problem: Problem) -> str:
-        """Return a problem with the line that it is on."""
+    def format_problem(self, problem: Problem) -> str:
+        """Return a problem as one line, with the number of the line that it is on."""
         line = self.line_of(problem.path[1:]) if problem.path[:1] == (ROOT,) else None
         text = str(problem) if problem.path else problem.message
         return f"{text} ({self.path}, line {line})" if line else text
@@ -96,16 +96,16 @@ def read(path: Path) -> StackFile:
         raise SpecError([Problem((), f"{path} is no YAML: {' '.join(str(error).split())}")]) from None
     config = tree.get("config") if isinstance(tree, Mapping) else None
     instances = config.get(ROOT) if isinstance(config, Mapping) else None
-    return StackFile(path, _sealed(instances), _child(_child(node, "config"), ROOT))
+    return StackFile(path, hide_encrypted(instances), _child(_child(node, "config"), ROOT))
 
 
-def _sealed(value: Any) -> Any:  # noqa: ANN401 - any YAML
-    """Return a tree with a mark for each `secure:` value, which only Pulumi can open."""
+def hide_encrypted(value: Any) -> Any:  # noqa: ANN401 - any YAML
+    """Return a tree with an `EncryptedValue` for each `secure:` value, which only Pulumi can decrypt."""
     if isinstance(value, Mapping):
         if set(value) == {"secure"} and isinstance(value["secure"], str):
             return EncryptedValue()
-        return {key: _sealed(item) for key, item in value.items()}
-    return [_sealed(item) for item in value] if isinstance(value, list) else value
+        return {key: hide_encrypted(item) for key, item in value.items()}
+    return [hide_encrypted(item) for item in value] if isinstance(value, list) else value
 
 
 def _child(node: yaml.Node | None, part: PathPart) -> yaml.Node | None:

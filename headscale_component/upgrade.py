@@ -12,21 +12,21 @@ from headscale_component.versions import NEWEST_HEADSCALE, minor_version
 from headscale_core.rollout.upgrade import step_problem
 
 
-def blockers(raw: Mapping[str, Any], version: str) -> list[Problem]:
-    """Return what stands in the way of a version: steps that Headscale refuses, and keys that it does not take.
+def blockers(written: Mapping[str, Any], version: str) -> list[Problem]:
+    """Return what blocks an upgrade: a step that Headscale refuses, and keys and policies that it does not take.
 
     Args:
-        raw: The instance as it was written, and valid as it is.
+        written: The instance as it was written, and valid as it is.
         version: The version to go to.
     """
-    problem = step_problem(str(raw.get("version")), version)
+    problem = step_problem(str(written.get("version")), version)
     found = [Problem(("version",), problem)] if problem else []
-    return [*found, *_problems(raw, version)]
+    return [*found, *_problems(written, version)]
 
 
-def _problems(raw: Mapping[str, Any], version: str) -> list[Problem]:
+def _problems(written: Mapping[str, Any], version: str) -> list[Problem]:
     try:
-        HeadscaleArgs.model_validate({**raw, "version": version})
+        HeadscaleArgs.model_validate({**written, "version": version})
     except SpecError as error:
         return list(error.problems)
     return []
@@ -48,7 +48,10 @@ def changes(spec: HeadscaleArgs, version: str) -> list[str]:
 
 
 def notes(spec: HeadscaleArgs, version: str) -> list[str]:
-    """Return what a person should know of the way to a version, from Headscale's release notes."""
+    """Return what Headscale's release notes say of the versions on the way to another one.
+
+    Source: https://github.com/juanfont/headscale/blob/main/CHANGELOG.md.
+    """
     before, after = minor_version(spec.version), minor_version(version)
     if not before or not after:
         return []

@@ -62,8 +62,8 @@ def _services(settings: Settings, state: health.Health) -> tuple[Service, ...]:
 def _reconcile(settings: Settings, state: health.Health, stop: threading.Event) -> None:
     secret, namespace = ManagedSecret(api_server(os.environ), settings.instance), settings.desired.namespace
     keeper = ApiKeyController(
-        works=lambda key: headscale.works(settings.url, key, settings.server_name),
-        replace=headscale.replace,
+        is_valid=lambda key: headscale.works(settings.url, key, settings.server_name),
+        rotate=headscale.replace,
         store=secret,
         desired=settings.desired,
         health=state,

@@ -1,4 +1,4 @@
-"""The sidecar's one loop: look at the Secret, replace the key where it must be, say when to look again."""
+"""The sidecar's control loop: read the Secret, rotate the key where that is due, say when to read again."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from headscale_core.keys.api_key import DATA_KEY, DesiredApiKey, IssuedApiKey, is_due, issued_in, needs_cleanup
+from headscale_core.defaults import API_KEY_DATA_KEY
+from headscale_core.keys.api_key_secret import DesiredApiKey, IssuedApiKey, is_due, issued_in, needs_cleanup
 from headscale_core.keys.secrets import SecretStore, StoredSecret
-from headscale_core.values.durations import parse_duration
 from headscale_sidecar.health import Health
 
-_LOOK_SECONDS = 30.0
-_FIRST_PAUSE_SECONDS = 1.0
-_LONGEST_PAUSE_SECONDS = 60.0
+_POLL_SECONDS = 30.0
+_FIRST_BACKOFF_SECONDS = 1.0
+_LONGEST_BACKOFF_SECONDS = 60.0
 _LONGEST_REASON = 1000
 _KEY = re.compile(r"(hskey-|aHNrZXkt)[A-Za-z0-9+/=_-]+")
 """A key of Headscale, and its beginning in base64."""
@@ -30,21 +30,21 @@ class ApiKeyController:
     """Keeps a working key in the Secret.
 
     Attributes:
-        works: Asks Headscale whether it takes a key.
-        replace: Makes a new key, or finishes a run that was killed, or revokes what was replaced; may be done again. It
-            returns the prefix of the key in force.
-        store: The Secret.
-        wanted: Its name, the keys' lifetime, and when they are replaced.
-        health: Where it tells how it is.
+        is_valid: Asks Headscale whether it accepts a key.
+        rotate: Creates a new key, or finishes an interrupted run, or revokes what was replaced; idempotent. It returns
+            the prefix of the key in force.
+        store: Where the Secret is.
+        desired: The key and its Secret.
+        health: What probes and metrics answer.
         now: The clock.
         log: Takes an event and its fields.
-        report: Tells people of a failure, by its kind and what it says.
-        failures_in_a_row: Since the last success.
-        told: The failure that was told last, so that each is told once.
+        report: Reports a failure to people, by its kind and message.
+        failures_in_a_row: Failures since the last success.
+        last_reported: The failure that was reported last, so that each is reported once.
     """
 
-    works: Callable[[str], bool]
-    replace: Callable[[], str]
+    is_valid: Callable[[str], bool]
+    rotate: Callable[[], str]
     store: SecretStore
     desired: DesiredApiKey
     health: Health
@@ -52,27 +52,27 @@ class ApiKeyController:
     log: Log
     report: Callable[[str, str], None]
     failures_in_a_row: int = 0
-    told: str = ""
+    last_reported: str = ""
 
     def reconcile_once(self) -> float:
-        """Do what is to be done and return the seconds until the next look.
+        """Reconcile and return the seconds until the next time.
 
-        A failure changes nothing but the pause, which doubles up to a minute: nothing spins, and nothing is made anew
-        before the last attempt is cleaned up.
+        A failure is retried with backoff: the pause doubles up to a minute. No key is created before the last attempt
+        is cleaned up.
         """
         self.health.last_loop_at = time.monotonic()
         try:
             issued = self._reconcile()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the loop goes on, and says what it was
+        except Exception as error:  # noqa: BLE001 - any error is reported, and the loop goes on
             return self._failed(error)
-        self.failures_in_a_row, self.told = 0, ""
+        self.failures_in_a_row, self.last_reported = 0, ""
         if not self.health.ready:
             self.log("ready", expires_at=issued.expires_at.isoformat())
         self.health.ready, self.health.why_not = True, ""
         self.health.expires_at = issued.expires_at.timestamp()
-        times = [issued.expires_at - parse_duration(self.desired.rotation_buffer), issued.revoke_at]
+        times = [issued.expires_at - self.desired.rotation_buffer, issued.revoke_at]
         due_in = min((time - self.now()).total_seconds() for time in times if time is not None)
-        return max(0.2, min(due_in + 0.05, _LOOK_SECONDS * random.uniform(0.8, 1.2)))  # noqa: S311 - spreads load
+        return max(0.2, min(due_in + 0.05, _POLL_SECONDS * random.uniform(0.8, 1.2)))  # noqa: S311 - spreads load
 
     def _reconcile(self) -> IssuedApiKey:
         stored, issued = self._read_secret()
@@ -81,9 +81,9 @@ class ApiKeyController:
             return issued
         if is_lost:
             self.health.why_not, self.health.ready = reason, False
-        prefix = self.replace()
-        made = issued is None or prefix != issued.prefix
-        if made:
+        prefix = self.rotate()
+        is_new = issued is None or prefix != issued.prefix
+        if is_new:
             self.health.rotations += 1
             self.log("made an API key", reason=reason, prefix=prefix)
         else:
@@ -91,8 +91,8 @@ class ApiKeyController:
         stored, issued = self._read_secret()
         if stored is None or issued is None:
             raise RuntimeError("the Secret changed while it was written")
-        if made and not self.works(stored.data[DATA_KEY]):
-            # To make one after the other would help nobody: it is a failure, and has its pauses.
+        if is_new and not self.is_valid(stored.data[API_KEY_DATA_KEY]):
+            # Another key would help nobody: it is a failure, retried with backoff.
             raise RuntimeError("Headscale does not take the key that it just made")
         return issued
 
@@ -101,7 +101,7 @@ class ApiKeyController:
         return stored, issued_in(stored) if stored else None
 
     def _reason_to_act(self, stored: StoredSecret | None, issued: IssuedApiKey | None) -> tuple[str, bool]:
-        """Return why something has to be done, nothing where it need not; and whether the Secret's key is no good."""
+        """Return why something has to be done, empty where nothing has; and whether the Secret's key is invalid."""
         if stored is None or not stored.data:
             return "there is no Secret", True
         if issued is None:
@@ -110,31 +110,31 @@ class ApiKeyController:
             return "a replaced key is to be revoked, or an earlier run was interrupted", False
         if is_due(issued.expires_at, self.desired.rotation_buffer, self.now()):
             return "rotation is due", False
-        works = self.works(stored.data[DATA_KEY])
-        return "" if works else "Headscale does not know the key", not works
+        is_valid = self.is_valid(stored.data[API_KEY_DATA_KEY])
+        return "" if is_valid else "Headscale does not know the key", not is_valid
 
     def _failed(self, error: Exception) -> float:
         kind = str(getattr(error, "kind", type(error).__name__))
-        reason = in_words(error)
+        reason = error_text(error)
         self.failures_in_a_row += 1
         # Another dictionary each time: the thread that answers reads the old one meanwhile.
         self.health.failures = {**self.health.failures, kind: self.health.failures.get(kind, 0) + 1}
-        if self.told != reason:
-            self.told = reason
+        if self.last_reported != reason:
+            self.last_reported = reason
             self.log("failed", kind=kind, error=reason)
             with contextlib.suppress(Exception):
-                # Kubernetes may be what fails; the log and the metric have told it anyway.
+                # Kubernetes may be what fails; the log and the metric have it anyway.
                 self.report(kind, reason)
         self.health.why_not = reason
         # A key that worked goes on working while Kubernetes or Headscale is away: ready until it ends.
         if self.health.expires_at <= self.now().timestamp():
             self.health.ready = False
-        pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** min(self.failures_in_a_row - 1, 6))
+        pause = min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2.0 ** min(self.failures_in_a_row - 1, 6))
         return float(pause) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load
 
 
-def in_words(error: Exception) -> str:
-    """Return what an error says, in one line of at most 1000 characters, without any key.
+def error_text(error: Exception) -> str:
+    """Return the message of an error, in one line of at most 1000 characters, without any key.
 
     An admission webhook may repeat the Secret that it refuses, in clear or in base64.
     """

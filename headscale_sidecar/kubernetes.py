@@ -16,14 +16,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from headscale_core.defaults import (
+    APP_NAME,
+    COMPONENT_LABEL,
+    INSTANCE_LABEL,
+    KIND_LABEL,
+    MANAGED_BY_LABEL,
+    MANAGER,
+    NAME_LABEL,
+    data_claim,
+)
 from headscale_core.keys.annotations import DIGEST, EXPIRES_AT, KEY_ID, SUPERSEDED, own_annotations
-from headscale_core.keys.api_key import superseded_in
+from headscale_core.keys.api_key_secret import superseded_in
 from headscale_core.keys.secrets import SecretNotOwned, StoredSecret
+from headscale_sidecar.errors import SidecarError
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _SECONDS = 10.0
 _LONGEST_MESSAGE = 1000
-_MANAGER = "headscale-component"
 _KIND = "managed-api-key"
 
 NOTES = "headscale-component/api-keys"
@@ -33,7 +43,7 @@ _NO_CLAIM = (403, 404)
 _LONG_AGO = "1970-01-01T00:00:00+00:00"
 
 
-class KubernetesError(Exception):
+class KubernetesError(SidecarError):
     """A call that Kubernetes did not carry out."""
 
 
@@ -180,7 +190,7 @@ class ManagedSecret:
             raise KubernetesError(f"the notes on the claim cannot be written: {answer.get('message')}")
 
     def _claim(self, namespace: str) -> str:
-        return f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/data-{self._instance}-0"
+        return f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{data_claim(self._instance)}"
 
     def report(self, namespace: str, reason: str, message: str) -> None:
         """Tell of a failure where people look first: in an Event on the StatefulSet.
@@ -208,11 +218,11 @@ class ManagedSecret:
 
     def _labels(self) -> dict[str, str]:
         return {
-            "app.kubernetes.io/name": "headscale",
-            "app.kubernetes.io/instance": self._instance,
-            "app.kubernetes.io/component": "api-key",
-            "app.kubernetes.io/managed-by": _MANAGER,
-            "headscale-component/kind": _KIND,
+            NAME_LABEL: APP_NAME,
+            INSTANCE_LABEL: self._instance,
+            COMPONENT_LABEL: "api-key",
+            MANAGED_BY_LABEL: MANAGER,
+            KIND_LABEL: _KIND,
         }
 
     def _owner_reference(self, namespace: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Replace the key, in a process of its own: `python -m headscale_sidecar.rotation`.
+"""Rotate the key, in a process of its own: `python -m headscale_sidecar.rotation`.
 
 gRPC and protobuf take 22 MB. They are needed for a second every few months, so they come and go with this process, and
 the sidecar itself stays small. The new key goes from Headscale into the Secret within this process; what it prints
@@ -11,7 +11,8 @@ import sys
 from datetime import UTC, datetime
 
 from headscale_core.client.client import HeadscaleClient
-from headscale_core.keys.api_key import SecretModified, current, finalize, is_due, rotate
+from headscale_core.keys.api_key import SecretModified, current, finalize, rotate
+from headscale_core.keys.api_key_secret import is_due
 from headscale_sidecar.kubernetes import ManagedSecret, api_server
 from headscale_sidecar.settings import settings_from
 
@@ -29,7 +30,7 @@ def main() -> int:
             issued = current(client, stored) if stored else None
             if issued is None or is_due(issued.expires_at, desired.rotation_buffer, now):
                 issued = rotate(client, store, desired, now)
-    except Exception as error:  # noqa: BLE001 - told to the sidecar in one line, without a trace of values
+    except Exception as error:  # noqa: BLE001 - reported to the sidecar in one line, without a traceback, which shows values
         sys.stderr.write(f"{type(error).__name__}: {' '.join(str(error).split())}\n")
         return 1
     sys.stdout.write(issued.prefix)

@@ -1,18 +1,29 @@
-"""What the sidecar is told, by its environment."""
+"""The sidecar's settings, from its environment."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
-from headscale_core.keys.api_key import DesiredApiKey
-from headscale_core.values.durations import parse_duration
+from headscale_core.defaults import (
+    API_KEY_EXPIRATION,
+    API_KEY_OVERLAP,
+    API_KEY_ROTATION_BUFFER,
+    HTTP_PORT,
+    RELAY_PORT,
+    SIDECAR_HEALTH_PORT,
+    SOCKET_PATH,
+)
+from headscale_core.keys.api_key_secret import DesiredApiKey
+from headscale_core.values.durations import parse_duration, shortest_duration
+from headscale_sidecar.errors import SidecarError
 
 _PORTS = 65536
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-class SettingsError(Exception):
+class SettingsError(SidecarError):
     """Everything that is wrong with the environment, at once."""
 
 
@@ -22,12 +33,12 @@ class Settings:
 
     Attributes:
         instance: The StatefulSet, which owns the Secret.
-        wanted: Namespace and name of the Secret, the keys' lifetime, when they are replaced, how long both work then.
+        desired: The key and its Secret.
         socket_path: Headscale's unix socket.
         url: Headscale's HTTP address on the pod's loopback.
         server_name: The name in its certificate, where that comes by ACME.
-        relay_listen: Where it is relayed; on loopback.
-        health_listen: Where probes and metrics are answered; without a host on every address of IPv4 and IPv6.
+        relay_listen: Host and port of the relay; on loopback.
+        health_listen: Host and port of probes and metrics; an empty host means every address of IPv4 and IPv6.
     """
 
     instance: str
@@ -48,29 +59,49 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
     problems: list[str] = []
     required = ("POD_NAMESPACE", "INSTANCE", "SECRET_NAME")
     problems += [f"{name} is required and missing" for name in required if not environment.get(name)]
-    expiration = environment.get("EXPIRATION", "2160h")
-    buffer = environment.get("ROTATION_BUFFER", "240h")
-    overlap = environment.get("OVERLAP", "10m")
-    for name, text in (("EXPIRATION", expiration), ("ROTATION_BUFFER", buffer), ("OVERLAP", overlap)):
-        try:
-            parse_duration(text)
-        except ValueError as error:
-            problems.append(f"{name}: {error}")
-    if not problems and parse_duration(buffer) >= parse_duration(expiration):
-        problems.append(f"ROTATION_BUFFER ({buffer}) must be below EXPIRATION ({expiration})")
+    expiration, buffer, overlap = (
+        _duration(environment.get(name, default), name, problems)
+        for name, default in (
+            ("EXPIRATION", API_KEY_EXPIRATION),
+            ("ROTATION_BUFFER", API_KEY_ROTATION_BUFFER),
+            ("OVERLAP", API_KEY_OVERLAP),
+        )
+    )
+    if not problems and buffer >= expiration:
+        problems.append(
+            f"ROTATION_BUFFER ({shortest_duration(buffer)}) must be below EXPIRATION ({shortest_duration(expiration)})"
+        )
     relay, health = (
         _address(environment.get(name, default), name, problems)
-        for name, default in (("RELAY_LISTEN", "127.0.0.1:50480"), ("HEALTH_LISTEN", ":8081"))
+        for name, default in (
+            ("RELAY_LISTEN", f"127.0.0.1:{RELAY_PORT}"),
+            ("HEALTH_LISTEN", f":{SIDECAR_HEALTH_PORT}"),
+        )
     )
     if relay[1] and relay[0] not in _LOOPBACK:
         problems.append(f"RELAY_LISTEN: `{relay[0]}` is not loopback, and the relay asks for no key; write 127.0.0.1")
     if problems:
         raise SettingsError("; ".join(problems))
-    desired = DesiredApiKey(environment["POD_NAMESPACE"], environment["SECRET_NAME"], expiration, buffer, overlap)
-    socket_path = environment.get("SOCKET_PATH", "/var/run/headscale/headscale.sock")
-    url = environment.get("HEADSCALE_URL", "http://127.0.0.1:8080")
-    name = environment.get("HEADSCALE_SERVER_NAME", "")
-    return Settings(environment["INSTANCE"], desired, socket_path, url, name, relay, health)
+    return Settings(
+        instance=environment["INSTANCE"],
+        desired=DesiredApiKey(
+            environment["POD_NAMESPACE"], environment["SECRET_NAME"], expiration, buffer, overlap=overlap
+        ),
+        socket_path=environment.get("SOCKET_PATH", SOCKET_PATH),
+        url=environment.get("HEADSCALE_URL", f"http://127.0.0.1:{HTTP_PORT}"),
+        server_name=environment.get("HEADSCALE_SERVER_NAME", ""),
+        relay_listen=relay,
+        health_listen=health,
+    )
+
+
+def _duration(text: str, name: str, problems: list[str]) -> timedelta:
+    """Return the time of a text; zero, and a problem, where it is none."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        problems.append(f"{name}: {error}")
+        return timedelta(0)
 
 
 def _address(text: str, name: str, problems: list[str]) -> tuple[str, int]:
@@ -80,5 +111,8 @@ def _address(text: str, name: str, problems: list[str]) -> tuple[str, int]:
     host = host[1:-1] if bracketed else host
     number = int(port) if port.isascii() and port.isdigit() else 0
     if not colon or not 0 < number < _PORTS or (":" in host) != bracketed:
-        problems.append(f"{name}: `{text}` is no address; write `127.0.0.1:50480`, `:8081` or `[::]:8081`")
+        problems.append(
+            f"{name}: `{text}` is no address; write `127.0.0.1:{RELAY_PORT}`, `:{SIDECAR_HEALTH_PORT}` or "
+            f"`[::]:{SIDECAR_HEALTH_PORT}`"
+        )
     return host, number

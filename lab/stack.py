@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from headscale_core.keys.annotations import EXPIRES_AT
 from lab import (
     cluster,
     demo_node,
@@ -87,7 +88,7 @@ def status() -> None:
             print(f"  user {user['name']} (id {user['id']})")
         for key, secret in instance.outputs["preAuthKeySecrets"].items():
             notes = kubectl_json("get", "secret", secret, "-n", home)["metadata"]["annotations"]
-            print(f"  preauth key {key}: Secret {home}/{secret}, until {notes['headscale-component/expires-at']}")
+            print(f"  preauth key {key}: Secret {home}/{secret}, until {notes[EXPIRES_AT]}")
         if name := instance.outputs.get("apiKeySecret"):
             until = instance.secret(name)["expiration"]
             print(f"  API key: Secret {home}/{name}, until {until}, rotated by the sidecar")

@@ -1,7 +1,8 @@
 """What tests declare, complete and small; a test names only what it is about."""
 
-from headscale_core.keys.api_key import DesiredApiKey
-from headscale_core.keys.pre_auth_key import DesiredPreAuthKey
+from headscale_core.keys.api_key_secret import DesiredApiKey
+from headscale_core.keys.pre_auth_key_secret import DesiredPreAuthKey
+from headscale_core.values.durations import parse_duration
 
 
 def an_instance(config=None, **changes):
@@ -15,7 +16,7 @@ def an_instance(config=None, **changes):
 
 def duration(text):
     """Return a lifetime in the type in which the rules of keys take it."""
-    return text
+    return parse_duration(text)
 
 
 def desired_api_key(*, expiration="1h", rotation_buffer="10m", overlap="0s", **changes):

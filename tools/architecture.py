@@ -26,12 +26,13 @@ LAYERS = (
     ("dynamic_providers",),
     ("dynamic_providers.admin",),
     ("dynamic_providers.kubernetes",),
+    ("headscale_component.versions", "dynamic_providers.settings"),
     ("headscale_core.keys", "headscale_core.policy"),
     ("headscale_core.users", "headscale_core.rollout"),
     ("headscale_core.client",),
     ("headscale_core.values",),
 )
-"""From top to bottom: a package imports packages below its own layer only."""
+"""From top to bottom: a package imports packages below its own layer only. A module that is named here is drawn."""
 
 PAGE = Path(__file__).parents[1] / "docs" / "architecture.md"
 
@@ -66,6 +67,8 @@ def _node(module: str, imports: Mapping[str, Iterable[str]]) -> str:
     if len(parts) == 1 or _is_package(".".join(parts[:2]), imports):
         package = ".".join(parts[:2])
         return _RESOLVED_LAZILY.get(package, package)
+    if any(module in packages for packages in LAYERS):
+        return module
     has_subpackages = any(_is_package(other, imports) for other in imports if other.startswith(f"{parts[0]}."))
     return module if has_subpackages and not imports[module] else _root(module)
 

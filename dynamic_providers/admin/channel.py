@@ -28,7 +28,8 @@ from dynamic_providers.kubernetes.errors import FORBIDDEN
 from dynamic_providers.kubernetes.secret_store import KubernetesSecretStore
 from dynamic_providers.kubernetes.user_registry import PvcUserRegistry
 from dynamic_providers.settings import Settings
-from headscale_core import ApiKey, HeadscaleClient, HeadscaleError, PreAuthKey, User
+from headscale_core import ApiError, ApiKey, HeadscaleClient, PreAuthKey, User
+from headscale_core.defaults import data_claim
 from headscale_core.keys.secrets import StoredSecret
 
 __all__ = [
@@ -156,11 +157,11 @@ class Channel:
             WrongCluster: When nothing shows that this is the cluster.
         """
         if not self.record.is_found(user):
-            place = f"{self.settings.namespace}/{self.settings.instance}"
+            namespace, instance = self.settings.namespace, self.settings.instance
             raise WrongCluster(
-                f"{what} is not known to be gone: in {self.cluster.name} there is neither StatefulSet {place}, nor a "
-                f"note of ours on claim {place.replace('/', '/data-')}-0, nor a Secret that would hold it; is this the "
-                "right cluster, context and namespace?"
+                f"{what} is not known to be gone: in {self.cluster.name} there is neither StatefulSet "
+                f"{namespace}/{instance}, nor a note of ours on claim {namespace}/{data_claim(instance)}, nor a Secret "
+                "that would hold it; is this the right cluster, context and namespace?"
             )
 
     def _ask(self, question: Callable[[HeadscaleClient], Result]) -> Result:
@@ -189,7 +190,7 @@ class Channel:
             self._sessions += 1
         try:
             yield client
-        except HeadscaleError as error:
+        except ApiError as error:
             if error.retryable:
                 self._forget(client)
                 raise ConnectionLost(f"{error}; {self._route.report()}") from error
@@ -218,7 +219,7 @@ class Channel:
                 try:
                     client = stack.enter_context(self._route.client())
                     client.list_users(user_id=2**62)
-                except HeadscaleError as error:
+                except ApiError as error:
                     if not error.retryable:
                         raise
                     problem = str(error)

@@ -10,6 +10,7 @@ from dynamic_providers.kubernetes.cluster import Cluster
 from dynamic_providers.kubernetes.user_registry import REVOKE, PvcUserRegistry
 from dynamic_providers.settings import Settings
 from headscale_core import HeadscaleClient
+from headscale_core.defaults import data_claim
 from headscale_core.keys.revocation import PendingRevocation, revoke, valid_until
 
 
@@ -26,7 +27,7 @@ class Revocations:
 
     def __init__(self, cluster: Cluster, settings: Settings, warn: Callable[[str], None]) -> None:
         self._warn, self._place = warn, f"{settings.namespace}/{settings.instance}"
-        self._claim = f"{settings.namespace}/data-{settings.instance}-0"
+        self._claim = f"{settings.namespace}/{data_claim(settings.instance)}"
         self._record = PvcUserRegistry(cluster, settings.namespace, settings.instance, mark=REVOKE)
         self._is_kept = settings.channel != "direct"
         self._lock = threading.Lock()

@@ -13,13 +13,11 @@ from typing import Any
 from dynamic_providers.errors import ClusterError, ClusterUnreachable
 from dynamic_providers.kubernetes.cluster import Cluster
 from dynamic_providers.settings import Settings
+from headscale_core.defaults import MANAGER, SIDECAR_CONTAINER, SIDECAR_HEALTH_PORT
 from headscale_core.policy.lifecycle import crash_hint
 from headscale_core.rollout import rollout as rules
 from headscale_core.rollout.pod_status import unready_containers
 from headscale_core.rollout.rollout import Place, RolloutError
-
-SIDECAR = "apikey-manager"
-SIDECAR_PORT = 8081
 
 _PAUSE_SECONDS = 0.5
 _SAID_EVERY_SECONDS = 15.0
@@ -107,7 +105,7 @@ class RolloutWatcher:
                 "PATCH",
                 self._path("v1", "persistentvolumeclaims", self._place.claim),
                 body={"metadata": {"annotations": {rules.SERVED_VERSION: target.version}}},
-                params={"fieldManager": "headscale-component"},
+                params={"fieldManager": MANAGER},
                 content_type="application/merge-patch+json",
             )
             if not answer.ok and answer.status not in {_FORBIDDEN, _NOT_FOUND}:
@@ -185,7 +183,7 @@ class RolloutWatcher:
             "PATCH",
             self._path("v1", "persistentvolumeclaims", self._place.claim),
             body={"spec": {"resources": {"requests": {"storage": target.size}}}},
-            params={"fieldManager": "headscale-component"},
+            params={"fieldManager": MANAGER},
             content_type="application/merge-patch+json",
         )
         if not answer.ok:
@@ -225,13 +223,13 @@ class RolloutWatcher:
         if hint := crash_hint(waits_for):
             return f"{waits_for}; {hint}"
         pod = self._get("v1", "pods", self._place.pod)
-        if pod is None or unready_containers(pod) != [SIDECAR]:
+        if pod is None or unready_containers(pod) != [SIDECAR_CONTAINER]:
             return waits_for
         try:
-            status, text = self._ask(SIDECAR_PORT, "/readyz", tls=False)
+            status, text = self._ask(SIDECAR_HEALTH_PORT, "/readyz", tls=False)
         except (ClusterError, OSError, http.client.HTTPException) as error:
             return f"{waits_for}; the sidecar could not be asked why ({error})"
-        return waits_for if status == http.client.OK else f"{waits_for}; {SIDECAR}: {text.strip()}"
+        return waits_for if status == http.client.OK else f"{waits_for}; {SIDECAR_CONTAINER}: {text.strip()}"
 
     def _wrong_version(self, version: str) -> str:
         """Return what is wrong with what answers; Headscale tells its version from 0.27 on."""

@@ -10,14 +10,16 @@ from typing import Any
 from dynamic_providers.errors import ClusterError
 from dynamic_providers.kubernetes.cluster import Cluster
 from dynamic_providers.kubernetes.errors import CONFLICT, FORBIDDEN, NOT_FOUND
+from headscale_core.defaults import (
+    APP_NAME,
+    INSTANCE_LABEL,
+    KIND_LABEL,
+    MANAGED_BY_LABEL,
+    MANAGER,
+    NAME_LABEL,
+    NAMESPACE_LABEL,
+)
 from headscale_core.keys.secrets import SecretNotOwned, StoredSecret
-
-MANAGER = "headscale-component"
-_MANAGED_BY = "app.kubernetes.io/managed-by"
-_INSTANCE = "app.kubernetes.io/instance"
-_NAMESPACE_LABEL = "headscale-component/namespace"
-_KIND = "headscale-component/kind"
-_FIELD_MANAGER = "headscale-component"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class KubernetesSecretStore:
             return self._listed(f"/api/v1/namespaces/{self.home}/secrets")
 
     def _listed(self, path: str) -> list[tuple[str, str, StoredSecret]]:
-        selector = ",".join(f"{key}={value}" for key, value in self._labels().items() if key != _NAMESPACE_LABEL)
+        selector = ",".join(f"{key}={value}" for key, value in self._labels().items() if key != NAMESPACE_LABEL)
         found: list[tuple[str, str, StoredSecret]] = []
         page: str | None = ""
         while page is not None:
@@ -107,7 +109,7 @@ class KubernetesSecretStore:
             "PATCH",
             _path(namespace, name),
             body=document,
-            params={"fieldManager": _FIELD_MANAGER, "force": "true"},
+            params={"fieldManager": MANAGER, "force": "true"},
             content_type="application/apply-patch+yaml",
         )
         if not answer.ok:
@@ -138,11 +140,11 @@ class KubernetesSecretStore:
 
     def _labels(self) -> dict[str, str]:
         return {
-            "app.kubernetes.io/name": "headscale",
-            _INSTANCE: self.instance,
-            _NAMESPACE_LABEL: self.home,
-            _MANAGED_BY: MANAGER,
-            _KIND: self.kind,
+            NAME_LABEL: APP_NAME,
+            INSTANCE_LABEL: self.instance,
+            NAMESPACE_LABEL: self.home,
+            MANAGED_BY_LABEL: MANAGER,
+            KIND_LABEL: self.kind,
         }
 
     def _require_owned(self, namespace: str, name: str, labels: Mapping[str, str]) -> None:
@@ -154,7 +156,7 @@ class KubernetesSecretStore:
 
     def _is_owned(self, labels: Mapping[str, str]) -> bool:
         # Those that were written before there was a label for it get it with the next write.
-        told = {_NAMESPACE_LABEL: self.home, **labels}
+        told = {NAMESPACE_LABEL: self.home, **labels}
         return all(told.get(key) == value for key, value in self._labels().items())
 
 

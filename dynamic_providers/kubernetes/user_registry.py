@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from dynamic_providers.errors import ClusterError
 from dynamic_providers.kubernetes.cluster import Answer, Cluster
 from dynamic_providers.kubernetes.errors import CONFLICT, FORBIDDEN, NOT_FOUND
+from headscale_core.defaults import MANAGER, PREFIX, data_claim
 
 MARK = "headscale-component/users"
 REVOKE = "headscale-component/revoke"
 """The same for keys that are to be revoked; see `revocation`."""
-_OURS = "headscale-component/"
 
 _INCOMPLETE = "*"
 """Stands among the names where there was no room for all of them; no user can be called so."""
@@ -27,7 +27,7 @@ _INCOMPLETE = "*"
 _ROOM_BYTES = 240 * 1024
 """Kubernetes takes 256 KiB of annotations of an object, all of them together; others write some too."""
 
-_NOT_OURS_TO_KEEP = (FORBIDDEN, NOT_FOUND)
+_NO_REGISTRY = (FORBIDDEN, NOT_FOUND)
 _TOO_LARGE = "Too long"
 _TRIES = 10
 _PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.05, 1.0
@@ -69,9 +69,9 @@ class PvcUserRegistry:
         warn: Callable[[str], None] = lambda _text: None,
     ) -> None:
         self._cluster, self._mark, self._needs_cluster, self._warn = cluster, mark, needs_cluster, warn
-        self._what = f"annotation `{mark}` of claim {namespace}/data-{instance}-0"
-        self._claim = f"{namespace}/data-{instance}-0"
-        self._path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/data-{instance}-0"
+        self._what = f"annotation `{mark}` of claim {namespace}/{data_claim(instance)}"
+        self._claim = f"{namespace}/{data_claim(instance)}"
+        self._path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{data_claim(instance)}"
         self._lock = threading.Lock()
         """Held by the one thread that reads or writes the claim."""
         self._turn = threading.Condition()
@@ -119,7 +119,7 @@ class PvcUserRegistry:
             return False
         names = _names_in(answer, self._mark)
         if user is None:
-            return any(key.startswith(_OURS) for key in _annotations(answer))
+            return any(key.startswith(PREFIX) for key in _annotations(answer))
         return user in names or _INCOMPLETE in names
 
     def _claim_now(self) -> Answer | None:
@@ -168,7 +168,7 @@ class PvcUserRegistry:
             self._is_kept, self._names = False, set()
             return self._names
         self._is_kept = answer.ok
-        if not answer.ok and answer.status not in _NOT_OURS_TO_KEEP:
+        if not answer.ok and answer.status not in _NO_REGISTRY:
             raise answer.error(f"{self._what} cannot be read")
         return self._take(answer)
 
@@ -191,7 +191,7 @@ class PvcUserRegistry:
             if answer.ok:
                 self._take(answer)
                 return
-            if answer.status in _NOT_OURS_TO_KEEP:
+            if answer.status in _NO_REGISTRY:
                 self._is_kept = False
                 return
             if _TOO_LARGE in answer.message:
@@ -227,7 +227,7 @@ class PvcUserRegistry:
             "PATCH",
             self._path,
             body={"metadata": metadata},
-            params={"fieldManager": "headscale-component-users"},
+            params={"fieldManager": f"{MANAGER}-users"},
             content_type="application/merge-patch+json",
         )
 

@@ -13,10 +13,11 @@ from headscale_component.manifests.config_map import FILE
 from headscale_component.manifests.persistent_volume_claim import VOLUME as DATA
 from headscale_component.spec import HeadscaleArgs
 from headscale_component.spec.config import DATA_DIRECTORY, SOCKET_DIRECTORY
-from headscale_component.spec.config.kinds import port_of
 from headscale_component.spec.config.rules import is_secret_reference
+from headscale_component.spec.config.types import port_of
 from headscale_component.spec.files import CONFIG_DIRECTORY
 from headscale_component.spec.pod import VariableSource
+from headscale_core.defaults import SIDECAR_CONTAINER
 from headscale_core.values.durations import format_duration, parse_duration
 
 CONFIG = "config"
@@ -100,7 +101,7 @@ def apikey_manager(instance: str, spec: HeadscaleArgs) -> k8s.core.v1.ContainerA
         ),
     )
     return k8s.core.v1.ContainerArgs(
-        name="apikey-manager",
+        name=SIDECAR_CONTAINER,
         image=spec.api_key.manager_image,
         image_pull_policy="IfNotPresent",
         env=[

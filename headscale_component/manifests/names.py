@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from headscale_component.spec import HeadscaleArgs
+from headscale_core import defaults
 
 HTTP_PORT_NAME = "http"
 GRPC_PORT_NAME = "grpc"
@@ -13,10 +14,10 @@ ACME_PORT_NAME = "acme"
 ACME_PORT = 80
 """Where a certificate authority asks by HTTP-01 (RFC 8555), whatever Headscale listens on."""
 
-RELAY_PORT = 50480
+RELAY_PORT = defaults.RELAY_PORT
 """Where the sidecar relays to Headscale's socket, on the pod's loopback only."""
 
-SIDECAR_HEALTH_PORT = 8081
+SIDECAR_HEALTH_PORT = defaults.SIDECAR_HEALTH_PORT
 """Where the sidecar answers probes and serves its metrics."""
 
 NON_ROOT = 65532
@@ -40,19 +41,19 @@ def metrics_service(instance: str) -> str:
 
 def data_claim(instance: str) -> str:
     """Return the name that the StatefulSet gives its claim, the same as under the seed operator."""
-    return f"data-{instance}-0"
+    return defaults.data_claim(instance)
 
 
 def selector(instance: str) -> dict[str, str]:
     """Return the labels that never change: a StatefulSet's selector cannot."""
-    return {"app.kubernetes.io/name": "headscale", "app.kubernetes.io/instance": instance}
+    return {defaults.NAME_LABEL: defaults.APP_NAME, defaults.INSTANCE_LABEL: instance}
 
 
 def labels(instance: str, spec: HeadscaleArgs, component: str = "control-server") -> dict[str, str]:
     """Return the recommended labels of Kubernetes for an object of the instance."""
     return selector(instance) | {
-        "app.kubernetes.io/component": component,
-        "app.kubernetes.io/version": spec.version[:63],
-        "app.kubernetes.io/managed-by": "headscale-component",
-        "app.kubernetes.io/part-of": "headscale",
+        defaults.COMPONENT_LABEL: component,
+        defaults.VERSION_LABEL: spec.version[:63],
+        defaults.MANAGED_BY_LABEL: defaults.MANAGER,
+        defaults.PART_OF_LABEL: defaults.APP_NAME,
     }

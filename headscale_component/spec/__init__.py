@@ -4,6 +4,7 @@ Here live models, constrained values and rules; everything is pure. Here never l
 files or the network: a stack can be checked where none of them is at hand.
 """
 
+from headscale_component.spec.additions import check_api_key, check_pre_auth_key, check_user
 from headscale_component.spec.api_key import ApiKeySpec, ManagedApiKeySpec
 from headscale_component.spec.config import HeadscaleConfig
 from headscale_component.spec.connection import ConnectionSpec
@@ -24,5 +25,8 @@ __all__ = [
     "Problem",
     "SpecError",
     "UserSpec",
+    "check_api_key",
+    "check_pre_auth_key",
+    "check_user",
     "load_instances",
 ]

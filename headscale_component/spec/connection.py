@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-from headscale_component.spec.model import Leaf, SpecModel
+from headscale_component.spec.model import OrOutput, SecretText, SpecModel, TextOrSecret
 from headscale_component.spec.values import DnsSubdomain
 
 
@@ -15,20 +15,21 @@ class ConnectionSpec(SpecModel):
     """`relay`: a port-forward to the sidecar. `direct`: `address` with an API key over TLS. `pod`: a port-forward to
     the pod's own gRPC port. Default: `relay`, or `pod` where the sidecar is switched off."""
 
-    address: Leaf[str] | None = None
+    address: OrOutput[str] | None = None
     """For `direct`: `host:port` of Headscale's gRPC listener, or `https://host` for REST (0.28 and newer)."""
 
     transport: Literal["grpc", "rest"] | None = None
     """How `pod` speaks to Headscale. Default: `grpc`, which ends with 0.29, and `rest` from 0.30 on. The relay finds
     out by itself, and for `direct` the address decides."""
 
-    api_key: Any = None
-    """An API key as a Pulumi secret, for `direct` and `pod`."""
+    api_key: SecretText | None = None
+    """An API key as a Pulumi secret, for `direct` and `pod`: an Output in Python, set with
+    `pulumi config set --secret --path` in a stack file."""
 
     api_key_secret: DnsSubdomain | None = None
     """A Secret in the instance's namespace that holds the key under `api-key`, read at the time of use."""
 
-    kubeconfig: Any = None
+    kubeconfig: TextOrSecret | None = None
     """Kubeconfig (text or path) for the port-forward; default `kubernetes:kubeconfig`, then `KUBECONFIG`."""
 
     context: str | None = None

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, get_args
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 PathPart = str | int
+Path = tuple[PathPart, ...]
+
+_UNIONS = (Union, UnionType)
 
 _SECRET_KEYS = ("secret", "pass", "password", "api_key", "apikey", "kubeconfig", "token")
 
@@ -70,23 +74,86 @@ def problems_of(
         model: The model that was validated, to look up the keys that are known at a path.
         retired: What to say of keys that are known for what they were, by path.
     """
-    found = []
+    found: list[tuple[Path, Path | None, str]] = []
     for detail in error.errors(include_url=False):
-        path = tuple(part for part in detail["loc"] if part != "[key]")
+        path, choice = _place_of(model, detail["loc"])
         hint = (retired or {}).get(tuple(map(str, path)))
-        found.append(Problem(path, hint or _message(detail["type"], detail, model)))
-    return found
+        found.append((path, choice, hint or _message(path, detail, model)))
+    return list(_without_choices(found))
 
 
-def _message(kind: str, detail: Mapping[str, Any], model: type[BaseModel]) -> str:
-    path = tuple(detail["loc"])
-    if kind == "extra_forbidden":
+def _place_of(model: type[BaseModel], location: Sequence[PathPart]) -> tuple[Path, Path | None]:
+    """Return the path in the document, and the part of it up to a value that may be one of several types.
+
+    Pydantic's location also names which of the types an error is about, which is no part of the document.
+    """
+    path: Path = ()
+    choice: Path | None = None
+    annotation: Any = model
+    for part in location:
+        annotation = _plain_type(annotation)
+        if part == "[key]":
+            continue
+        if get_origin(annotation) in _UNIONS:
+            choice = path
+            annotation = next((kind for kind in get_args(annotation) if _name_of(kind) == part), None)
+            continue
+        path = (*path, part)
+        annotation = _type_in(annotation, part)
+    return path, choice
+
+
+def _plain_type(annotation: Any) -> Any:  # noqa: ANN401 - an annotation may be anything
+    """Return an annotation without what is added to it, and without None."""
+    if get_origin(annotation) is Annotated:
+        return _plain_type(get_args(annotation)[0])
+    if get_origin(annotation) in _UNIONS:
+        kinds = [kind for kind in get_args(annotation) if kind is not NoneType]
+        return _plain_type(kinds[0]) if len(kinds) == 1 else annotation
+    return annotation
+
+
+def _type_in(annotation: Any, part: PathPart) -> Any:  # noqa: ANN401 - an annotation may be anything
+    """Return the type of what is at one part of a path; None where it is not known."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        fields = {field.alias or name: field.annotation for name, field in annotation.model_fields.items()}
+        return fields.get(str(part))
+    if get_origin(annotation) in {dict, list, tuple}:
+        return get_args(annotation)[1 if get_origin(annotation) is dict else 0]
+    return None
+
+
+def _name_of(annotation: Any) -> str | None:  # noqa: ANN401 - an annotation may be anything
+    model = inner_model(annotation)
+    return model.__name__ if model is not None else None
+
+
+def _without_choices(found: Sequence[tuple[Path, Path | None, str]]) -> Iterator[Problem]:
+    """Yield one problem for a value that is of none of its types; those inside of it where it is nearly of one."""
+    for path, choice, message in found:
+        if choice is None or path != choice:
+            yield Problem(path, message)
+        elif not any(other == choice and deeper != choice for deeper, other, _ in found):
+            texts = dict.fromkeys(text for place, other, text in found if place == other == choice)
+            yield Problem(path, ", or ".join(texts))
+
+
+def _message(path: Path, detail: Mapping[str, Any], model: type[BaseModel]) -> str:
+    if detail["type"] == "extra_forbidden":
         return unknown_key(str(path[-1]), known_keys(_model_at(model, path[:-1])))
-    if kind == "missing":
+    if detail["type"] == "missing":
         return "is required and missing"
-    text = str(detail["msg"]).removeprefix("Value error, ")
-    text = text[:1].lower() + text[1:]
-    return text if kind == "value_error" else f"{text}{_shown(path, detail['input'])}"
+    if detail["type"] in {"model_type", "dict_type"}:
+        return f"input should be a mapping{_shown(path, detail['input'])}"
+    return text_of(detail)
+
+
+def text_of(detail: Mapping[str, Any]) -> str:
+    """Return the text of one of Pydantic's errors: ours as it is, its own with the value that is wrong."""
+    text = str(detail["msg"])
+    if detail["type"] == "value_error":
+        return text.removeprefix("Value error, ")
+    return f"{text[:1].lower()}{text[1:]}{_shown(tuple(detail['loc']), detail['input'])}"
 
 
 def _shown(path: Sequence[PathPart], value: object) -> str:
@@ -113,16 +180,12 @@ def known_keys(model: type[BaseModel] | None) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _model_at(model: type[BaseModel] | None, path: Sequence[PathPart]) -> type[BaseModel] | None:
+def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel] | None:
     """Follow a path through models and dictionaries of models; None where it leads out of them."""
+    annotation: Any = model
     for part in path:
-        if model is None:
-            return None
-        fields = {field.alias or name: field for name, field in model.model_fields.items()}
-        if str(part) in fields:
-            inner = inner_model(fields[str(part)].annotation)
-            model = inner or model
-    return model
+        annotation = _type_in(_plain_type(annotation), part)
+    return inner_model(annotation)
 
 
 def inner_model(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 - an annotation may be anything

@@ -7,8 +7,8 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, StrictStr, model_validator
 
-from headscale_component.spec.config.kinds import DATA_DIRECTORY, SOCKET_DIRECTORY, KeyReference
-from headscale_component.spec.model import Leaf, SpecModel
+from headscale_component.spec.config.types import DATA_DIRECTORY, SOCKET_DIRECTORY, KeyReference
+from headscale_component.spec.model import OrOutput, SpecModel
 
 CONFIG_DIRECTORY = "/etc/headscale"
 """Where `config.yaml` is mounted."""
@@ -46,7 +46,7 @@ FilePathInPod = Annotated[StrictStr, AfterValidator(_mountable)]
 class FileSpec(SpecModel):
     """Where a file's content comes from: exactly one of these."""
 
-    inline: Leaf[StrictStr] | None = None
+    inline: OrOutput[StrictStr] | None = None
     """The content itself, not for secrets; a change of it rolls the pod."""
 
     config_map_key_ref: KeyReference | None = None

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from headscale_component.spec.api_key import ApiKeySpec, ManagedApiKeySpec
 from headscale_component.spec.config import HeadscaleConfig
@@ -12,17 +20,35 @@ from headscale_component.spec.config.rules import RETIRED
 from headscale_component.spec.connection import ConnectionSpec
 from headscale_component.spec.errors import SpecError, problems_of
 from headscale_component.spec.files import FilePathInPod, FileSpec
-from headscale_component.spec.model import SpecModel
+from headscale_component.spec.model import OrOutput, SpecModel
 from headscale_component.spec.pod import PodSpec
 from headscale_component.spec.policy import PolicySpec
 from headscale_component.spec.pre_auth_key import PreAuthKeySpec
 from headscale_component.spec.rules import broken_rules
 from headscale_component.spec.user import UserSpec
+from headscale_component.spec.valid_part import valid_part, value_or_none
 from headscale_component.spec.values import DnsLabel, DnsSubdomain, Duration, Quantity, Username, Version
 from headscale_component.versions import NEWEST_HEADSCALE, minor_version
 
 _OR_NOTHING = BeforeValidator(lambda value: {} if value is None else value)
 """A name with nothing behind it, as `alice:`, says all that there is to say."""
+
+
+def _without_tag(image: str) -> str:
+    """Refuse a tag: the pod's image is this with `:version` behind it, or this alone where it has a digest.
+
+    Source: https://github.com/distribution/reference/blob/main/reference.go.
+    """
+    tag = image.rpartition("/")[2].partition(":")[2]
+    if not tag or "@" in image:
+        return image
+    raise ValueError(f"`{image}` has a tag; write `{image.removesuffix(f':{tag}')}`, and the tag as `version`")
+
+
+def _recreate_for_remake(value: object) -> object:
+    """Take the old spelling too: people have it in their stack files."""
+    return "recreate" if value == "remake" else value
+
 
 _RETIRED = {("config", *path): hint for path, hint in RETIRED.items()}
 
@@ -50,8 +76,9 @@ class HeadscaleArgs(SpecModel):
     config: HeadscaleConfig
     """Headscale's own configuration, spelt as in its `config.yaml`."""
 
-    namespace: DnsLabel = "headscale"
-    """The namespace of everything."""
+    namespace: OrOutput[DnsLabel] = "headscale"
+    """The namespace of everything. In Python an Output too, such as the name of a Namespace that the program makes, but
+    not with `createNamespace`."""
 
     create_namespace: bool = False
     """Whether to make the namespace if it is not there. It is never deleted: it holds the data."""
@@ -59,7 +86,7 @@ class HeadscaleArgs(SpecModel):
     namespace_labels: dict[str, str] = Field(default_factory=dict)
     """Labels for the namespace, with `createNamespace`, for example a Pod Security Standard to enforce."""
 
-    image: str = "headscale/headscale"
+    image: Annotated[str, AfterValidator(_without_tag)] = "headscale/headscale"
     """Headscale's image: without tag, which is `version`, or pinned by a digest, `name@sha256:…`, of that version."""
 
     image_pull_secrets: tuple[DnsSubdomain, ...] = ()
@@ -101,9 +128,14 @@ class HeadscaleArgs(SpecModel):
     adopt_users: bool = False
     """Whether users of the declared names that exist already are kept from now on; `users.<name>.adopt` for one."""
 
-    keys_on_user_deletion: Literal["refuse", "remake"] = "refuse"
-    """What happens where Headscale 0.28 deletes everybody's preauth keys with any user: the deletion is refused, or the
-    keys of this stack are recreated at once, in their Secrets. Other versions delete the user's own keys alone."""
+    keys_on_user_deletion: Annotated[
+        Literal["refuse", "recreate"],
+        BeforeValidator(_recreate_for_remake),
+        WithJsonSchema({"type": "string", "enum": ["refuse", "recreate", "remake"]}),
+    ] = "refuse"
+    """What happens where Headscale 0.28 deletes everybody's preauth keys with any user: `refuse` fails the deletion,
+    `recreate` creates the keys of this stack again at once, in their Secrets; `remake` is its old spelling. Other
+    versions delete the user's own keys alone (https://github.com/juanfont/headscale/issues/3154)."""
 
     policy: PolicySpec | None = None
     """Who may reach whom. Without it every node reaches every other, unless somebody else stored a policy."""
@@ -122,17 +154,27 @@ class HeadscaleArgs(SpecModel):
         try:
             checked = check(data)
         except ValidationError as error:
-            problems = [*problems_of(error, cls, _RETIRED), *broken_rules(data, is_well_formed=False)]
+            problems = [*problems_of(error, cls, _RETIRED), *broken_rules(valid_part(cls, data))]
             raise SpecError(problems) from None
-        problems = broken_rules(data, is_well_formed=True)
+        problems = broken_rules(checked)
         if problems:
             raise SpecError(problems)
         return checked
 
     @property
+    def minor_version(self) -> tuple[int, int] | None:
+        """Headscale's minor version; None in the valid part of an instance whose `version` is invalid."""
+        return minor_version(value_or_none(self, "version"))
+
+    @property
+    def stored_keys_on_user_deletion(self) -> str:
+        """What the connection has in Pulumi's state for `keys_on_user_deletion`: `refuse` or `remake`, as ever."""
+        return "remake" if self.keys_on_user_deletion == "recreate" else self.keys_on_user_deletion
+
+    @property
     def transport(self) -> str:
         """How the `pod` channel speaks: `grpc` or `rest`."""
-        newest = minor_version(self.version) or NEWEST_HEADSCALE
+        newest = self.minor_version or NEWEST_HEADSCALE
         return self.connection.transport or ("grpc" if newest <= NEWEST_HEADSCALE else "rest")
 
     @property

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     SerializerFunctionWrapHandler,
+    StrictStr,
     ValidatorFunctionWrapHandler,
+    WithJsonSchema,
     WrapSerializer,
     WrapValidator,
 )
@@ -18,8 +21,12 @@ from pydantic.alias_generators import to_camel
 T = TypeVar("T")
 
 
+class InvalidFieldError(Exception):
+    """A field was read that did not pass validation, of an instance that `valid_part` made."""
+
+
 class SpecModel(BaseModel):
-    """A part of the stack YAML: camelCase as people write it, snake_case (the seed operator's other spelling) too."""
+    """A part of the stack YAML: camelCase as people write it, snake_case (the operator's other spelling) too."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -30,6 +37,14 @@ class SpecModel(BaseModel):
         use_attribute_docstrings=True,
         arbitrary_types_allowed=True,
     )
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> object:
+            """Refuse to read a field that `valid_part` left out; called for what the instance does not have."""
+            if name in type(self).model_fields:
+                raise InvalidFieldError(f"{type(self).__name__}.{name}")
+            return super().__getattr__(name)
 
 
 class EncryptedValue:
@@ -54,5 +69,27 @@ def _outputs_stay(value: Any, serialize: SerializerFunctionWrapHandler) -> Any: 
     return value if is_output(value) else serialize(value)
 
 
-Leaf = Annotated[T, WrapValidator(_outputs_pass), WrapSerializer(_outputs_stay)]
+OrOutput = Annotated[T, WrapValidator(_outputs_pass), WrapSerializer(_outputs_stay)]
 """A value that may be a pulumi Output in Python; what is plain is checked, an Output is taken as it is."""
+
+
+def _never_in_clear(_: object) -> str:
+    raise ValueError(
+        "is a secret and would stand in clear; set it with `pulumi config set --secret --path`, or give a Pulumi "
+        "secret in Python"
+    )
+
+
+ENCRYPTED_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"secure": {"type": "string"}},
+    "required": ["secure"],
+    "additionalProperties": False,
+}
+"""A value in a stack file that `pulumi config set --secret` encrypted."""
+
+SecretText = OrOutput[Annotated[str, BeforeValidator(_never_in_clear), WithJsonSchema(ENCRYPTED_SCHEMA)]]
+"""A secret that may only be a pulumi Output; a plain text is refused."""
+
+TextOrSecret = OrOutput[Annotated[StrictStr, WithJsonSchema({"anyOf": [{"type": "string"}, ENCRYPTED_SCHEMA]})]]
+"""A text that may be a pulumi Output, and encrypted in a stack file."""

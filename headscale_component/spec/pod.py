@@ -1,13 +1,16 @@
-"""What a person may add to the pod; Kubernetes' own words, passed on as they are."""
+"""Additions to the pod, in Kubernetes' own fields, passed on as they are.
+
+Source: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, StrictStr
+from pydantic import AfterValidator, Field, StrictStr, model_validator
 
-from headscale_component.spec.config.kinds import KeyReference
-from headscale_component.spec.model import Leaf, SpecModel
+from headscale_component.spec.config.types import KeyReference
+from headscale_component.spec.model import OrOutput, SpecModel
 
 _FIXED = ("app.kubernetes.io/name", "app.kubernetes.io/instance")
 
@@ -36,18 +39,24 @@ class VariableSource(SpecModel):
     secret_key_ref: KeyReference | None = None
     """A Secret in the namespace."""
 
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.config_map_key_ref is None) == (self.secret_key_ref is None):
+            raise ValueError("needs exactly one of `configMapKeyRef` and `secretKeyRef`")
+        return self
+
 
 class PodSpec(SpecModel):
     """Additions to the pod."""
 
     labels: Annotated[dict[str, StrictStr], AfterValidator(_not_ours)] = Field(default_factory=dict)
-    """More labels."""
+    """More labels of the pod. Not those by which the StatefulSet selects it."""
 
-    annotations: dict[str, Leaf[StrictStr]] = Field(default_factory=dict)
+    annotations: dict[str, OrOutput[StrictStr]] = Field(default_factory=dict)
     """More annotations. A changed one rolls the pod: so a person asks for a restart after a Secret changed."""
 
-    env: dict[Annotated[StrictStr, AfterValidator(_not_the_configurations)], Leaf[StrictStr] | VariableSource] = Field(
-        default_factory=dict
+    env: dict[Annotated[StrictStr, AfterValidator(_not_the_configurations)], OrOutput[StrictStr] | VariableSource] = (
+        Field(default_factory=dict)
     )
     """More variables of Headscale's container: a text, or where it comes from."""
 
@@ -55,25 +64,26 @@ class PodSpec(SpecModel):
     """Requests and limits of Headscale's container. No CPU limit: each call with a key costs 53 ms of bcrypt."""
 
     volumes: tuple[KubernetesObject, ...] = ()
-    """More volumes."""
+    """More volumes, as in a Pod's `spec.volumes`."""
 
     volume_mounts: tuple[KubernetesObject, ...] = ()
-    """More mounts of Headscale's container."""
+    """More mounts of Headscale's container, as in a container's `volumeMounts`."""
 
     containers: tuple[KubernetesObject, ...] = ()
-    """More containers."""
+    """More containers of the pod. They share its network and so reach the admin channel: run none that you do not
+    trust."""
 
     node_selector: dict[str, StrictStr] = Field(default_factory=dict)
     """Labels of the nodes that may run it."""
 
     tolerations: tuple[KubernetesObject, ...] = ()
-    """Taints that it bears."""
+    """Taints of nodes that it may run on all the same, as in a Pod's `spec.tolerations`."""
 
     affinity: KubernetesObject | None = None
-    """Where it would rather be."""
+    """Nodes and pods that it is placed near or away from, as in a Pod's `spec.affinity`."""
 
     topology_spread_constraints: tuple[KubernetesObject, ...] = ()
-    """How it is spread."""
+    """How it is spread over zones or nodes, as in a Pod's `spec.topologySpreadConstraints`."""
 
     priority_class_name: StrictStr | None = None
-    """How important it is."""
+    """Name of a PriorityClass, by which Kubernetes decides which pod is evicted first."""

@@ -192,29 +192,31 @@ _MERGED = ("tagOwners", "autoApprovers")
 
 def policy_text(spec: PolicySpec) -> str:
     """Return the policy as Headscale is to store it; a file that nothing is added to keeps its comments."""
-    written = spec.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True)
-    if spec.file and not written.keys() - {*OURS}:
+    if spec.file and not added_sections(spec):
         return Path(spec.file).read_text()
-    return json.dumps(document_of(written), indent=2)
+    return json.dumps(policy_document(spec), indent=2)
+
+
+def added_sections(spec: PolicySpec) -> Document:
+    """Return what stands in the stack itself, beside the file, under Headscale's own names.
+
+    Args:
+        spec: The policy, or its valid part.
+    """
+    return spec.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True, exclude={*OURS}, warnings=False)
 
 
 def policy_document(spec: PolicySpec) -> Document:
-    """Return the policy as Headscale reads it."""
-    return document_of(spec.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True))
-
-
-def document_of(written: Mapping[str, Any]) -> Document:
-    """Return the whole policy that a person wrote: the file, and what is added to it.
+    """Return the whole policy as Headscale reads it: the file, and what is added to it.
 
     Raises:
         OSError: When the file cannot be read.
         ValueError: When it is no HuJSON, or a section stands in both places.
     """
-    sections = {_camel(str(key)): value for key, value in written.items() if value is not None}
-    sections = {key: value for key, value in sections.items() if key not in OURS}
-    if not written.get("file"):
+    sections = added_sections(spec)
+    if not spec.file:
         return sections
-    document = document_in(written["file"])
+    document = document_in(spec.file)
     for name, section in sections.items():
         if name in document and name not in _MERGED:
             raise ValueError(f"has `{name}` already; keep one of them")
@@ -254,11 +256,6 @@ _KNOWN = {
     if name not in OURS
 }
 """The keys of a policy and its rules, by their small letters."""
-
-
-def _camel(key: str) -> str:
-    first, *rest = key.split("_")
-    return first + "".join(word.capitalize() for word in rest)
 
 
 def _merged(of_file: Any, added: Any) -> Any:  # noqa: ANN401 - parts of a document

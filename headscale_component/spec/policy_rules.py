@@ -10,15 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from pydantic import ValidationError
 
 from headscale_component.spec.errors import Problem, dotted, problems_of, unknown_key
-from headscale_component.spec.policy import OURS, Document, PolicySpec, document_in, document_of
+from headscale_component.spec.policy import OURS, Document, PolicySpec, added_sections, document_in, policy_document
 from headscale_component.spec.policy_parts import Path, Version, is_network, items_of, kind_of, rules_in, section_at
 from headscale_component.spec.policy_users import ambiguous, names_of
 from headscale_component.spec.policy_versions import rules_refused, tag_refused
+from headscale_component.spec.user import UserSpec
+from headscale_component.spec.valid_part import invalid_fields, valid_part
 
 _NEWER: Version = (0, 29)
 _SINCE_NEWER = ("grants", "nodeAttrs", "tests", "sshTests", "randomizeClientPort")
@@ -35,7 +36,7 @@ _PORTS = re.compile(r"\*|\d{1,5}(-\d{1,5})?(,\d{1,5}(-\d{1,5})?)*")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class AliasList:
     """A list of names in a policy.
 
     Attributes:
@@ -67,23 +68,23 @@ class Place:
 
 _ANYBODY = frozenset({"user", "group", "tag", "host", "address", "*"})
 _OWNERS = frozenset({"user", "group", "tag"})
-_SOURCE = Place(_ANYBODY, frozenset({"member", "tagged", "danger-all"}))
-_DESTINATION = Place(_ANYBODY, frozenset({"internet", "member", "tagged", "self"}))
-_DESTINATION_WITH_PORTS = Place(_ANYBODY, _DESTINATION.autogroups, has_ports=True)
-_SSH_SOURCE = Place(_OWNERS, frozenset({"member", "tagged"}))
-_SSH_DESTINATION = Place(
+_SOURCE = AliasList(_ANYBODY, frozenset({"member", "tagged", "danger-all"}))
+_DESTINATION = AliasList(_ANYBODY, frozenset({"internet", "member", "tagged", "self"}))
+_DESTINATION_WITH_PORTS = AliasList(_ANYBODY, _DESTINATION.autogroups, has_ports=True)
+_SSH_SOURCE = AliasList(_OWNERS, frozenset({"member", "tagged"}))
+_SSH_DESTINATION = AliasList(
     frozenset({"user", "tag"}),
     frozenset({"member", "tagged", "self"}),
     until={"host": _NEWER, "*": _TAGS_AS_IDENTITY},
 )
-_TARGET = Place(_ANYBODY, frozenset({"member", "tagged"}))
-_TESTED = Place(_ANYBODY, frozenset({"member", "tagged", "self"}), has_ports=True)
-_OWNER = Place(_OWNERS, since={"tag": _TAGS_AS_IDENTITY})
-_APPROVER = Place(_OWNERS)
-_MEMBER = Place(frozenset({"user"}))
-_TAG = Place(frozenset({"tag"}))
+_TARGET = AliasList(_ANYBODY, frozenset({"member", "tagged"}))
+_TESTED = AliasList(_ANYBODY, frozenset({"member", "tagged", "self"}), has_ports=True)
+_OWNER = AliasList(_OWNERS, since={"tag": _TAGS_AS_IDENTITY})
+_APPROVER = AliasList(_OWNERS)
+_MEMBER = AliasList(frozenset({"user"}))
+_TAG = AliasList(frozenset({"tag"}))
 
-_LISTS: dict[str, dict[str, Place]] = {
+_LISTS: dict[str, dict[str, AliasList]] = {
     "acls": {"src": _SOURCE, "dst": _DESTINATION_WITH_PORTS},
     "grants": {"src": _SOURCE, "dst": _DESTINATION, "via": _TAG},
     "ssh": {"src": _SSH_SOURCE, "dst": _SSH_DESTINATION},
@@ -93,7 +94,7 @@ _LISTS: dict[str, dict[str, Place]] = {
 }
 """The lists of names in each rule of a section."""
 
-_MAPS: dict[Path, Place] = {
+_MAPS: dict[Path, AliasList] = {
     ("groups",): _MEMBER,
     ("tagOwners",): _OWNER,
     ("autoApprovers", "routes"): _APPROVER,
@@ -106,42 +107,62 @@ _DEFINED_IN = {"group": "groups", "tag": "tagOwners", "host": "hosts"}
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is defined, by which the names of a policy are judged."""
+    """What is defined, by which the names of a policy are judged.
+
+    Attributes:
+        document: The whole policy, of the file and of the YAML.
+        users: The declared users by name.
+        names: By which names a policy may call users; None where others may come from an identity provider.
+        version: Headscale's version, None where it is not known.
+        invalid: Sections that are invalid, so that nobody knows what they define.
+    """
 
     document: Document
-    users: Mapping[str, Any]
+    users: Mapping[str, UserSpec]
     names: frozenset[str] | None
     version: Version | None
+    invalid: frozenset[str] = frozenset()
 
 
 def policy_problems(
-    written: Mapping[str, Any], users: Mapping[str, Any], *, version: Version | None, allow_undeclared_users: bool
+    policy: PolicySpec, users: Mapping[str, UserSpec], *, version: Version | None, allow_undeclared_users: bool
 ) -> Iterator[Problem]:
     """Find what Headscale would refuse, and what is referred to and nobody defines.
 
     Args:
-        written: The `policy` of an instance as it was written; its shape is left to the model.
-        users: Its users by name, as they were written.
+        policy: The `policy` of an instance, or its valid part.
+        users: Its users by name.
         version: Headscale's version, None where it is not known.
         allow_undeclared_users: Whether users come from an identity provider too, whom nobody declares.
     """
-    file = written.get("file")
+    file = policy.file
     try:
         of_file = document_in(file) if file else {}
-        whole = document_of(written)
+        whole = policy_document(policy)
     except OSError as error:
         yield Problem(("file",), f"`{file}` cannot be read: {error.strerror}; it is sought from the project's folder")
         return
     except ValueError as error:
         yield Problem(("file",), f"`{file}` {error}")
         return
-    known = _Known(whole, users, None if allow_undeclared_users else frozenset(names_of(users)), version)
-    for problem in (*_shape(of_file), *_part(of_file, known)):
+    in_file = valid_part(PolicySpec, of_file)
+    known = _Known(
+        whole,
+        users,
+        None if allow_undeclared_users else frozenset(names_of(users)),
+        version,
+        invalid=_invalid_sections(policy) | _invalid_sections(in_file),
+    )
+    for problem in (*_file_problems(of_file), *_part(added_sections(in_file), known)):
         yield Problem(("file",), f"`{file}`, {dotted(problem.path)}: {problem.message}")
-    yield from _part(document_of({**written, "file": None}), known)
+    yield from _part(added_sections(policy), known)
 
 
-def _shape(document: Document) -> Iterator[Problem]:
+def _invalid_sections(policy: PolicySpec) -> frozenset[str]:
+    return frozenset(PolicySpec.model_fields[name].alias or name for name in invalid_fields(policy))
+
+
+def _file_problems(document: Document) -> Iterator[Problem]:
     """Check a file as the YAML is checked, but in Headscale's own spelling alone."""
     for key in OURS:
         if key in document:
@@ -161,8 +182,8 @@ def _part(part: Document, known: _Known) -> Iterator[Problem]:
         ]
         for path in newer:
             yield Problem(path, "needs Headscale 0.29 or newer; leave it out")
-    for path, alias, place in _references(part):
-        problem = _wrong_name(alias, place, known)
+    for path, alias, alias_list in _references(part):
+        problem = _wrong_name(alias, alias_list, known)
         if problem:
             yield Problem(path, problem)
     yield from _wrong_definitions(part, known.version)
@@ -178,17 +199,17 @@ def _part(part: Document, known: _Known) -> Iterator[Problem]:
             yield Problem(("grants", index), 'allows nothing: give `ip`, as `["443"]` or `["*"]`, or `app`')
 
 
-def _references(document: Document) -> Iterator[tuple[Path, str, Place]]:
+def _references(document: Document) -> Iterator[tuple[Path, str, AliasList]]:
     """Yield each name that a policy refers to, with its place."""
     for section, lists in _LISTS.items():
         for index, rule in enumerate(rules_in(document, section)):
-            for name, place in lists.items():
-                yield from _listed((section, index, name), rule.get(name), place)
+            for name, alias_list in lists.items():
+                yield from _listed((section, index, name), rule.get(name), alias_list)
             if section in {"tests", "sshTests"} and isinstance(rule.get("src"), str):
                 yield (section, index, "src"), rule["src"], _SOURCE
-    for path, place in _MAPS.items():
+    for path, alias_list in _MAPS.items():
         for name, members in section_at(document, path).items():
-            yield from _listed((*path, str(name)), members, place)
+            yield from _listed((*path, str(name)), members, alias_list)
     approvers = section_at(document, ("autoApprovers",))
     exits = approvers.get("exitNode", approvers.get("exit_node"))
     yield from _listed(("autoApprovers", "exitNode"), exits, _APPROVER)
@@ -196,24 +217,24 @@ def _references(document: Document) -> Iterator[tuple[Path, str, Place]]:
 
 def users_named_in(document: Document) -> Iterator[tuple[Path, str]]:
     """Yield each name of a user in a policy, with its place."""
-    for path, alias, place in _references(document):
-        name = alias.rpartition(":")[0] if place.has_ports else alias
+    for path, alias, alias_list in _references(document):
+        name = alias.rpartition(":")[0] if alias_list.has_ports else alias
         if kind_of(name) == "user":
             yield path, name
 
 
-def _listed(path: Path, names: object, place: Place) -> Iterator[tuple[Path, str, Place]]:
+def _listed(path: Path, names: object, alias_list: AliasList) -> Iterator[tuple[Path, str, AliasList]]:
     for index, alias in enumerate(items_of(names)):
-        yield (*path, index), str(alias), place
+        yield (*path, index), str(alias), alias_list
 
 
-def _wrong_name(alias: str, place: Place, known: _Known) -> str | None:
-    if place.has_ports:
+def _wrong_name(alias: str, alias_list: AliasList, known: _Known) -> str | None:
+    if alias_list.has_ports:
         host, _, ports = alias.rpartition(":")
         if not host or not _are_ports(ports):
             return f"`{alias}` has no ports; write them behind it, as `tag:web:443`, `web:80,8000-8100` or `*:*`"
         alias = host
-    problem = _not_allowed_here(alias, place, known.version) or _undefined(alias, known)
+    problem = _not_allowed_here(alias, alias_list, known.version) or _undefined(alias, known)
     if problem is None and kind_of(alias) == "user":
         return ambiguous(alias, known.users, known.version)
     return problem
@@ -227,13 +248,13 @@ def _are_ports(text: str) -> bool:
     return all(part == sorted(part) and part[-1] <= _LAST_PORT for part in ranges)
 
 
-def _not_allowed_here(alias: str, place: Place, version: Version | None) -> str | None:
+def _not_allowed_here(alias: str, alias_list: AliasList, version: Version | None) -> str | None:
     kind, _, autogroup = kind_of(alias).partition(":")
-    autogroups = place.autogroups_in(version)
+    autogroups = alias_list.autogroups_in(version)
     if kind == "autogroup" and autogroup not in autogroups:
-        choice = ", ".join(f"`autogroup:{value}`" for value in sorted(autogroups)) or "none"
+        choice = ", ".join(f"`autogroup:{name}`" for name in sorted(autogroups)) or "none"
         return f"`{alias}` is no group that may stand here; may: {choice}"
-    kinds = place.kinds_in(version)
+    kinds = alias_list.kinds_in(version)
     if kind != "autogroup" and kind not in kinds:
         return f"`{alias}` may not stand here, but {_choice(kinds)} may"
     return tag_refused(alias, version) if kind == "tag" else None
@@ -244,7 +265,7 @@ def _undefined(alias: str, known: _Known) -> str | None:
     if kind == "user" and known.names is not None and alias not in known.names:
         return f"`{alias}` is not under `users`; declare it there, with `adopt: true` where it exists already"
     section = _DEFINED_IN.get(kind)
-    if section is None or alias in section_at(known.document, (section,)):
+    if section is None or section in known.invalid or alias in section_at(known.document, (section,)):
         return None
     remedy = f", or write a user as `{alias}@`" if kind == "host" else ""
     return f"`{alias}` is not under `{section}`; add it there{remedy}"

@@ -6,33 +6,32 @@ Headscale takes one `@` off the end of a name, and asks for one somewhere (hscon
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from headscale_component.spec.policy_parts import Version
+from headscale_component.spec.user import UserSpec
+from headscale_component.spec.valid_part import value_or_none
+from headscale_core.values.versions import UNIQUE_NAMES_IN_POLICY
 
-UNIQUE_SINCE: Version = (0, 29)
-"""From here on a name that two users bear is refused; before, the first one is meant."""
 
-
-def names_of(users: Mapping[str, Any]) -> Iterator[str]:
+def names_of(users: Mapping[str, UserSpec]) -> Iterator[str]:
     """Yield every name by which a policy may call the declared users."""
     for name, user in users.items():
-        for value in filter(None, (str(name), _email(user))):
-            yield f"{value}@"
-            if "@" in value:
-                yield value
+        for known_as in filter(None, (name, _email(user))):
+            yield f"{known_as}@"
+            if "@" in known_as:
+                yield known_as
 
 
-def bearers(alias: str, users: Mapping[str, Any]) -> list[str]:
+def bearers(alias: str, users: Mapping[str, UserSpec]) -> list[str]:
     """Return the declared users whom a name in a policy means."""
     token = alias.removesuffix("@")
-    return [str(name) for name, user in users.items() if token in (str(name), _email(user))]
+    return [name for name, user in users.items() if token in (name, _email(user))]
 
 
-def ambiguous(alias: str, users: Mapping[str, Any], version: Version | None) -> str | None:
+def ambiguous(alias: str, users: Mapping[str, UserSpec], version: Version | None) -> str | None:
     """Return what is wrong with a name that two declared users bear, None for nothing."""
     found = bearers(alias, users)
-    if len(found) < 2 or version is None or version < UNIQUE_SINCE:  # noqa: PLR2004 - one is right
+    if len(found) < 2 or version is None or not UNIQUE_NAMES_IN_POLICY.is_in(version):  # noqa: PLR2004 - one is right
         return None
     clear = [f"`{name}@`" for name in found if bearers(f"{name}@", users) == [name]]
     remedy = f"write {' or '.join(clear)}" if clear else "rename one of them"
@@ -43,6 +42,6 @@ def ambiguous(alias: str, users: Mapping[str, Any], version: Version | None) -> 
     )
 
 
-def _email(user: object) -> str | None:
-    email = user.get("email") if isinstance(user, Mapping) else getattr(user, "email", None)
-    return str(email) if email else None
+def _email(user: UserSpec) -> str | None:
+    email: str | None = value_or_none(user, "email")
+    return email

@@ -99,9 +99,9 @@ def _check_period_needs_check(rule: Rule) -> Wrong:
 
 def _login_stays_with_its_user(rule: Rule) -> Wrong:
     sources = [str(source) for source in items_of(rule.get("src"))]
-    tagged = [value for value in sources if kind_of(value) in {"tag", "autogroup:tagged"}]
-    many = [value for value in sources if kind_of(value) in {"group", "autogroup:member"}]
-    users = {value for value in sources if kind_of(value) == "user"}
+    tagged = [source for source in sources if kind_of(source) in {"tag", "autogroup:tagged"}]
+    many = [source for source in sources if kind_of(source) in {"group", "autogroup:member"}]
+    users = {source for source in sources if kind_of(source) == "user"}
     for index, alias in enumerate(map(str, items_of(rule.get("dst")))):
         path, kind = ("dst", index), kind_of(alias)
         if kind in {"user", "autogroup:self", "autogroup:member"} and tagged:

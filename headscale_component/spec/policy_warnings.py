@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from headscale_component.spec.policy import Document
 from headscale_component.spec.policy_parts import items_of, kind_of, rules_in, section_at
 from headscale_component.spec.policy_rules import users_named_in
-from headscale_component.spec.policy_users import UNIQUE_SINCE, bearers
+from headscale_component.spec.policy_users import bearers
 from headscale_component.versions import minor_version
+from headscale_core.values.versions import UNIQUE_NAMES_IN_POLICY
 
 if TYPE_CHECKING:
     from headscale_component.spec.instance import HeadscaleArgs
@@ -28,7 +29,7 @@ def policy_warnings(document: Document, instance: HeadscaleArgs | None = None) -
 def _may_become_two(document: Document, instance: HeadscaleArgs) -> Iterator[str]:
     """Find names of users made here that somebody who logs in may have too: 0.29 refuses a name of two users."""
     oidc, version = instance.config.oidc, minor_version(instance.version)
-    if oidc is None or version is None or version < UNIQUE_SINCE:
+    if oidc is None or version is None or not UNIQUE_NAMES_IN_POLICY.is_in(version):
         return
     made_here = {
         name: user

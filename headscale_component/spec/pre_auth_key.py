@@ -12,6 +12,7 @@ from headscale_component.spec.values import (
     UserId,
     Username,
 )
+from headscale_core.defaults import PRE_AUTH_KEY_EXPIRATION
 
 
 class PreAuthKeySpec(KeySecretSpec):
@@ -26,7 +27,7 @@ class PreAuthKeySpec(KeySecretSpec):
     user_id: UserId | None = None
     """The owner, by Headscale's own id, for users that this stack does not declare."""
 
-    expiration: Duration = "1h"
+    expiration: Duration = PRE_AUTH_KEY_EXPIRATION
     """How long the key can be used to join: Go's notation (`1h30m`) or days (`90d`). Headscale has no `never`."""
 
     reusable: bool = False
@@ -45,6 +46,6 @@ class PreAuthKeySpec(KeySecretSpec):
     """A key with less than this left is recreated by the next `pulumi up`, while it is still good; default: not."""
 
     recreate_if_invalid: Literal["never", "whenExpired", "always"] | None = None
-    """What is done about a key that came to its natural end. `never`: nothing. `whenExpired`: one that expired is made
-    anew by the next `pulumi up`. `always`: one that was used up too, as `--refresh` finds out. Default: `whenExpired`
-    for reusable keys, `never` for others. What was deleted or ended by hand is always recreated after a refresh."""
+    """Whether a key that expired or was used up is recreated. `never`: no. `whenExpired`: by the next `pulumi up` after
+    it expired. `always`: also one that was used up, which `--refresh` finds out. Default: `whenExpired` for reusable
+    keys, `never` for others. A key that was deleted or expired manually is always recreated after a refresh."""

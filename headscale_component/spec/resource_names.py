@@ -6,11 +6,14 @@ issue 4625), so that two instances of one stack must not give one name to two re
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from headscale_component.spec.errors import PathPart
-from headscale_component.spec.rules import get
+from headscale_component.spec.valid_part import rule, value_or_none
+
+if TYPE_CHECKING:
+    from headscale_component.spec.instance import HeadscaleArgs
 
 Path = tuple[PathPart, ...]
 
@@ -35,27 +38,37 @@ def metrics_service(instance: str) -> str:
     return f"{instance}-metrics"
 
 
-def names_of(instance: str, raw: Mapping[str, Any]) -> Iterator[tuple[str, str, Path]]:
+def names_of(instance: str, spec: HeadscaleArgs) -> Iterator[tuple[str, str, Path]]:
     """Yield kind and name of each resource, with the path that makes it.
 
     Args:
         instance: The instance's name.
-        raw: The instance as it was written.
+        spec: The instance, or its valid part.
     """
     yield "Service", instance, ()
     yield "Service", metrics_service(instance), ()
-    for name, value in _named(raw, "users"):
+    yield from _users(instance, spec)
+    yield from _pre_auth_keys(instance, spec)
+    yield from _api_keys(instance, spec)
+
+
+@rule
+def _users(instance: str, spec: HeadscaleArgs) -> Iterator[tuple[str, str, Path]]:
+    for name, declared in spec.users.items():
         yield "User", user(instance, name), ("users", name)
-        before = get(value, "renamedFrom") if isinstance(value, Mapping) else None
-        if isinstance(before, str) and before != name:
+        before = value_or_none(declared, "renamed_from")
+        if before is not None and before != name:
             # An alias: the state has it under this name.
             yield "User", user(instance, before), ("users", name, "renamedFrom")
-    for name, _ in _named(raw, "preAuthKeys"):
+
+
+@rule
+def _pre_auth_keys(instance: str, spec: HeadscaleArgs) -> Iterator[tuple[str, str, Path]]:
+    for name in spec.pre_auth_keys:
         yield "PreAuthKey", pre_auth_key(instance, name), ("preAuthKeys", name)
-    for name, _ in _named(raw, "apiKeys"):
+
+
+@rule
+def _api_keys(instance: str, spec: HeadscaleArgs) -> Iterator[tuple[str, str, Path]]:
+    for name in spec.api_keys:
         yield "ApiKey", api_key(instance, name), ("apiKeys", name)
-
-
-def _named(raw: Mapping[str, Any], section: str) -> Iterator[tuple[str, Any]]:
-    entries = get(raw, section)
-    yield from ((str(name), value) for name, value in entries.items()) if isinstance(entries, Mapping) else ()

@@ -1,99 +1,44 @@
-"""The rules of an API key and the Secret that holds it."""
+"""The life of an API key and its Secret: create, rotate, revoke, delete."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from headscale_core.client.errors import NotFound
-from headscale_core.client.models import ApiKey, api_key_prefix
-from headscale_core.keys.annotations import (
-    DIGEST,
-    EXPIRES_AT,
-    FIRST_KEY,
-    KEY_ID,
-    OWNER,
-    PENDING,
-    SUPERSEDED,
-    own_annotations,
-    time_in,
-    unique_expiration,
+from headscale_core.client.models import api_key_prefix
+from headscale_core.defaults import API_KEY_DATA_KEY
+from headscale_core.errors import HeadscaleError
+from headscale_core.keys.annotations import KEY_ID, PENDING, SUPERSEDED, own_annotations, time_in, unique_expiration
+from headscale_core.keys.api_key_secret import (
+    DesiredApiKey,
+    IssuedApiKey,
+    belongs_to,
+    issued_in,
+    known,
+    needs_cleanup,
+    secret_for,
+    superseded_annotation,
+    superseded_in,
 )
-from headscale_core.keys.secrets import SecretStore, SecretTemplate, StoredSecret, read_if_owned
-from headscale_core.values.durations import parse_duration
+from headscale_core.keys.secrets import SecretStore, StoredSecret, read_if_owned
 
 if TYPE_CHECKING:
-    # gRPC comes with it, and whoever only looks at a Secret does without.
+    # It loads gRPC, which code that only looks at a Secret does not need.
     from headscale_core.client.client import HeadscaleClient
 
-DATA_KEY = "api-key"
-_DEFAULT_TEMPLATE = SecretTemplate(DATA_KEY)
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
-class SecretModified(Exception):
+class SecretModified(HeadscaleError):
     """The Secret does not hold the key as it was written."""
 
 
-@dataclass(frozen=True, slots=True)
-class DesiredApiKey:
-    """An API key as it is declared.
-
-    Attributes:
-        namespace: Namespace of its Secret.
-        secret_name: Name of its Secret.
-        expiration: How long a key is valid.
-        rotation_buffer: A key with less than this left is replaced.
-        overlap: How long a replaced key stays valid, for those who have not read the new one yet.
-        dress: How the Secret looks.
-        owner: What it is declared as; a Secret of another owner holds another key, whatever it looks like.
-        first: Prefix of its first key, by which two are told apart that take each other's place under one name; None
-            where it is not known, as of keys that earlier versions made.
-    """
-
-    namespace: str
-    secret_name: str
-    expiration: str
-    rotation_buffer: str
-    overlap: str = "0s"
-    template: SecretTemplate = _DEFAULT_TEMPLATE
-    owner: str | None = None
-    first: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class IssuedApiKey:
-    """A key without its text: that is in the Secret alone.
-
-    Attributes:
-        prefix: What names it in Headscale's lists.
-        expires_at: When it ends.
-        created_at: When it was made.
-        retiring: When the keys that it replaced are to be revoked, by prefix.
-    """
-
-    prefix: str
-    expires_at: datetime
-    created_at: datetime
-    superseded: Mapping[str, datetime] = field(default_factory=dict)
-
-    @property
-    def revoke_at(self) -> datetime | None:
-        """When the next of those that it replaced is to be revoked; None where nothing waits."""
-        return min(self.superseded.values(), default=None)
-
-
-def is_due(expires_at: datetime, rotation_buffer: str, now: datetime) -> bool:
-    """Return whether a key has less than the rotation buffer left."""
-    return expires_at - now < parse_duration(rotation_buffer)
-
-
 def create(client: HeadscaleClient, store: SecretStore, desired: DesiredApiKey, now: datetime) -> IssuedApiKey:
-    """Make the key and its Secret; a key that the Secret holds is rotated, for `--replace` asks for nothing else."""
+    """Create the key and its Secret; a key that the Secret holds is rotated, for `--replace` asks for nothing else."""
     return rotate(client, store, desired, now, is_first=True)
 
 
@@ -106,61 +51,76 @@ def rotate(
     old: Collection[str] = (),
     is_first: bool = False,
 ) -> IssuedApiKey:
-    """Make a new key, write it down, and revoke what it replaces once the overlap is over.
+    """Create a new key, store it, and revoke what it replaces once the overlap is over.
+
+    A run may be killed between any two of the numbered steps; the next run finishes or undoes what it finds.
 
     Args:
         client: The Headscale.
         store: The Secrets.
         desired: The key.
         now: The time.
-        old: Prefixes of keys that the state knows, to be revoked too where the Secret does not tell of them.
+        old: Prefixes of keys in the state, to be revoked too where the Secret does not name them.
         is_first: Whether it is the first key of a resource.
+
+    Raises:
+        SecretNotOwned: When the Secret is not managed by this component; nothing was changed then.
+        HeadscaleError: When a call to Headscale fails.
     """
-    where = desired.namespace, desired.secret_name
-    before = store.read(*where)
+    place = desired.namespace, desired.secret_name
+    # 1. Revoke what an interrupted run left. Killed here: the Secret still has its old key, and names what is left.
+    before = store.read(*place)
     clean_up(client, before, now)
-    expires_at = unique_expiration(now, parse_duration(desired.expiration))
-    notes = own_annotations(before.annotations) if before else {}
-    noted = {**desired.template.annotations, **notes, PENDING: expires_at.isoformat()}
-    store.write(*where, StoredSecret(before.data if before else {}, noted, desired.template.labels))
+    # 2. Write the new key's exact expiration into the Secret, which keeps the old key. Killed here: no key in
+    #    Headscale has that expiration, and the next run removes the annotation.
+    expires_at = unique_expiration(now, desired.expiration)
+    annotations = own_annotations(before.annotations) if before else {}
+    pending = {**desired.template.annotations, **annotations, PENDING: expires_at.isoformat()}
+    store.write(*place, StoredSecret(before.data if before else {}, pending, desired.template.labels))
+    # 3. Create the key. Killed here: its text is lost, and the next run revokes it, found by its expiration.
     text = client.create_api_key(expires_at)
-    overlap = parse_duration(desired.overlap)
-    waiting = {prefix: time for prefix, time in (superseded_in(before) if before else {}).items() if time > now}
-    superseded = {prefix: now + overlap for prefix in (*old, notes.get(KEY_ID)) if prefix} | waiting
-    superseded.pop(api_key_prefix(text), None)
+    prefix = api_key_prefix(text)
+    waiting = {older: time for older, time in (superseded_in(before) if before else {}).items() if time > now}
+    superseded = {older: now + desired.overlap for older in (*old, annotations.get(KEY_ID)) if older} | waiting
+    superseded.pop(prefix, None)
     if is_first:
-        desired = replace(desired, first=api_key_prefix(text))
+        desired = replace(desired, first=prefix)
+    # 4. Store the key, and with it which keys it replaces and when they are to be revoked. Killed here: the new key is
+    #    in force, and the next run revokes the old ones when their time has come.
     try:
-        store.write(*where, _secret_for(text, expires_at, now, desired, superseded))
+        store.write(*place, secret_for(text, expires_at, now, desired, superseded))
     except Exception:
-        # Whether it was written is not known before it is read; where that fails too, the note tells the next run.
-        found = store.read(*where)
-        if found is None or found.annotations.get(KEY_ID) != api_key_prefix(text):
-            revoke(client, api_key_prefix(text))
+        # Whether it was written is known only after a read; if that fails too, `PENDING` tells the next run.
+        found = store.read(*place)
+        if found is None or found.annotations.get(KEY_ID) != prefix:
+            revoke(client, prefix)
         raise
-    if superseded and not overlap:
+    # 5. Without an overlap, revoke the old keys at once.
+    if superseded and not desired.overlap:
         return finalize(client, store, desired, now)
-    return IssuedApiKey(api_key_prefix(text), expires_at, now, superseded)
+    return IssuedApiKey(prefix, expires_at, now, superseded)
 
 
 def finalize(client: HeadscaleClient, store: SecretStore, desired: DesiredApiKey, now: datetime) -> IssuedApiKey:
-    """Revoke what a killed run left and what has waited long enough, strike out the notes of it, and return the key.
+    """Revoke what an interrupted run left and what was replaced long enough ago, and return the key.
 
     Raises:
-        Edited: When the Secret does not hold a key as it was written; what was to be revoked is.
+        SecretModified: When the Secret does not hold a key as it was written; what was to be revoked is.
+        SecretNotOwned: When the Secret is not managed by this component.
     """
     stored = store.read(desired.namespace, desired.secret_name)
     if stored is not None and needs_cleanup(stored, now):
+        # Revoke first, remove the annotations after that: a run that is killed in between revokes once more.
         clean_up(client, stored, now)
         waiting = {prefix: time for prefix, time in superseded_in(stored).items() if time > now}
-        notes = own_annotations(stored.annotations, without={PENDING, SUPERSEDED}) | _superseded_annotation(waiting)
+        kept = own_annotations(stored.annotations, without={PENDING, SUPERSEDED}) | superseded_annotation(waiting)
         template = desired.template
-        stored = StoredSecret(stored.data, {**template.annotations, **notes}, template.labels)
+        stored = StoredSecret(stored.data, {**template.annotations, **kept}, template.labels)
         store.write(desired.namespace, desired.secret_name, stored)
-    return _written_in(stored, desired.template.data_key)
+    return _require_issued(stored, desired.template.data_key)
 
 
-def _written_in(stored: StoredSecret | None, data_key: str) -> IssuedApiKey:
+def _require_issued(stored: StoredSecret | None, data_key: str) -> IssuedApiKey:
     issued = issued_in(stored, data_key) if stored else None
     if issued is None:
         raise SecretModified("the Secret does not hold the key as it was written")
@@ -168,63 +128,34 @@ def _written_in(stored: StoredSecret | None, data_key: str) -> IssuedApiKey:
 
 
 def update_secret(store: SecretStore, desired: DesiredApiKey, data_key_before: str) -> None:
-    """Make the Secret look as it is wished now, with the same key.
+    """Write the Secret by another template, with the same key.
 
     Raises:
-        Edited: When it does not hold the key any more.
+        SecretModified: When it does not hold the key any more.
+        SecretNotOwned: When it is not managed by this component.
     """
     stored = store.read(desired.namespace, desired.secret_name)
-    issued = _written_in(stored, data_key_before)
+    issued = _require_issued(stored, data_key_before)
     assert stored is not None  # noqa: S101 - it holds a key
     text = stored.data[data_key_before]
-    new = _secret_for(text, issued.expires_at, issued.created_at, desired, superseded_in(stored))
+    new = secret_for(text, issued.expires_at, issued.created_at, desired, superseded_in(stored))
     store.write(desired.namespace, desired.secret_name, new)
 
 
-def needs_cleanup(stored: StoredSecret, now: datetime) -> bool:
-    """Return whether a run was killed in the middle, or a key that was replaced has waited long enough."""
-    return PENDING in stored.annotations or any(time <= now for time in superseded_in(stored).values())
-
-
-def superseded_in(stored: StoredSecret) -> dict[str, datetime]:
-    """Return the keys that were replaced and not revoked yet, each with the time when it is to be."""
-    found = {}
-    for entry in filter(None, stored.annotations.get(SUPERSEDED, "").split(",")):
-        prefix, _, time = entry.partition("@")
-        found[prefix] = time_in({"at": time}, "at") or datetime.min.replace(tzinfo=UTC)
-    return found
-
-
 def clean_up(client: HeadscaleClient, stored: StoredSecret | None, now: datetime) -> None:
-    """Revoke the key that a killed run had not written down, and those that were replaced long enough ago."""
+    """Revoke the key that an interrupted run did not store, and those that were replaced long enough ago."""
     if stored is None or not needs_cleanup(stored, now):
         return
-    notes, pending = stored.annotations, time_in(stored.annotations, PENDING)
+    pending = time_in(stored.annotations, PENDING)
     over = {prefix for prefix, time in superseded_in(stored).items() if time <= now}
     for key in client.list_api_keys():
-        if key.prefix in over or (key.expiration == pending and key.prefix != notes.get(KEY_ID)):
+        if key.prefix in over or (key.expiration == pending and key.prefix != stored.annotations.get(KEY_ID)):
             revoke(client, key.prefix)
 
 
-def issued_in(stored: StoredSecret, data_key: str = DATA_KEY) -> IssuedApiKey | None:
-    """Return the key that a Secret holds, None where it is not as we wrote it."""
-    text, expires_at = stored.data.get(data_key, ""), time_in(stored.annotations, EXPIRES_AT)
-    created_at = time_in(stored.data, "created-at")
-    if expires_at is None or created_at is None or stored.annotations.get(DIGEST) != _digest(text):
-        return None
-    return IssuedApiKey(api_key_prefix(text), expires_at, created_at, superseded_in(stored))
-
-
-def current(client: HeadscaleClient, stored: StoredSecret, data_key: str = DATA_KEY) -> IssuedApiKey | None:
-    """Return the key that a Secret holds, None where it is not as we wrote it or Headscale does not know it."""
+def current(client: HeadscaleClient, stored: StoredSecret, data_key: str = API_KEY_DATA_KEY) -> IssuedApiKey | None:
+    """Return the key that a Secret holds, None where it is not as it was written or Headscale does not know it."""
     return known(client.list_api_keys(), stored, data_key)
-
-
-def known(keys: list[ApiKey], stored: StoredSecret, data_key: str = DATA_KEY) -> IssuedApiKey | None:
-    """Return the key that a Secret holds, None where it is not as we wrote it or is not among Headscale's."""
-    issued = issued_in(stored, data_key)
-    listed = issued and next((key for key in keys if key.prefix == issued.prefix), None)
-    return issued if issued and listed and listed.expiration == issued.expires_at else None
 
 
 def revoke(client: HeadscaleClient, prefix: str) -> None:
@@ -234,7 +165,7 @@ def revoke(client: HeadscaleClient, prefix: str) -> None:
 
 
 def delete(client: HeadscaleClient, store: SecretStore, desired: DesiredApiKey, prefixes: Collection[str]) -> None:
-    """Delete the key, those that it replaced, and its Secret unless that is another key's by now.
+    """Delete the key, those that it replaced, and its Secret unless another key is in it by now.
 
     Args:
         client: The Headscale.
@@ -243,60 +174,23 @@ def delete(client: HeadscaleClient, store: SecretStore, desired: DesiredApiKey, 
         prefixes: What the state knows of it: its prefix, and those of the keys that it replaced.
     """
     stored = read_if_owned(store, desired.namespace, desired.secret_name)
-    value = stored is not None and belongs_to(stored, desired, prefixes)
-    if stored is not None and value:
+    is_owner = stored is not None and belongs_to(stored, desired, prefixes)
+    if stored is not None and is_owner:
         clean_up(client, stored, _END_OF_TIME)
         prefixes = {*prefixes, stored.annotations.get(KEY_ID, "")} - {""}
-    # Another key may have taken its place in the Secret; that one revokes it when its time has come.
-    waiting = superseded_in(stored) if stored is not None and not value else {}
+    # Another key may have replaced it in the Secret; that one revokes it when its time has come.
+    waiting = superseded_in(stored) if stored is not None and not is_owner else {}
     for prefix in prefixes:
         if prefix not in waiting:
             revoke(client, prefix)
-    if value:
+    if is_owner:
         store.delete(desired.namespace, desired.secret_name)
 
 
 def delete_secret(store: SecretStore, desired: DesiredApiKey, prefixes: Collection[str]) -> bool:
-    """Delete the Secret alone, unless it is another key's by now; return whether it was this key's."""
+    """Delete the Secret alone, unless another key is in it by now; return whether it was this key's."""
     stored = read_if_owned(store, desired.namespace, desired.secret_name)
     if stored is None or not belongs_to(stored, desired, prefixes):
         return False
     store.delete(desired.namespace, desired.secret_name)
     return True
-
-
-def belongs_to(stored: StoredSecret, desired: DesiredApiKey, prefixes: Collection[str]) -> bool:
-    """Return whether a Secret is this key's: a run that was killed may have rotated it since."""
-    owner = stored.annotations.get(OWNER)
-    if not owner:
-        return stored.annotations.get(KEY_ID) in prefixes
-    return owner == desired.owner and stored.annotations.get(FIRST_KEY) == desired.first
-
-
-def _secret_for(
-    text: str, expires_at: datetime, created_at: datetime, desired: DesiredApiKey, superseded: Mapping[str, datetime]
-) -> StoredSecret:
-    template = desired.template
-    data = {
-        template.data_key: text,
-        "expiration": _rfc3339(expires_at),
-        "created-at": _rfc3339(created_at),
-    }
-    notes = {KEY_ID: api_key_prefix(text), EXPIRES_AT: expires_at.isoformat(), DIGEST: _digest(text)}
-    notes |= {OWNER: desired.owner} if desired.owner else {}
-    notes |= {FIRST_KEY: desired.first} if desired.first else {}
-    return StoredSecret(data, {**template.annotations, **notes, **_superseded_annotation(superseded)}, template.labels)
-
-
-def _superseded_annotation(superseded: Mapping[str, datetime]) -> dict[str, str]:
-    entries = [f"{prefix}@{time.isoformat()}" for prefix, time in sorted(superseded.items())]
-    return {SUPERSEDED: ",".join(entries)} if entries else {}
-
-
-def _digest(text: str) -> str:
-    """Return a key's hash, by which an edit is noticed; of 64 random characters it gives nothing away."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _rfc3339(time: datetime) -> str:
-    return time.isoformat(timespec="seconds").replace("+00:00", "Z")

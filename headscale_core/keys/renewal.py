@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from headscale_core import PreAuthKey
-from headscale_core.values.durations import parse_duration
 
 DELETED, ENDED_BY_HAND, EXPIRED, USED = "deleted", "ended by hand", "expired", "used"
-"""Why a key is no good any more."""
+"""Why a key is invalid; the state has one of these as `ended`."""
 
 
 def invalid_reason(key: PreAuthKey | None, expires_at: datetime, now: datetime) -> str | None:
-    """Return why a key is no good any more, None where it is good.
+    """Return why a key is invalid, None where it is valid.
 
     Args:
         key: The key as Headscale has it, None where it is gone.
-        expires_at: When it was to end.
+        expires_at: When it was to expire.
         now: The time.
     """
     if key is None:
@@ -36,19 +35,19 @@ def is_renewal_due(
     *,
     policy: str | None,
     reusable: bool,
-    renew_before: str | None,
+    renew_before: timedelta | None,
 ) -> bool:
     """Return whether a key is to be recreated.
 
     Args:
-        ended: Why it is no good any more, as far as the state knows.
-        expires_at: When it ends by itself.
+        ended: Why it is invalid, as far as the state knows.
+        expires_at: When it expires.
         now: The time.
-        policy: `recreateIfInvalid`: what is done about a key that came to its natural end. `never`: nothing.
+        policy: `recreateIfInvalid`: what is done about a key that expired or was used. `never`: nothing.
             `whenExpired`: one that expired is recreated. `always`: one that was used up too. None: `whenExpired` for
-            reusable keys, `never` for others. What was deleted or ended by hand is recreated whatever it says.
+            reusable keys, `never` for others. A key that was deleted or expired manually is recreated in any case.
         reusable: Whether it is reusable.
-        renew_before: A key with less than this left is recreated while it is still good; None for not.
+        renew_before: A key with less than this left is recreated while it is still valid; None for not.
     """
     policy = policy or ("whenExpired" if reusable else "never")
     if ended in (DELETED, ENDED_BY_HAND):
@@ -57,11 +56,11 @@ def is_renewal_due(
         return policy == "always"
     if ended == EXPIRED or expires_at <= now:
         return policy != "never"
-    return renew_before is not None and expires_at - now < parse_duration(renew_before)
+    return renew_before is not None and expires_at - now < renew_before
 
 
 def tags_warning(secret_name: str, before: Iterable[str] | None, after: Iterable[str] | None) -> str:
-    """Return what other tags of a key do not change: nodes keep those with which they joined."""
+    """Return a warning that a change of tags changes no node: nodes keep the tags with which they joined."""
     old, new = (", ".join(f"`{tag}`" for tag in sorted(tags or ())) or "none" for tags in (before, after))
     return (
         f"preauth key `{secret_name}` changes its tags from {old} to {new}: nodes that joined with it keep the tags "

@@ -1,6 +1,7 @@
-"""The rules of keys that are deleted while Headscale does not run: what is noted of them, and how they are revoked.
+"""Keys that are deleted while Headscale does not run: what is recorded of them, and how they are revoked later.
 
-A note has what names a key in Headscale's lists and when it ends, and nothing of its text.
+A record is `kind/name/expiration`, for example `preauth-key/7/2026-01-31T12:00:00.123456+00:00`: what names the key in
+Headscale's lists and when it expires, and nothing of its text. Name and expiration may be empty.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from headscale_core import HeadscaleClient
-from headscale_core.keys import api_key, pre_auth_key
-from headscale_core.keys.annotations import EXPIRES_AT, KEY_ID, PENDING, time_in
+from headscale_core.keys import api_key
+from headscale_core.keys import api_key_secret as api_keys
+from headscale_core.keys import pre_auth_key_secret as pre_auth_keys
+from headscale_core.keys.annotations import EXPIRES_AT, KEY_ID, PENDING, parse_time, time_in
 from headscale_core.keys.secrets import StoredSecret
 
 PRE_AUTH_KEY, API_KEY = "preauth-key", "api-key"
@@ -23,8 +26,8 @@ class PendingRevocation:
 
     Attributes:
         kind: `preauth-key` or `api-key`.
-        name: A preauth key's id, an API key's prefix; empty for a key that a killed run made and did not write down.
-        expires_at: When it ends, to the microsecond by which it is known again; None where that is not known.
+        name: A preauth key's id, an API key's prefix; empty for a key that an interrupted run did not store.
+        expires_at: When it expires, to the microsecond by which it is found again; None for unknown.
     """
 
     kind: str
@@ -36,44 +39,44 @@ class PendingRevocation:
 
     @classmethod
     def parse(cls, text: str) -> PendingRevocation:
-        """Return what a note says; what somebody edited names no key."""
+        """Return what a record says; one that somebody edited names no key."""
         kind, name, expires_at = [*text.split("/"), "", ""][:3]
-        return cls(kind, name, time_in({"at": expires_at}, "at"))
+        return cls(kind, name, parse_time(expires_at))
 
 
-def of_pre_auth_key(stored: StoredSecret | None, state: pre_auth_key.IssuedPreAuthKey) -> set[PendingRevocation]:
-    """Return the keys that go with a preauth key: itself, the one made in its place, and a killed run's.
+def of_pre_auth_key(stored: StoredSecret | None, state: pre_auth_keys.IssuedPreAuthKey) -> set[PendingRevocation]:
+    """Return the keys that go with a preauth key: itself, the one recreated in its place, and an interrupted run's.
 
     Args:
         stored: Its Secret, None where there is none of ours.
         state: The key that the state knows.
     """
     keys = {PendingRevocation(PRE_AUTH_KEY, state.key_id, state.expires_at)}
-    if stored is not None and pre_auth_key.holds(stored, state):
-        if recreated := pre_auth_key.issued_in(stored):
+    if stored is not None and pre_auth_keys.holds(stored, state):
+        if recreated := pre_auth_keys.issued_in(stored):
             keys.add(PendingRevocation(PRE_AUTH_KEY, recreated.key_id, recreated.expires_at))
         keys |= _pending(PRE_AUTH_KEY, stored)
     return keys
 
 
 def of_api_key(
-    stored: StoredSecret | None, desired: api_key.DesiredApiKey, prefixes: Collection[str], expires_at: datetime
+    stored: StoredSecret | None, desired: api_keys.DesiredApiKey, prefixes: Collection[str], expires_at: datetime
 ) -> set[PendingRevocation]:
-    """Return the keys that go with an API key: itself, those that it replaced, and a killed run's.
+    """Return the keys that go with an API key: itself, those that it replaced, and an interrupted run's.
 
     Args:
         stored: Its Secret, None where there is none of ours.
         desired: The key.
         prefixes: What the state knows of it: its prefix first, and those of the keys that it replaced.
-        expires_at: When the key that the state knows ends.
+        expires_at: When the key that the state knows expires.
     """
     ends: dict[str, datetime | None] = dict.fromkeys(prefixes)
     ends |= dict.fromkeys([*prefixes][:1], expires_at)
     if stored is None:
         return _named(ends)
-    superseded = api_key.superseded_in(stored)
-    if not api_key.belongs_to(stored, desired, prefixes):
-        # Another key has taken its place in the Secret, and revokes these when their time has come.
+    superseded = api_keys.superseded_in(stored)
+    if not api_keys.belongs_to(stored, desired, prefixes):
+        # Another key has replaced it in the Secret, and revokes these when their time has come.
         return _named({prefix: end for prefix, end in ends.items() if prefix not in superseded})
     ends = {**dict.fromkeys(superseded), **ends}
     if newest := stored.annotations.get(KEY_ID):
@@ -96,9 +99,9 @@ def valid_until(keys: Collection[PendingRevocation]) -> datetime | None:
 
 
 def revoke(client: HeadscaleClient, keys: Collection[PendingRevocation]) -> None:
-    """Revoke noted keys; one that Headscale does not have, or has as another one by now, is done.
+    """Revoke recorded keys; one that Headscale does not have, or has as another one by now, is done.
 
-    An id alone does not tell: in a database that was restored, ids begin anew, and are somebody else's.
+    The id alone does not tell: in a database that was restored, ids are given again, to other keys.
     """
     if noted := {(key.name, key.expires_at) for key in keys if key.kind == PRE_AUTH_KEY and key.expires_at}:
         for listed in client.list_pre_auth_keys():

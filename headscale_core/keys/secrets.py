@@ -1,4 +1,4 @@
-"""Where keys are kept."""
+"""The Secrets that hold keys, and the protocol by which they are read and written."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from headscale_core.errors import HeadscaleError
 
-class SecretNotOwned(Exception):
-    """A Secret of that name is somebody else's."""
+
+class SecretNotOwned(HeadscaleError):
+    """A Secret of that name exists and is not managed by this component."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredSecret:
-    """A Secret of ours.
+    """A Secret that this component manages.
 
     Attributes:
         data: Its values in clear, never shown.
-        annotations: What we noted about the key it holds, and what people wish to stand there.
-        labels: What people wish to stand there, besides our own labels.
+        annotations: Those of `annotations` about the key that it holds, and those that people want.
+        labels: Those that people want, besides our own.
     """
 
     data: Mapping[str, str] = field(repr=False)
@@ -28,12 +30,12 @@ class StoredSecret:
 
 @dataclass(frozen=True, slots=True)
 class SecretTemplate:
-    """How people wish a Secret to look, so that their pods and tools can use it as it is.
+    """The form that people want for a Secret, so that their pods and tools can use it as it is.
 
     Attributes:
         data_key: Under which name the key stands in it.
-        labels: More labels.
-        annotations: More annotations.
+        labels: Labels besides our own.
+        annotations: Annotations besides our own.
     """
 
     data_key: str
@@ -41,7 +43,7 @@ class SecretTemplate:
     annotations: Mapping[str, str] = field(default_factory=dict)
 
     def matches(self, secret: StoredSecret) -> bool:
-        """Return whether a Secret looks so."""
+        """Return whether a Secret has this form."""
         return (
             self.data_key in secret.data
             and self.labels.items() <= secret.labels.items()
@@ -50,7 +52,7 @@ class SecretTemplate:
 
 
 def read_if_owned(store: SecretStore, namespace: str, name: str) -> StoredSecret | None:
-    """Return our Secret; None where there is none, or it is somebody else's by now."""
+    """Return our Secret; None where there is none, or it is not ours any more."""
     try:
         return store.read(namespace, name)
     except SecretNotOwned:
@@ -64,14 +66,14 @@ class SecretStore(Protocol):
         """Return our Secret, None where there is none.
 
         Raises:
-            SecretNotOwned: When it is somebody else's.
+            SecretNotOwned: When it is not managed by this component.
         """
         ...
 
     def write(self, namespace: str, name: str, secret: StoredSecret) -> None:
-        """Make our Secret exactly so; whoever writes has read it before."""
+        """Write our Secret whole; call `read` before, which checks that it is ours."""
         ...
 
     def delete(self, namespace: str, name: str) -> None:
-        """Delete our Secret; one that is gone, or somebody else's, is left alone."""
+        """Delete our Secret; one that is gone or not ours is left alone."""
         ...

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from headscale_core.defaults import data_claim
+from headscale_core.errors import HeadscaleError
 from headscale_core.rollout.pod_status import condition, last_warning, pod_problem
 from headscale_core.rollout.upgrade import step_problem
 
@@ -24,7 +26,7 @@ _SUFFIXES: dict[str, Decimal] = {
 }
 
 
-class RolloutError(Exception):
+class RolloutError(HeadscaleError):
     """A rollout that did not come to its end, with what keeps it."""
 
 
@@ -48,7 +50,7 @@ class Place:
     @property
     def claim(self) -> str:
         """The claim of that pod, which holds the database."""
-        return f"data-{self.instance}-0"
+        return data_claim(self.instance)
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.instance}"

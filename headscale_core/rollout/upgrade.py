@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import re
-
-_STRICT_SINCE = (0, 29)
-"""From here on Headscale refuses to skip a minor version (Headscale's changelog of 0.29)."""
+from headscale_core.values.versions import ONE_MINOR_AT_A_TIME, HeadscaleVersion
 
 
 def step_problem(before: str | None, after: str | None) -> str | None:
     """Return why Headscale would not start after a change of version, None where nothing is known against it.
 
+    Headscale itself checks it from 0.29 on: `checkVersionUpgradePath` in
+    https://github.com/juanfont/headscale/blob/main/hscontrol/db/versioncheck.go.
+
     Args:
         before: The version that ran last, as `v0.28.0`; None where that is not known.
         after: The version to go to.
     """
-    old, new = _minor(before), _minor(after)
+    old, new = HeadscaleVersion.parse_or_none(before), HeadscaleVersion.parse_or_none(after)
     if old is None or new is None:
         return None
     if new < old:
         return "goes back: newer versions change the database, so only a backup leads back"
-    if new[0] == old[0] and new[1] - old[1] > 1 and new >= _STRICT_SINCE:
-        return f"skips {old[0]}.{old[1] + 1}: Headscale takes one minor version at a time, and each has to have run"
+    if new.major == old.major and new.minor - old.minor > 1 and ONE_MINOR_AT_A_TIME.is_in(new):
+        skipped = old._replace(minor=old.minor + 1)
+        return f"skips {skipped}: Headscale takes one minor version at a time, and each has to have run"
     return None
 
 
 def is_another_minor(before: str | None, after: str | None) -> bool:
     """Return whether a change of version may change what Headscale takes."""
-    return _minor(before) != _minor(after)
-
-
-def _minor(version: str | None) -> tuple[int, int] | None:
-    found = re.match(r"v?([0-9]+)\.([0-9]+)\b", version or "")
-    return (int(found[1]), int(found[2])) if found else None
+    return HeadscaleVersion.parse_or_none(before) != HeadscaleVersion.parse_or_none(after)

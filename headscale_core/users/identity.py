@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from headscale_core import HeadscaleClient, Node, PreAuthKey, User
+from headscale_core import HeadscaleClient, HeadscaleError, Node, PreAuthKey, User
 
 _ROUNDING = timedelta(milliseconds=2)
 _MOST_SHOWN = 10
 
 
-class UserError(Exception):
+class UserError(HeadscaleError):
     """Something about a user that a person has to decide."""
 
 

@@ -1,7 +1,8 @@
 """Rules of single values, each with its source and what to write instead.
 
 Pure, so that specification and providers refuse the same things with the same words. Headscale itself checks next to
-nothing (seen on 0.28 and 0.29: empty names, names with spaces and any e-mail address are accepted).
+nothing (seen on 0.28 and 0.29: empty names, names with spaces and any e-mail address are accepted), so the limits of
+users' fields are our own.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
+from headscale_core.defaults import INSTANCE_LABEL, MANAGED_BY_LABEL, NAME_LABEL, PREFIX
 from headscale_core.values.durations import parse_duration
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -51,22 +53,22 @@ def tag(value: str) -> str:
 
 
 def email(value: str) -> str:
-    """Check an e-mail address loosely, at most 320 characters (the seed operator's limit)."""
+    """Check an e-mail address loosely, at most 320 characters."""
     if len(value) <= 320 and _EMAIL.fullmatch(value):  # noqa: PLR2004 - RFC 3696
         return value
     raise ValueError("must be an e-mail address of at most 320 characters, for example `alice@example.com`")
 
 
 def picture_url(value: str) -> str:
-    """Check a picture's address, at most 2048 characters (the seed operator's limit)."""
-    if len(value) <= 2048 and re.fullmatch(r"https?://\S+", value):  # noqa: PLR2004 - the operator's limit
+    """Check a picture's address, at most 2048 characters."""
+    if len(value) <= 2048 and re.fullmatch(r"https?://\S+", value):  # noqa: PLR2004 - our limit
         return value
     raise ValueError("must be an http:// or https:// URL of at most 2048 characters")
 
 
 def display_name(value: str) -> str:
-    """Check a person's name, at most 255 characters (the seed operator's limit)."""
-    if len(value) <= 255:  # noqa: PLR2004 - the operator's limit
+    """Check a person's name, at most 255 characters."""
+    if len(value) <= 255:  # noqa: PLR2004 - our limit
         return value
     raise ValueError(f"has {len(value)} characters; at most 255 are allowed")
 
@@ -99,7 +101,7 @@ def duration(value: str) -> str:
 
 
 def username(value: str) -> str:
-    """Check a user's name: a DNS label (the seed operator's rule), or an e-mail address as identity providers give."""
+    """Check a user's name: a DNS label, or an e-mail address as identity providers give."""
     if _DNS_LABEL.fullmatch(value) or (len(value) <= 253 and _USER_EMAIL.fullmatch(value)):  # noqa: PLR2004 - a name
         return value
     raise ValueError(
@@ -122,7 +124,7 @@ def data_key(value: str) -> str:
 def secret_labels(values: Mapping[str, str]) -> Mapping[str, str]:
     """Check labels that people add to a Secret of ours (Kubernetes: values of at most 63 characters)."""
     for name, value in values.items():
-        _not_ours(name, ("app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/managed-by"))
+        _not_ours(name, (NAME_LABEL, INSTANCE_LABEL, MANAGED_BY_LABEL))
         if not _QUALIFIED.fullmatch(name) or not re.fullmatch(
             r"([A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?)?", value
         ):
@@ -140,7 +142,7 @@ def secret_annotations(values: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _not_ours(name: str, taken: tuple[str, ...]) -> None:
-    if name in taken or name.startswith("headscale-component/"):
+    if name in taken or name.startswith(PREFIX):
         raise ValueError(f"`{name}` is written by this component itself; choose another name")
 
 

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from headscale_core.keys import pre_auth_key
+from headscale_core.keys.pre_auth_key_secret import by_id
 from headscale_core.users import lifecycle
 
 
@@ -18,5 +19,5 @@ def valid_prefixes(client):
 
 def delete_pre_auth_key(client, store, issued):
     """Delete the key of Secret ns/laptop, as a provider does."""
-    keys = pre_auth_key.by_id(client.list_pre_auth_keys())
+    keys = by_id(client.list_pre_auth_keys())
     pre_auth_key.delete(client, store, issued, keys, ("ns", "laptop"))

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from headscale_core.keys import pre_auth_key
+from headscale_core.keys.pre_auth_key_secret import by_id
 from headscale_core.users import lifecycle
 from headscale_core.users.lifecycle import Profile, UserError
 from tests.builders import desired_pre_auth_key
@@ -42,7 +43,7 @@ def test_same_ids_in_a_new_database_are_foreign(lost_database):
     with successor.client() as client:
         stranger = client.create_user("stranger")
         key = client.create_pre_auth_key(user_id=stranger.id, expiration=datetime.now(UTC) + timedelta(hours=1))
-        keys = pre_auth_key.by_id(client.list_pre_auth_keys())
+        keys = by_id(client.list_pre_auth_keys())
         assert (stranger.id, str(key.id)) == (alice.id, state.key_id)
 
         assert pre_auth_key.observe(keys, None, desired_pre_auth_key(), state, datetime.now(UTC)).ended == "deleted"

@@ -1,10 +1,12 @@
 """Preauth keys in their Secrets: no run that ends anywhere loses a usable key or leaks one."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from headscale_core.keys import api_key, pre_auth_key
+from headscale_core.keys.annotations import SPEC
 from headscale_core.keys.secrets import SecretNotOwned, SecretTemplate, StoredSecret
 from headscale_core.users.lifecycle import UserError
 from tests.builders import desired_api_key, desired_pre_auth_key
@@ -179,6 +181,10 @@ def test_equal_lifetime_in_other_units_is_in_sync(headscale):
         client.create_user("alice")
         store, now = MemoryStore(), datetime.now(UTC)
         issued = pre_auth_key.create(client, store, desired_pre_auth_key(expiration="24h"), now)
+        stored = store.read("ns", "laptop")
+        earlier = stored.annotations[SPEC].replace('"24h"', '"1d"')
+        assert earlier != stored.annotations[SPEC]
+        store.write("ns", "laptop", replace(stored, annotations={**stored.annotations, SPEC: earlier}))
 
         same, longer = (seen(client, store, issued, desired_pre_auth_key(expiration=text)) for text in ("1d", "25h"))
 

@@ -3,8 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 from headscale_core import api_key_prefix
-from headscale_core.keys import pre_auth_key, revocation
+from headscale_core.keys import revocation
 from headscale_core.keys.annotations import unique_expiration
+from headscale_core.keys.pre_auth_key_secret import IssuedPreAuthKey
 from headscale_core.keys.revocation import PendingRevocation
 
 
@@ -15,7 +16,7 @@ def test_noted_keys_alone_are_revoked(any_headscale):
         user = client.create_user("alice")
         ours, unwritten, others = (client.create_pre_auth_key(user_id=user.id, expiration=end) for end in ends)
         texts = [client.create_api_key(end) for end in ends]
-        issued = pre_auth_key.IssuedPreAuthKey(str(ours.id), ours.key, ends[0])
+        issued = IssuedPreAuthKey(str(ours.id), ours.key, ends[0])
         notes = revocation.of_pre_auth_key(None, issued)
         notes |= {
             PendingRevocation("preauth-key", "", ends[1]),

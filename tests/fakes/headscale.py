@@ -44,6 +44,7 @@ class FakeHeadscale:
     Attributes:
         calls: The method of each call that was made, in order.
         refuse: Takes a method, and returns the `(grpc.StatusCode, detail)` to answer instead, None to answer as usual.
+        loses_answer: Takes a method, and returns whether the connection breaks after the call was carried out.
         proxy: Takes a path of REST, and returns the `(status, text)` that something in front of Headscale answers.
     """
 
@@ -52,6 +53,7 @@ class FakeHeadscale:
         self.minor = int(version.removeprefix("0."))
         self.database = Database(self.minor)
         self.calls, self.refuse, self.proxy = [], lambda _method: None, lambda _path: None
+        self.loses_answer = lambda _method: False
         self._lock = threading.RLock()
         self._ends = contextlib.ExitStack()
         self._socket = self._grpc_port = self._http = None
@@ -136,7 +138,10 @@ class FakeHeadscale:
             self.calls.append(method)
             if refused := self.refuse(method):
                 raise Refused(*refused)
-            return getattr(self.database, function_name(method))(request)
+            answer = getattr(self.database, function_name(method))(request)
+            if self.loses_answer(method):
+                raise Refused(Code.UNAVAILABLE, "error reading from server: connection reset by peer")
+            return answer
 
     def has(self, method):
         """Return whether this version has a call."""
@@ -206,6 +211,6 @@ class _Rest:
                 raise Refused(Code.NOT_FOUND, "Not Found")
             answer = self._headscale.call(method, json_format.ParseDict(fields, REQUESTS[method][0]()))
         except Refused as refused:
-            told = {"code": refused.code.value[0], "message": refused.detail, "details": []}
-            return HTTP_STATUS.get(refused.code, 500), json.dumps(told)
+            error = {"code": refused.code.value[0], "message": refused.detail, "details": []}
+            return HTTP_STATUS.get(refused.code, 500), json.dumps(error)
         return 200, json_format.MessageToJson(answer, always_print_fields_with_no_presence=True)

@@ -157,10 +157,10 @@ class Database:
             acl_tags=sorted(set(request.acl_tags)),
         )
         self.keys[key.id], self.key_texts[key.id] = key, text
-        told = wire.PreAuthKey()
-        told.CopyFrom(key)
-        told.key = text
-        return wire.CreatePreAuthKeyResponse(pre_auth_key=told)
+        answer = wire.PreAuthKey()
+        answer.CopyFrom(key)
+        answer.key = text
+        return wire.CreatePreAuthKeyResponse(pre_auth_key=answer)
 
     def expire_pre_auth_key(self, request):
         if self.minor >= KEY_IDS_SINCE:

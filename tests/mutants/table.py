@@ -6,6 +6,7 @@ there; where it is rewritten, rewrite the mutant too: by its name it says what m
 
 from typing import NamedTuple
 
+CORE = "tests/unit/headscale_core"
 CONTRACTS = "tests/unit/dynamic_providers/test_kubernetes_on_the_fake.py"
 ERRORS = "tests/unit/headscale_core/test_errors_on_the_fake.py"
 KEYS = "tests/unit/headscale_core/test_keys_on_the_fake.py"
@@ -72,6 +73,13 @@ MUTANTS = (
         (CONTRACTS, PROVIDERS),
     ),
     Mutant(
+        "secrets: a Secret that changed since it was read is deleted",
+        "dynamic_providers/kubernetes/secret_store.py",
+        '"preconditions": {"resourceVersion": version}}',
+        '"preconditions": {}}',
+        (CONTRACTS,),
+    ),
+    Mutant(
         "state: API key and kubeconfig of a connection stand in clear",
         "dynamic_providers/connection.py",
         'for name in ("api_key", "kubeconfig"):',
@@ -88,7 +96,7 @@ MUTANTS = (
     # The component's options.
     Mutant(
         "component: destroy deletes users one by one",
-        "headscale_component/component.py",
+        "headscale_component/admin_resources.py",
         "deleted_with=self._rollout)",
         "deleted_with=None)",
         (OPTIONS,),
@@ -116,23 +124,23 @@ MUTANTS = (
     ),
     Mutant(
         "component: a renamed user is deleted and created",
-        "headscale_component/component.py",
+        "headscale_component/admin_resources.py",
         "aliases=before,",
         "aliases=None,",
         (OPTIONS,),
     ),
     Mutant(
         "component: a user that is to be retained is deleted",
-        "headscale_component/component.py",
+        "headscale_component/admin_resources.py",
         "retain_on_delete=profile.retain or None",
         "retain_on_delete=None",
         (OPTIONS,),
     ),
     Mutant(
         "component: the policy is stored after the keys",
-        "headscale_component/component.py",
-        "self._admin_options(self.policy or self._rollout, *(",
-        "self._admin_options(self._rollout, *(",
+        "headscale_component/admin_resources.py",
+        "self._options(self.policy or self._rollout, *(",
+        "self._options(self._rollout, *(",
         (OPTIONS,),
     ),
     Mutant(
@@ -140,6 +148,13 @@ MUTANTS = (
         "headscale_component/component.py",
         "depends_on=[workload]",
         "depends_on=[]",
+        (OPTIONS,),
+    ),
+    Mutant(
+        "component: objects change before the preflight",
+        "headscale_component/cluster_objects.py",
+        "first = [preflight, *",
+        "first = [*",
         (OPTIONS,),
     ),
     Mutant(
@@ -227,22 +242,22 @@ MUTANTS = (
         "headscale_core/keys/api_key.py",
         "    text = client.create_api_key(expires_at)\n",
         "    text = client.create_api_key(expires_at)\n"
-        "    for name in filter(None, (*old, notes.get(KEY_ID))):\n"
+        "    for name in filter(None, (*old, annotations.get(KEY_ID))):\n"
         "        revoke(client, name)\n",
         (KEYS,),
     ),
     Mutant(
         "keys: an API key whose Secret cannot be written stays valid",
         "headscale_core/keys/api_key.py",
-        "            revoke(client, api_key_prefix(text))\n        raise\n",
+        "            revoke(client, prefix)\n        raise\n",
         "            pass\n        raise\n",
         (PROVIDERS, KEYS),
     ),
     Mutant(
         "keys: a killed run leaves no trace of its API key",
         "headscale_core/keys/api_key.py",
-        "**notes, PENDING: expires_at.isoformat()}",
-        "**notes}",
+        "**annotations, PENDING: expires_at.isoformat()}",
+        "**annotations}",
         (KEYS,),
     ),
     Mutant(
@@ -254,23 +269,65 @@ MUTANTS = (
     ),
     Mutant(
         "keys: an edited Secret passes for the issued API key",
-        "headscale_core/keys/api_key.py",
+        "headscale_core/keys/api_key_secret.py",
         " or stored.annotations.get(DIGEST) != _digest(text)",
         "",
         (CONTROLLER, KEYS),
+    ),
+    Mutant(
+        "keys: a replaced API key is revoked before the overlap is over",
+        "headscale_core/keys/api_key.py",
+        "over = {prefix for prefix, time in superseded_in(stored).items() if time <= now}",
+        "over = set(superseded_in(stored))",
+        (KEYS,),
+    ),
+    Mutant(
+        "keys: a preauth key whose Secret cannot be written stays valid",
+        "headscale_core/keys/pre_auth_key.py",
+        "            client.delete_pre_auth_key(key.id)\n        raise\n",
+        "            pass\n        raise\n",
+        (PROVIDERS, KEYS),
+    ),
+    Mutant(
+        "keys: the preauth key of an interrupted run stays valid",
+        "headscale_core/keys/pre_auth_key.py",
+        "if pending is not None and key.expiration == pending and",
+        "if False and",
+        (KEYS,),
+    ),
+    Mutant(
+        "keys: the Secret of another preauth key is deleted",
+        "headscale_core/keys/pre_auth_key.py",
+        "if stored is None or not holds(stored, state):",
+        "if stored is None:",
+        (KEYS,),
+    ),
+    Mutant(
+        "keys: the text of a preauth key is in its repr",
+        "headscale_core/keys/pre_auth_key_secret.py",
+        "    text: str = field(repr=False)",
+        "    text: str = field()",
+        (CORE,),
+    ),
+    Mutant(
+        "secrets: the data of a Secret is in its repr",
+        "headscale_core/keys/secrets.py",
+        "    data: Mapping[str, str] = field(repr=False)",
+        "    data: Mapping[str, str] = field()",
+        (CORE,),
     ),
     # The sidecar.
     Mutant(
         "sidecar: ready with a key that does not work",
         "headscale_sidecar/keeper.py",
-        'return "" if works else "Headscale does not know the key", not works',
+        'return "" if is_valid else "Headscale does not know the key", not is_valid',
         'return "", False',
         (CONTROLLER,),
     ),
     Mutant(
         "sidecar: a new key is not tried",
         "headscale_sidecar/keeper.py",
-        "if made and not self.works(stored.data[DATA_KEY]):",
+        "if is_new and not self.is_valid(stored.data[API_KEY_DATA_KEY]):",
         "if False:",
         (CONTROLLER,),
     ),
@@ -305,8 +362,8 @@ MUTANTS = (
     Mutant(
         "sidecar: failures are repeated without a pause",
         "headscale_sidecar/keeper.py",
-        "pause = min(_LONGEST_PAUSE_SECONDS,",
-        "pause = 0.0 * min(_LONGEST_PAUSE_SECONDS,",
+        "pause = min(_LONGEST_BACKOFF_SECONDS,",
+        "pause = 0.0 * min(_LONGEST_BACKOFF_SECONDS,",
         (CONTROLLER,),
     ),
     Mutant(
@@ -441,6 +498,27 @@ MUTANTS = (
         "dynamic_providers/preflight.py",
         "        if problem:\n            raise RolloutError(problem)",
         "        if False:\n            raise RolloutError(problem)",
+        (PREFLIGHT,),
+    ),
+    Mutant(
+        "preflight: a database of a newer version is taken",
+        "headscale_core/rollout/rollout.py",
+        "if not (step := step_problem(served, version)):",
+        "if True:",
+        (PREFLIGHT,),
+    ),
+    Mutant(
+        "preflight: a PVC that would have to shrink is taken",
+        "headscale_core/rollout/rollout.py",
+        "    if problem := claim_problem(place, claim, size, storage_class):\n        return problem\n    served",
+        "    served",
+        (PREFLIGHT,),
+    ),
+    Mutant(
+        "preflight: another cluster goes unnoticed",
+        "dynamic_providers/preflight.py",
+        "return bool(now) and now != before",
+        "return False",
         (PREFLIGHT,),
     ),
     Mutant(

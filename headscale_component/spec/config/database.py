@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StrictBool, StrictInt
+from pydantic import AfterValidator, BeforeValidator, Field, StrictInt
 
-from headscale_component.spec.config.kinds import (
+from headscale_component.spec.config.types import (
     DATA_DIRECTORY,
     ConfigSection,
     DsnWord,
@@ -17,7 +17,7 @@ from headscale_component.spec.config.kinds import (
     SecretValue,
     UpstreamDefault,
 )
-from headscale_component.spec.model import Leaf
+from headscale_component.spec.model import OrOutput
 
 
 def _checkpoint(pages: int) -> int:
@@ -26,8 +26,14 @@ def _checkpoint(pages: int) -> int:
     raise ValueError(f"{pages} is below -1; 0 switches checkpoints off and lets the log grow, 1000 is usual")
 
 
+def _without_fallback(mode: object) -> object:
+    if mode is not True:
+        return mode
+    raise ValueError("`true` falls back to clear text where the server has no TLS; write `require` or `verify-full`")
+
+
 class GormConfig(ConfigSection):
-    """`database.gorm`: the mapper between Headscale and either database."""
+    """`database.gorm`: GORM, the library between Headscale and either database (https://gorm.io)."""
 
     prepare_stmt: Flag = False
     """Whether statements are prepared once and used again; SQLite only. Headscale has one connection to SQLite, and
@@ -47,12 +53,12 @@ class SqliteConfig(ConfigSection):
     """`database.sqlite`: the database in a file on the volume."""
 
     path: Annotated[FilePath, UpstreamDefault("none, and then it does not start")] = f"{DATA_DIRECTORY}/db.sqlite"
-    """The file."""
+    """The database file. Outside of the volume it would be lost with the pod."""
 
     write_ahead_log: Literal[True] = True
     """Write-ahead logging. `false` has no effect in Headscale, so it cannot be said."""
 
-    wal_autocheckpoint: Leaf[Annotated[StrictInt, AfterValidator(_checkpoint)]] = 1000
+    wal_autocheckpoint: OrOutput[Annotated[StrictInt, AfterValidator(_checkpoint)]] = 1000
     """After how many pages the log goes into the database; -1 is SQLite's default, 0 never."""
 
 
@@ -63,18 +69,20 @@ class PostgresConfig(ConfigSection):
     """Host name, address, or the folder of a socket."""
 
     port: Positive = 5432
-    """Port."""
+    """TCP port of the server."""
 
     name: DsnWord
-    """Database."""
+    """Name of the database, which has to exist."""
 
     user: DsnWord
-    """Role."""
+    """Role that Headscale logs in as; it owns the tables."""
 
     pass_: Annotated[SecretValue | None, Field(alias="pass")] = None
     """The role's password."""
 
-    ssl: Leaf[Literal["disable", "require", "verify-ca", "verify-full"] | StrictBool] = "require"
+    ssl: OrOutput[
+        Annotated[Literal["disable", "require", "verify-ca", "verify-full", False], BeforeValidator(_without_fallback)]
+    ] = "require"
     """How the connection is protected, as PostgreSQL's `sslmode`. Headscale reads `true` as "prefer", which falls back
     to clear text, so `true` is refused; `false` is `disable`."""
 
@@ -98,10 +106,10 @@ class DatabaseConfig(ConfigSection):
     """Whether queries are logged, with `log.level: debug` or `trace`."""
 
     gorm: GormConfig = GormConfig()
-    """The mapper."""
+    """Settings of GORM, the library between Headscale and the database (https://gorm.io)."""
 
     sqlite: SqliteConfig | None = None
-    """Settings of SQLite."""
+    """Where the file is and when its log is merged; used with `type: sqlite`."""
 
     postgres: PostgresConfig | None = None
-    """Settings of PostgreSQL; required with `type: postgres`."""
+    """How the server is reached; required with `type: postgres`."""

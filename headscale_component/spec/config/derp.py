@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from headscale_component.spec.config.kinds import (
+from headscale_component.spec.config.types import (
     DATA_DIRECTORY,
     ConfigSection,
     Endpoint,
@@ -24,7 +24,7 @@ class DerpServerConfig(ConfigSection):
     """`derp.server`: the relay that is built into Headscale. Clients reach it under `server_url`."""
 
     enabled: Flag = False
-    """Whether it runs."""
+    """Whether Headscale serves the embedded relay."""
 
     region_id: Annotated[Positive, UpstreamDefault("0")] = 999
     """Its region's number; Tailscale leaves 900 to 999 to others."""
@@ -72,4 +72,4 @@ class DerpConfig(ConfigSection):
     """Whether the maps are fetched again."""
 
     update_frequency: GoDuration = "3h"
-    """How often."""
+    """How often `urls` and `paths` are read again, with `auto_update_enabled`."""

@@ -6,12 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from headscale_component.spec.config.kinds import (
+from headscale_component.spec.config.types import (
     ConfigSection,
     Domain,
     DomainOrEmpty,
     FilePath,
     Flag,
+    LowerCaseDomain,
     Nameserver,
     Text,
     UpstreamDefault,
@@ -19,12 +20,12 @@ from headscale_component.spec.config.kinds import (
 
 
 class NameserversConfig(ConfigSection):
-    """`dns.nameservers`: who is asked."""
+    """`dns.nameservers`: the DNS servers that nodes ask."""
 
     global_: Annotated[tuple[Nameserver, ...], Field(alias="global")] = ()
     """For everything, where `override_local_dns` is on; else as a supplement."""
 
-    split: dict[Domain, tuple[Nameserver, ...]] = Field(default_factory=dict)
+    split: dict[LowerCaseDomain, tuple[Nameserver, ...]] = Field(default_factory=dict)
     """For some domains. Headscale reads the names in lower case."""
 
 
@@ -32,13 +33,13 @@ class ExtraRecord(ConfigSection):
     """A name of one's own; Headscale serves addresses only, and takes other types without a word."""
 
     name: Domain
-    """The name, whole."""
+    """The fully qualified name, for example `grafana.tailnet.example.com`."""
 
     type: Literal["A", "AAAA"]
-    """Kind of address."""
+    """`A` for an IPv4 address, `AAAA` for an IPv6 address."""
 
     value: Text
-    """The address."""
+    """The address, of the kind that `type` names."""
 
 
 class DnsConfig(ConfigSection):
@@ -54,7 +55,7 @@ class DnsConfig(ConfigSection):
     """Whether nodes use `nameservers.global` for everything. Default: on if there are any."""
 
     nameservers: NameserversConfig = NameserversConfig()
-    """Who is asked."""
+    """The DNS servers that nodes ask."""
 
     search_domains: tuple[Domain, ...] = ()
     """Domains that nodes try for short names, after `base_domain`."""

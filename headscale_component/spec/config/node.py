@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from headscale_component.spec.config.kinds import ConfigSection, Expiry, GoDuration, Since
+from headscale_component.spec.config.types import Absence, ConfigSection, Expiry, GoDuration, Since
 
 
 class EphemeralConfig(ConfigSection):
     """`node.ephemeral`: nodes that go when they are away."""
 
-    inactivity_timeout: GoDuration | None = None
+    inactivity_timeout: Absence | None = None
     """How long one may be away; more than 65 s. Default: `ephemeral_node_inactivity_timeout`, its name before 0.29."""
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from headscale_component.spec.config.kinds import (
+from headscale_component.spec.config.types import (
     ConfigSection,
     Expiry,
     Flag,
     HttpUrl,
+    LowerCaseText,
     SecretValue,
     Since,
     Text,
@@ -18,14 +19,20 @@ from headscale_component.spec.config.kinds import (
 )
 
 
+def _with_openid(scope: tuple[str, ...]) -> tuple[str, ...]:
+    if "openid" in scope:
+        return scope
+    raise ValueError("must hold `openid`; no provider says who logs in without")
+
+
 class PkceConfig(ConfigSection):
-    """`oidc.pkce`: proof that who began a login ends it."""
+    """`oidc.pkce`: PKCE (RFC 7636, https://www.rfc-editor.org/rfc/rfc7636), against stolen authorization codes."""
 
     enabled: Flag = False
-    """Whether it is asked for."""
+    """Whether logins use PKCE; the provider has to support it."""
 
     method: Literal["S256", "plain"] = "S256"
-    """How; Headscale checks the word only in rare cases."""
+    """The code challenge method. Headscale itself rarely checks the word."""
 
 
 class OidcConfig(ConfigSection):
@@ -47,7 +54,7 @@ class OidcConfig(ConfigSection):
     """Whether Headscale stops when the provider cannot be reached at start; without, logins fall back to the command
     line until the next start."""
 
-    scope: tuple[Text, ...] = ("openid", "profile", "email")
+    scope: Annotated[tuple[Text, ...], AfterValidator(_with_openid)] = ("openid", "profile", "email")
     """What is asked of the provider; `openid` is needed."""
 
     email_verified_required: Annotated[Flag, Since((0, 28))] = True
@@ -62,7 +69,7 @@ class OidcConfig(ConfigSection):
     use_expiry_from_token: Flag = False
     """Whether the token's own expiry is used."""
 
-    extra_params: dict[Text, Text] = Field(default_factory=dict)
+    extra_params: dict[LowerCaseText, Text] = Field(default_factory=dict)
     """More parameters of the login's address; Headscale reads their names in lower case."""
 
     allowed_domains: tuple[Text, ...] = ()
@@ -75,4 +82,4 @@ class OidcConfig(ConfigSection):
     """Groups whose people may log in; empty for all."""
 
     pkce: PkceConfig = PkceConfig()
-    """Proof that who began a login ends it."""
+    """PKCE (RFC 7636)."""

@@ -8,14 +8,18 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, StrictStr, field_validator
+from pydantic import AfterValidator, StrictStr
 
 from headscale_component.spec.config.database import DatabaseConfig
 from headscale_component.spec.config.derp import DerpConfig
 from headscale_component.spec.config.dns import DnsConfig
-from headscale_component.spec.config.kinds import (
+from headscale_component.spec.config.node import NodeConfig
+from headscale_component.spec.config.oidc import OidcConfig
+from headscale_component.spec.config.tuning import TuningConfig
+from headscale_component.spec.config.types import (
     DATA_DIRECTORY,
     SOCKET_DIRECTORY,
+    Absence,
     ConfigSection,
     DomainOrEmpty,
     Endpoint,
@@ -23,25 +27,28 @@ from headscale_component.spec.config.kinds import (
     FilePath,
     FilePathOrEmpty,
     Flag,
-    GoDuration,
     HttpUrl,
     HttpUrlOrEmpty,
     NetworkV4,
     NetworkV6,
+    ProxyRange,
     Since,
     Text,
     Until,
     UpstreamDefault,
 )
-from headscale_component.spec.config.node import NodeConfig
-from headscale_component.spec.config.oidc import OidcConfig
-from headscale_component.spec.config.tuning import TuningConfig
 
 
 def _octal(text: str) -> str:
     if re.fullmatch(r"0?[0-7]{3}", text):
         return text
     raise ValueError(f'`{text}` is no mode; write three octal digits in quotes, as "0770"')
+
+
+def _in_shared_directory(path: str) -> str:
+    if path.startswith(f"{SOCKET_DIRECTORY}/") and "/" not in path.removeprefix(f"{SOCKET_DIRECTORY}/"):
+        return path
+    raise ValueError(f"must be a file in {SOCKET_DIRECTORY}, the one directory that the sidecar shares")
 
 
 _GRPC = Until((0, 29), "has no gRPC any more, and ignores it without a word", "nothing")
@@ -93,11 +100,11 @@ class SwitchConfig(ConfigSection):
     """Something that is on or off."""
 
     enabled: Flag
-    """Whether it is on."""
+    """Whether it is switched on."""
 
 
 class HeadscaleConfig(ConfigSection):
-    """What becomes `config.yaml`."""
+    """Headscale's configuration file, `config.yaml` (https://headscale.net/stable/ref/configuration/)."""
 
     server_url: HttpUrl
     """The address that clients use, for example `https://vpn.example.com`. Changing it cuts nodes off that use it."""
@@ -112,10 +119,10 @@ class HeadscaleConfig(ConfigSection):
     """Where Headscale serves gRPC if it has TLS or `grpc_allow_insecure`. Default: port 50443."""
 
     grpc_allow_insecure: Annotated[Flag | None, _GRPC] = None
-    """Whether gRPC is served without TLS. Not needed by us: the admin channel is the sidecar's relay. Default: off,
+    """Whether gRPC is served without TLS. Not needed here: the admin channel is the sidecar's relay. Default: off,
     on for `connection.channel: pod` on the pod's loopback."""
 
-    trusted_proxies: Annotated[tuple[Text, ...] | None, Since((0, 29))] = None
+    trusted_proxies: Annotated[tuple[ProxyRange, ...] | None, Since((0, 29))] = None
     """Ranges of proxies whose forwarding headers are believed, as `10.0.0.0/8`; never everybody."""
 
     disable_check_updates: Annotated[Flag, UpstreamDefault("false, and then it hangs where there is no internet")] = (
@@ -123,7 +130,7 @@ class HeadscaleConfig(ConfigSection):
     )
     """Whether Headscale does not ask for newer versions at start."""
 
-    unix_socket: Text = f"{SOCKET_DIRECTORY}/headscale.sock"
+    unix_socket: Annotated[StrictStr, AfterValidator(_in_shared_directory)] = f"{SOCKET_DIRECTORY}/headscale.sock"
     """Headscale's own socket, which the sidecar uses."""
 
     unix_socket_permission: Annotated[
@@ -153,10 +160,10 @@ class HeadscaleConfig(ConfigSection):
     """Login through an identity provider."""
 
     node: NodeConfig = NodeConfig()
-    """When nodes expire."""
+    """When nodes expire, when ephemeral ones are removed, and how subnet routers stand in for each other."""
 
     ephemeral_node_inactivity_timeout: Annotated[
-        GoDuration,
+        Absence,
         UpstreamDefault("120s"),
     ] = "30m"
     """How long an ephemeral node may be away before it is removed; more than 65 s. Written under its new name,
@@ -208,13 +215,6 @@ class HeadscaleConfig(ConfigSection):
 
     tuning: TuningConfig | None = None
     """Sizes and times of Headscale's insides."""
-
-    @field_validator("unix_socket")
-    @classmethod
-    def _in_the_shared_directory(cls, value: str) -> str:
-        if value.startswith(f"{SOCKET_DIRECTORY}/") and "/" not in value.removeprefix(f"{SOCKET_DIRECTORY}/"):
-            return value
-        raise ValueError(f"must be a file in {SOCKET_DIRECTORY}, the one directory that the sidecar shares")
 
     @property
     def serves_tls(self) -> bool:

@@ -1,6 +1,6 @@
 """Rules between keys of the configuration: what Headscale refuses at start, and what it takes and should not.
 
-They read the configuration as it was written, so that they find their problems also where another key is wrong.
+They run on what is valid of it; rules of one key alone are in its type.
 """
 
 from __future__ import annotations
@@ -8,15 +8,19 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from headscale_component.spec.config.kinds import DATA_DIRECTORY, Minor, go_seconds
+from headscale_component.spec.config.types import GRPC_LISTEN_ADDRESS, Minor, go_seconds, port_of
 from headscale_component.spec.config.versions import unread_keys
-from headscale_component.spec.errors import PathPart, Problem
+from headscale_component.spec.errors import Problem
 from headscale_component.spec.model import is_output
+from headscale_component.spec.valid_part import rule
+from headscale_core.values.versions import METRICS_CAN_BE_OFF
 
-Raw = Mapping[str, Any]
+if TYPE_CHECKING:
+    from headscale_component.spec.config.dns import ExtraRecord
+    from headscale_component.spec.config.root import HeadscaleConfig
 
 SECRETS: tuple[tuple[str, ...], ...] = (("oidc", "client_secret"), ("database", "postgres", "pass"))
 """Values that must not stand in a stack file or ConfigMap in clear."""
@@ -31,20 +35,19 @@ RETIRED = {
 }
 """Keys that are known for what they were, or for being something else."""
 
-_SHORTEST_AWAY_SECONDS = 65
-_METRICS_MAY_BE_OFF = (0, 28)
-_EVERYBODY = {"0.0.0.0/0", "::/0"}
+_SHORTEST_INTERVAL_SECONDS = 2
+_IP_VERSIONS = {"A": 4, "AAAA": 6}
 
 
-def broken_config_rules(config: Raw, minor: Minor | None) -> list[Problem]:
+def broken_config_rules(config: HeadscaleConfig, minor: Minor | None) -> list[Problem]:
     """Return the problems between keys.
 
     Args:
-        config: The configuration as it was written; what has the wrong shape is left to the models.
+        config: The configuration, or its valid part.
         minor: Headscale's minor version, None where it is not known.
     """
-    found = chain(chain.from_iterable(rule(config) for rule in RULES), _metrics_are_served(config, minor))
-    return [problem.under("config") for problem in found] + list(unread_keys(config, minor))
+    found = chain(chain.from_iterable(check(config) for check in RULES), check_metrics_address(config, minor))
+    return [problem.under("config") for problem in chain(found, unread_keys(config, minor))]
 
 
 def is_secret_reference(value: object) -> bool:
@@ -55,24 +58,14 @@ def is_secret_reference(value: object) -> bool:
     return isinstance(reference, Mapping) and set(reference) == {"name", "key"}
 
 
-def at(config: Raw, *path: str) -> Any:  # noqa: ANN401 - whatever a person wrote
-    """Return what stands at a path, None where nothing does."""
-    value: Any = config
-    for part in path:
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value
-
-
-def _said(config: Raw, *path: str) -> bool:
-    return at(config, *path) not in (None, "", [], (), {})
-
-
-def _base_domain_apart(config: Raw) -> Iterator[Problem]:
-    url, base_domain = at(config, "server_url"), at(config, "dns", "base_domain")
-    if not isinstance(url, str) or not isinstance(base_domain, str):
+@rule
+def check_base_domain(config: HeadscaleConfig) -> Iterator[Problem]:
+    """Find a domain of nodes that holds Headscale's own host."""
+    if is_output(config.server_url) or is_output(config.dns.base_domain) or not config.dns.base_domain:
         return
-    host, domain = (urlsplit(url).hostname or "").lower().rstrip("."), base_domain.lower().rstrip(".")
-    if domain and (host == domain or host.endswith(f".{domain}")):
+    host = (urlsplit(config.server_url).hostname or "").lower().rstrip(".")
+    domain = config.dns.base_domain.lower()
+    if host == domain or host.endswith(f".{domain}"):
         yield Problem(
             ("dns", "base_domain"),
             f"`{domain}` holds the host of server_url, `{host}`: nodes would lose their way to Headscale; "
@@ -80,189 +73,184 @@ def _base_domain_apart(config: Raw) -> Iterator[Problem]:
         )
 
 
-def _dns_is_complete(config: Raw) -> Iterator[Problem]:
-    if at(config, "dns", "magic_dns") is True and not _said(config, "dns", "base_domain"):
+def check_dns(config: HeadscaleConfig) -> Iterator[Problem]:
+    """Find settings of names that need others, or exclude them."""
+    yield from _check_magic_dns(config)
+    yield from _check_override(config)
+    yield from _check_extra_records(config)
+
+
+@rule
+def _check_magic_dns(config: HeadscaleConfig) -> Iterator[Problem]:
+    if config.dns.magic_dns is True and config.dns.base_domain in (None, ""):
         yield Problem(("dns", "base_domain"), "is required with `magic_dns`; Headscale does not start without")
-    if at(config, "dns", "override_local_dns") is True and not _said(config, "dns", "nameservers", "global"):
+
+
+@rule
+def _check_override(config: HeadscaleConfig) -> Iterator[Problem]:
+    if config.dns.override_local_dns is True and not config.dns.nameservers.global_:
         yield Problem(
             ("dns", "nameservers", "global"),
             "is required with `override_local_dns`: give at least one address, or switch `override_local_dns` off",
         )
-    if at(config, "dns", "extra_records") is not None and at(config, "dns", "extra_records_path") is not None:
+
+
+@rule
+def _check_extra_records(config: HeadscaleConfig) -> Iterator[Problem]:
+    records = config.dns.extra_records
+    if records is not None and config.dns.extra_records_path is not None:
         yield Problem(
             ("dns", "extra_records_path"),
             "Headscale does not start with `extra_records` beside it, not even an empty list; keep one of them",
         )
-    records = at(config, "dns", "extra_records")
-    for index, record in enumerate(records if isinstance(records, list | tuple) else ()):
-        version = {"A": 4, "AAAA": 6}.get(str(at(record, "type"))) if isinstance(record, Mapping) else None
-        if version and not _is_address(at(record, "value"), version):
-            yield Problem(("dns", "extra_records", index, "value"), f"must be an IPv{version} address")
+    for index, record in enumerate(records or ()):
+        yield from _check_extra_record(index, record)
 
 
-def _is_address(value: object, version: int) -> bool:
+@rule
+def _check_extra_record(index: int, record: ExtraRecord) -> Iterator[Problem]:
+    version = _IP_VERSIONS[record.type]
+    if not is_output(record.value) and not _is_address(record.value, version):
+        yield Problem(("dns", "extra_records", index, "value"), f"must be an IPv{version} address")
+
+
+def _is_address(value: str, version: int) -> bool:
     try:
-        return is_output(value) or ipaddress.ip_address(str(value)).version == version
+        return ipaddress.ip_address(value).version == version
     except ValueError:
         return False
 
 
-def _some_prefix(config: Raw) -> Iterator[Problem]:
-    prefixes = at(config, "prefixes")
-    if isinstance(prefixes, Mapping) and not any(prefixes.get(key, "x") for key in ("v4", "v6")):
+@rule
+def check_prefixes(config: HeadscaleConfig) -> Iterator[Problem]:
+    """Find nodes that get no address."""
+    if config.prefixes.v4 in (None, "") and config.prefixes.v6 in (None, ""):
         yield Problem(("prefixes",), "`v4` and `v6` are both empty; nodes need addresses, give one of them")
 
 
-def _some_relay(config: Raw) -> Iterator[Problem]:
-    if at(config, "derp", "urls") not in ([], ()) or _said(config, "derp", "paths"):
+@rule
+def check_derp_sources(config: HeadscaleConfig) -> Iterator[Problem]:
+    """Find nodes that get no relay."""
+    derp = config.derp
+    if derp.urls or derp.paths or is_output(derp.server.enabled):
         return
-    server = at(config, "derp", "server")
-    if at(config, "derp", "server", "enabled") is not True:
+    if not derp.server.enabled:
         yield Problem(
             ("derp",),
             "gives nodes no relay, and Headscale does not start without; enable `server`, or give `urls` or `paths`",
         )
-    elif isinstance(server, Mapping) and server.get("automatically_add_embedded_derp_region") is False:
+    elif derp.server.automatically_add_embedded_derp_region is False:
         yield Problem(
             ("derp", "server", "automatically_add_embedded_derp_region"),
             "leaves nodes with no relay, and Headscale does not start without; leave it out, or give `urls` or `paths`",
         )
 
 
-def _keys_apart(config: Raw) -> Iterator[Problem]:
-    noise = at(config, "noise", "private_key_path") or f"{DATA_DIRECTORY}/noise_private.key"
-    if at(config, "derp", "server", "private_key_path") == noise:
+@rule
+def check_key_paths_differ(config: HeadscaleConfig) -> Iterator[Problem]:
+    """Find one file for two keys."""
+    if config.derp.server.private_key_path == config.noise.private_key_path:
         yield Problem(
             ("derp", "server", "private_key_path"), "is the noise key's file; Headscale refuses that, name another one"
         )
 
 
-def _one_way_to_tls(config: Raw) -> Iterator[Problem]:
-    pair = [key for key in ("tls_cert_path", "tls_key_path") if _said(config, key)]
-    if len(pair) == 1:
-        other = "tls_key_path" if pair[0] == "tls_cert_path" else "tls_cert_path"
-        why = "Headscale would serve in clear without a word" if other == "tls_cert_path" else "TLS needs both"
-        yield Problem((other,), f"is required with `{pair[0]}`: {why}")
-    if pair and _said(config, "tls_letsencrypt_hostname"):
+@rule
+def check_tls(config: HeadscaleConfig) -> Iterator[Problem]:
+    """Find half of a certificate's files, or two sources of certificates."""
+    if config.tls_cert_path and not config.tls_key_path:
+        yield Problem(("tls_key_path",), "is required with `tls_cert_path`: TLS needs both")
+    if config.tls_key_path and not config.tls_cert_path:
         yield Problem(
-            ("tls_letsencrypt_hostname",), f"Headscale does not start with `{pair[0]}` beside it; keep one of them"
+            ("tls_cert_path",), "is required with `tls_key_path`: Headscale would serve in clear without a word"
+        )
+    present = "tls_cert_path" if config.tls_cert_path else "tls_key_path"
+    if (config.tls_cert_path or config.tls_key_path) and config.tls_letsencrypt_hostname:
+        yield Problem(
+            ("tls_letsencrypt_hostname",), f"Headscale does not start with `{present}` beside it; keep one of them"
         )
 
 
-def _ephemeral_nodes_get_their_time(config: Raw) -> Iterator[Problem]:
-    paths = (("ephemeral_node_inactivity_timeout",), ("node", "ephemeral", "inactivity_timeout"))
-    said = [path for path in paths if _said(config, *path)]
-    if len(said) == len(paths):
-        yield Problem(paths[0], "is the old name of `node.ephemeral.inactivity_timeout`, which is given too; keep one")
-    for path in said:
-        seconds = _seconds(at(config, *path))
-        if seconds is not None and seconds <= _SHORTEST_AWAY_SECONDS:
-            yield Problem(path, f"`{at(config, *path)}` is too short: Headscale wants more than 65s")
+@rule
+def check_ephemeral_timeout(config: HeadscaleConfig) -> Iterator[Problem]:
+    """Find one timeout under two names."""
+    old_name = "ephemeral_node_inactivity_timeout"
+    if old_name in config.model_fields_set and config.node.ephemeral.inactivity_timeout is not None:
+        yield Problem(
+            (old_name,), "is the old name of `node.ephemeral.inactivity_timeout`, which is given too; keep one"
+        )
 
 
-def _probes_fit(config: Raw) -> Iterator[Problem]:
-    path = ("node", "routes", "ha")
-    interval = _seconds(at(config, *path, "probe_interval") or "10s")
-    timeout = _seconds(at(config, *path, "probe_timeout") or "5s")
-    if not interval or timeout is None:
+@rule
+def check_probes(config: HeadscaleConfig) -> Iterator[Problem]:
+    """Find probes of subnet routers that Headscale does not start with."""
+    ha, path = config.node.routes.ha, ("node", "routes", "ha")
+    if is_output(ha.probe_interval) or is_output(ha.probe_timeout):
         return
-    if interval < 2:  # noqa: PLR2004 - Headscale's own bound
+    interval, timeout = go_seconds(ha.probe_interval), go_seconds(ha.probe_timeout)
+    if not interval:
+        return
+    if interval < _SHORTEST_INTERVAL_SECONDS:
         yield Problem((*path, "probe_interval"), "must be 0 or at least 2s, Headscale's own bound")
     if not 1 <= timeout < interval:
         yield Problem((*path, "probe_timeout"), "must be at least 1s and less than `probe_interval`")
 
 
-def _batches_take_time(config: Raw) -> Iterator[Problem]:
-    path = ("tuning", "node_store_batch_timeout")
-    if _seconds(at(config, *path)) == 0:
-        yield Problem(path, "must be above 0; Headscale does not start with it")
-
-
-def _seconds(value: object) -> float | None:
-    try:
-        return go_seconds(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-
-
-def _database_is_told(config: Raw) -> Iterator[Problem]:
-    if at(config, "database", "type") == "postgres" and not _said(config, "database", "postgres"):
+@rule
+def check_database(config: HeadscaleConfig) -> Iterator[Problem]:
+    """Find a database of which nothing is known."""
+    if config.database.type == "postgres" and config.database.postgres is None:
         yield Problem(("database", "postgres"), "is required with `type: postgres`: give `host`, `name` and `user`")
-    if at(config, "database", "postgres", "ssl") is True:
-        yield Problem(
-            ("database", "postgres", "ssl"),
-            "`true` falls back to clear text where the server has no TLS; write `require` or `verify-full`",
-        )
 
 
-def _one_oidc_secret(config: Raw) -> Iterator[Problem]:
-    if not _said(config, "oidc"):
+@rule
+def check_oidc_secret(config: HeadscaleConfig) -> Iterator[Problem]:
+    """Find a login without a secret, or with two."""
+    if config.oidc is None:
         return
-    given = [key for key in ("client_secret", "client_secret_path") if at(config, "oidc", key) is not None]
-    if len(given) != 1:
-        what = "both are given" if given else "is required"
+    has_secret, has_path = config.oidc.client_secret is not None, config.oidc.client_secret_path is not None
+    if has_secret == has_path:
+        what = "both are given" if has_secret else "is required"
         yield Problem(
             ("oidc", "client_secret"),
             f"{what}: write `client_secret: {{secretKeyRef: …}}` or `client_secret_path`, one of them",
         )
-    scope = at(config, "oidc", "scope")
-    if isinstance(scope, list | tuple) and "openid" not in scope:
-        yield Problem(("oidc", "scope"), "must hold `openid`; no provider says who logs in without")
 
 
-def _lower_case_names(config: Raw) -> Iterator[Problem]:
-    for path in (("dns", "nameservers", "split"), ("oidc", "extra_params")):
-        names = at(config, *path)
-        for name in names if isinstance(names, Mapping) else ():
-            if isinstance(name, str) and name != name.lower():
-                yield Problem((*path, name), f"Headscale reads the name in lower case; write `{name.lower()}`")
+@rule
+def check_ports(config: HeadscaleConfig) -> Iterator[Problem]:
+    """Find one port for two listeners."""
+    listeners = {
+        "listen_addr": config.listen_addr,
+        "metrics_listen_addr": config.metrics_listen_addr,
+        "grpc_listen_addr": config.grpc_listen_addr or GRPC_LISTEN_ADDRESS,
+        "tls_letsencrypt_listen": config.tls_letsencrypt_hostname and config.tls_letsencrypt_listen,
+    }
+    seen: dict[int, str] = {}
+    for key, address in listeners.items():
+        if address:
+            port = port_of(address)
+            if seen.setdefault(port, key) != key:
+                yield Problem((key,), f"port {port} is that of `{seen[port]}` too; give another one")
 
 
-def _proxies_are_few(config: Raw) -> Iterator[Problem]:
-    proxies = at(config, "trusted_proxies")
-    for index, proxy in enumerate(proxies if isinstance(proxies, list | tuple) else ()):
-        try:
-            known = is_output(proxy) or ("/" in str(proxy) and bool(ipaddress.ip_network(str(proxy), strict=False)))
-        except ValueError:
-            known = False
-        path: tuple[PathPart, ...] = ("trusted_proxies", index)
-        if not known:
-            yield Problem(path, f"`{proxy}` is no range of addresses; write for example `10.0.0.0/8`")
-        elif str(proxy) in _EVERYBODY:
-            yield Problem(path, "would believe everybody, and Headscale does not start with it; name your proxies")
-
-
-def _ports_apart(config: Raw) -> Iterator[Problem]:
-    defaults = {"listen_addr": "0.0.0.0:8080", "metrics_listen_addr": "0.0.0.0:9090", "grpc_listen_addr": ":50443"}
-    if _said(config, "tls_letsencrypt_hostname"):
-        defaults["tls_letsencrypt_listen"] = "0.0.0.0:8089"
-    seen: dict[str, str] = {}
-    for key, default in defaults.items():
-        address = config.get(key, default)
-        port = address.rpartition(":")[2] if isinstance(address, str) else ""
-        if port and port in seen:
-            yield Problem((key,), f"port {port} is that of `{seen[port]}` too; give another one")
-        seen.setdefault(port, key)
-
-
-def _metrics_are_served(config: Raw, minor: Minor | None) -> Iterator[Problem]:
-    if minor is not None and minor < _METRICS_MAY_BE_OFF and config.get("metrics_listen_addr") == "":
+@rule
+def check_metrics_address(config: HeadscaleConfig, minor: Minor | None) -> Iterator[Problem]:
+    """Find metrics that are off, in a version that cannot switch them off."""
+    if minor is not None and not METRICS_CAN_BE_OFF.is_in(minor) and config.metrics_listen_addr == "":
         yield Problem(("metrics_listen_addr",), "can be off from 0.28 on; give an address, as `0.0.0.0:9090`")
 
 
-RULES: tuple[Callable[[Raw], Iterator[Problem]], ...] = (
-    _base_domain_apart,
-    _dns_is_complete,
-    _some_prefix,
-    _some_relay,
-    _keys_apart,
-    _one_way_to_tls,
-    _ephemeral_nodes_get_their_time,
-    _probes_fit,
-    _batches_take_time,
-    _database_is_told,
-    _one_oidc_secret,
-    _lower_case_names,
-    _proxies_are_few,
-    _ports_apart,
+RULES: tuple[Callable[[HeadscaleConfig], Iterator[Problem]], ...] = (
+    check_base_domain,
+    check_dns,
+    check_prefixes,
+    check_derp_sources,
+    check_key_paths_differ,
+    check_tls,
+    check_ephemeral_timeout,
+    check_probes,
+    check_database,
+    check_oidc_secret,
+    check_ports,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from headscale_component.spec.config.kinds import ConfigSection, GoDuration, Positive, Since, Until
+from headscale_component.spec.config.types import ConfigSection, GoDuration, Positive, PositiveGoDuration, Since, Until
 
 
 class TuningConfig(ConfigSection):
@@ -38,5 +38,5 @@ class TuningConfig(ConfigSection):
     node_store_batch_size: Annotated[Positive | None, Since((0, 28))] = None
     """Changes to nodes that are written together. Headscale's own: 100."""
 
-    node_store_batch_timeout: Annotated[GoDuration | None, Since((0, 28))] = None
+    node_store_batch_timeout: Annotated[PositiveGoDuration | None, Since((0, 28))] = None
     """How long such changes wait for more; above 0. Headscale's own: 500ms."""

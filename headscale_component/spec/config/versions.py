@@ -7,12 +7,15 @@ from typing import Any, TypeVar
 
 from pydantic.fields import FieldInfo
 
-from headscale_component.spec.config.kinds import ConfigSection, Minor, Since, Until
 from headscale_component.spec.config.root import HeadscaleConfig
+from headscale_component.spec.config.types import ConfigSection, Minor, Since, Until
 from headscale_component.spec.errors import PathPart, Problem, inner_model
 
 Path = tuple[PathPart, ...]
 M = TypeVar("M")
+
+_INVALID = object()
+"""Stands for what was written and is invalid."""
 
 
 def fields(model: type[ConfigSection] = HeadscaleConfig, path: Path = ()) -> Iterator[tuple[Path, FieldInfo]]:
@@ -25,30 +28,36 @@ def fields(model: type[ConfigSection] = HeadscaleConfig, path: Path = ()) -> Ite
             yield from fields(section, here)
 
 
-def marked(field: FieldInfo, kind: type[M]) -> M | None:
-    """Return what a field's annotation says of a kind, None where it says nothing."""
-    return next((mark for mark in field.metadata if isinstance(mark, kind)), None)
+def marker_of(field: FieldInfo, kind: type[M]) -> M | None:
+    """Return the marker of a kind in a field's annotation, None where there is none."""
+    return next((marker for marker in field.metadata if isinstance(marker, kind)), None)
 
 
 def is_read(field: FieldInfo, minor: Minor | None) -> bool:
     """Return whether a version reads a key; one that is not known is taken to read what the newest reads."""
-    since, until = marked(field, Since), marked(field, Until)
+    since, until = marker_of(field, Since), marker_of(field, Until)
     if minor is None:
         return until is None
     return (since is None or minor >= since.minor) and (until is None or minor <= until.minor)
 
 
-def unread_keys(config: Mapping[str, Any], minor: Minor | None) -> Iterator[Problem]:
-    """Yield a problem for each key that was written and that the version does not read."""
+def unread_keys(section: ConfigSection, minor: Minor | None, path: Path = ()) -> Iterator[Problem]:
+    """Yield a problem for each key that was written, valid or not, and that the version does not read."""
     if minor is None:
         return
-    for path, field in fields():
-        if _is_written(config, path) and not is_read(field, minor):
-            yield Problem(("config", *path), _why_unread(field, minor))
+    for name, field in type(section).model_fields.items():
+        value = vars(section).get(name, _INVALID)
+        if name not in section.model_fields_set or value is None:
+            continue
+        here = (*path, field.alias or name)
+        if not is_read(field, minor):
+            yield Problem(here, _why_unread(field, minor))
+        if isinstance(value, ConfigSection):
+            yield from unread_keys(value, minor, here)
 
 
 def _why_unread(field: FieldInfo, minor: Minor) -> str:
-    since, until = marked(field, Since), marked(field, Until)
+    since, until = marker_of(field, Since), marker_of(field, Until)
     if until is not None and minor > until.minor:
         return f"{named(minor)} {until.after}; write {until.instead} instead"
     assert since is not None, "a key that is not read is not read for a reason"  # noqa: S101
@@ -75,12 +84,3 @@ def without_unread(tree: Mapping[str, Any], minor: Minor | None) -> dict[str, An
 def named(minor: Minor) -> str:
     """Return a minor version as people write it."""
     return f"{minor[0]}.{minor[1]}"
-
-
-def _is_written(config: Mapping[str, Any], path: Path) -> bool:
-    section: Any = config
-    for part in path:
-        if not isinstance(section, Mapping) or part not in section:
-            return False
-        section = section[part]
-    return section is not None

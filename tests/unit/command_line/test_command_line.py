@@ -137,6 +137,13 @@ def test_what_is_encrypted_in_the_file_is_shown_as_a_secret(project, capsys):
     assert variable["valueFrom"]["secretKeyRef"] == {"key": "oidc.client_secret", "name": "vpn-config-secrets-xxxxxxxx"}
 
 
+def test_encrypted_annotation_is_rendered_as_a_secret(project, capsys):
+    assert main(["render", *project(GOOD + "      pod: {annotations: {note: {secure: v1:abc}}}\n")]) == 0
+
+    made = {document["kind"]: document for document in yaml.safe_load_all(capsys.readouterr().out)}
+    assert made["StatefulSet"]["spec"]["template"]["metadata"]["annotations"]["note"] == "[secret]"
+
+
 def test_a_pipe_that_closes_is_no_traceback():
     command = f"{sys.executable} -m headscale_component render --stack production | head -1"
     buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}

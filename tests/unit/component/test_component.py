@@ -82,7 +82,7 @@ def test_names_of_all_repeated_kinds_are_checked(declared):
 
     kinds = [kind for _, kind in made]
     several = {(kind, name) for name, kind in made if kinds.count(kind) > 1}
-    assert several == {(kind, name) for kind, name, _ in names_of("vpn", whole)}
+    assert several == {(kind, name) for kind, name, _ in names_of("vpn", HeadscaleArgs.model_validate(whole))}
 
 
 def test_the_program_of_the_readme_declares_what_it_says(declared):
@@ -110,7 +110,7 @@ def test_a_mistake_is_told_before_anything_is_registered(declared):
 
 def test_a_key_of_an_unknown_user_is_an_error(declared):
     def program():
-        with pytest.raises(SpecError, match="`nobody` is no user of instance `vpn`"):
+        with pytest.raises(SpecError, match=r"preAuthKeys\.laptop\.user: `nobody` is not under `users`"):
             Headscale("vpn", SMALLEST).pre_auth_key("laptop", {"user": "nobody"})
 
     declared(program)
@@ -195,3 +195,23 @@ def test_instance_may_have_another_name_than_its_resource(declared):
         assert made["north", kind].inputs["metadata"]["name"] == "vpn"
     assert made["north-connection", "pulumi-python"].inputs["headscale:instance"] == "vpn"
     assert made["north-rollout", "Rollout"].inputs["instance"] == "vpn"
+
+
+@pytest.mark.parametrize(
+    ("add", "problem"),
+    [
+        (lambda vpn: vpn.user("Alice!"), "users.Alice!: `Alice!`"),
+        (lambda vpn: vpn.user("bob", {"email": "nobody"}), "users.bob.email: must be an e-mail address"),
+        (lambda vpn: vpn.pre_auth_key("k", {"tags": ["ci"]}), "preAuthKeys.k.tags"),
+        (lambda vpn: vpn.api_key("ui", {"expiration": "1h", "rotationBuffer": "2h"}), "apiKeys.ui.rotationBuffer"),
+        (lambda vpn: vpn.api_key("ui", {"secretName": "laptop"}), "apiKeys.ui"),
+    ],
+)
+def test_what_a_program_adds_obeys_the_stack_rules(declared, add, problem):
+    def program():
+        vpn = Headscale("vpn", {**SMALLEST, "preAuthKeys": {"laptop": {"tags": ["tag:a"]}}})
+        with pytest.raises(SpecError) as error:
+            add(vpn)
+        assert problem in str(error.value)
+
+    declared(program)

@@ -14,4 +14,4 @@ def test_instances_are_noted_as_declared():
     assert provider.update(made.id, {"instances": {}}, NOTED).outs == NOTED
     read = provider.read(made.id, NOTED)
     assert (read.id, read.outs, read.inputs) == ("instances", NOTED, NOTED)
-    assert provider.delete(made.id, NOTED) is None
+    provider.delete(made.id, NOTED)

@@ -50,7 +50,7 @@ class Program:
 
     def provider(self, kind, **settings):
         address = self.headscale.url if self.headscale.transport == "rest" else self.headscale.grpc_address
-        told = {
+        settings = {
             "instance": "vpn",
             "namespace": "n",
             "channel": "direct",
@@ -60,9 +60,10 @@ class Program:
             "api_key": self._key,
             **settings,
         }
-        made = kind()
-        made.configure(ConfigureRequest(Config({f"headscale:{key}": value for key, value in told.items()}, "project")))
-        return made
+        provider = kind()
+        config = Config({f"headscale:{key}": value for key, value in settings.items()}, "project")
+        provider.configure(ConfigureRequest(config))
+        return provider
 
     def restart(self):
         """Have the next provider be one of another process, which remembers nothing."""
@@ -151,6 +152,22 @@ def test_refusal_is_not_retried(program):
     assert program.headscale.calls.count("CreateUser") == 1
 
 
+def once(method):
+    """Return what is true of the first call of a method alone."""
+    left = [method]
+    return lambda called: called in left and not left.clear()
+
+
+def test_lost_answer_creates_no_second_user(program):
+    provider = program.provider(UserProvider)
+    program.headscale.loses_answer = once("CreateUser")
+
+    made = provider.create({"username": "alice"})
+
+    assert (users(program), registered(program)) == (["alice"], "alice")
+    assert made.id == str(program.client.list_users()[0].id)
+
+
 def test_user_with_nodes_is_deleted_by_force_only(program):
     made = program.provider(UserProvider).create({"username": "alice"})
     program.headscale.join("alice", 1)
@@ -237,6 +254,19 @@ def test_foreign_secret_is_not_overwritten(program, kind, props):
         program.provider(kind).create(dict(props))
 
     assert (keys(program), program.api.objects[path]["data"]) == ([], {"key": "eA=="})
+
+
+@KEYS
+def test_lost_answer_leaves_no_second_key(program, kind, props):
+    program.client.create_user("alice")
+    program.headscale.loses_answer = once("CreateApiKey" if kind is ApiKeyProvider else "CreatePreAuthKey")
+    with contextlib.suppress(Refusal):
+        program.provider(kind).create(dict(props))
+    program.restart()
+
+    program.provider(kind).create(dict(props))
+
+    assert len(keys(program)) == 1
 
 
 @KEYS

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from headscale_sidecar import headscale
-from headscale_sidecar.headscale import HeadscaleError, RotationError
+from headscale_sidecar.headscale import HeadscaleUnavailable, RotationError
 from tests.fakes.http_server import serving
 from tests.fakes.kubernetes_fixtures import *  # noqa: F403 - a certificate
 
@@ -44,7 +44,7 @@ def test_server_name_is_asked_for_in_tls(over_tls):
 def test_plain_http_server_is_no_verdict_on_the_key(over_tls):
     url, _ = over_tls
 
-    with pytest.raises(HeadscaleError, match="does not answer"):
+    with pytest.raises(HeadscaleUnavailable, match="does not answer"):
         headscale.works(url.replace("https", "http"), "good")
 
 

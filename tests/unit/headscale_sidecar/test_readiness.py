@@ -1,11 +1,14 @@
 """When the sidecar calls itself ready, and what its log, Events, metrics and answers say: never a key."""
 
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import pytest
 
+from headscale_core import HeadscaleClient
 from headscale_core.keys import annotations
-from headscale_core.keys.api_key import issued_in, rotate
+from headscale_core.keys.api_key import rotate
+from headscale_core.keys.api_key_secret import issued_in
 from headscale_core.keys.secrets import StoredSecret
 from headscale_sidecar.headscale import RotationError
 from headscale_sidecar.health import Health
@@ -32,11 +35,12 @@ class Scene:
     """A controller whose Headscale, Secret and clock a test changes, with all that it says."""
 
     def __init__(self):
-        self.store, self.now, self.said, self.is_valid = MemoryStore(), NOW, [], True
+        self.store, self.now, self.is_valid = MemoryStore(), NOW, True
+        self.said: list[tuple] = []
         self.rotate()
         self.controller = ApiKeyController(
-            works=self.works,
-            replace=self.rotate,
+            is_valid=self.accepts,
+            rotate=self.rotate,
             store=self.store,
             desired=DESIRED,
             health=Health(),
@@ -45,13 +49,20 @@ class Scene:
             report=lambda kind, message: self.said.append((kind, message)),
         )
 
-    def works(self, _key):
+    def accepts(self, _key):
         if isinstance(self.is_valid, Exception):
             raise self.is_valid
         return self.is_valid
 
     def rotate(self):
-        return rotate(Headscale(), self.store, DESIRED, self.now).prefix
+        return rotate(cast("HeadscaleClient", Headscale()), self.store, DESIRED, self.now).prefix
+
+    def issued(self):
+        """Return the key of the Secret, whatever a test makes of reading it."""
+        (secret,) = self.store.secrets.values()
+        issued = issued_in(secret)
+        assert issued
+        return issued
 
     def change_secret(self, change):
         ((place, secret),) = self.store.secrets.items()
@@ -73,7 +84,7 @@ def unreachable(*_):
 
 def test_working_key_is_ready(scene):
     assert scene.answers() == (200, "ok\n")
-    assert scene.controller.health.expires_at == issued_in(scene.store.read("ns", "key")).expires_at.timestamp()
+    assert scene.controller.health.expires_at == scene.issued().expires_at.timestamp()
 
 
 def test_expired_key_is_unready_while_kubernetes_is_away(scene):
@@ -95,14 +106,14 @@ def test_unclear_answer_of_headscale_starts_unready(scene):
 
 def test_new_key_that_does_not_work_is_unready(scene):
     scene.is_valid = False
-    scene.controller.replace = lambda: "another"
+    scene.controller.rotate = lambda: "another"
 
     assert scene.answers() == (503, "not ready: Headscale does not take the key that it just made\n")
 
 
 def test_secret_that_is_gone_after_a_rotation_is_unready(scene):
     scene.store.secrets.clear()
-    scene.controller.replace = lambda: "another"
+    scene.controller.rotate = lambda: "another"
 
     assert scene.answers() == (503, "not ready: the Secret changed while it was written\n")
 
@@ -110,7 +121,7 @@ def test_secret_that_is_gone_after_a_rotation_is_unready(scene):
 def test_clean_up_counts_as_no_rotation(scene):
     pending = {annotations.PENDING: NOW.isoformat()}
     scene.change_secret(lambda secret: StoredSecret(secret.data, {**secret.annotations, **pending}))
-    scene.controller.replace = lambda: issued_in(scene.store.read("ns", "key")).prefix
+    scene.controller.rotate = lambda: scene.issued().prefix
 
     assert scene.answers() == (200, "ok\n")
     assert scene.controller.health.rotations == 0
@@ -124,7 +135,7 @@ def test_metrics_follow_the_key(scene):
     scene.controller.reconcile_once()
 
     _, text = scene.controller.health.answer("/metrics")
-    expiry = issued_in(next(iter(scene.store.secrets.values()))).expires_at.timestamp()
+    expiry = scene.issued().expires_at.timestamp()
     assert "headscale_sidecar_ready 1\n" in text
     assert "headscale_sidecar_rotations_total 1\n" in text
     assert f"headscale_sidecar_api_key_expiry_timestamp_seconds {expiry:.0f}\n" in text
@@ -137,7 +148,7 @@ def repeat_the_key(scene):
     def fail(*_):
         raise RotationError("KubernetesError", f"Secret ns/key cannot be written: {KEY} is not allowed")
 
-    scene.controller.replace = fail
+    scene.controller.rotate = fail
 
 
 SCENES = {

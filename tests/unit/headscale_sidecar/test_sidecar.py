@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from headscale_core.keys.api_key import DesiredApiKey, _secret_for
+from headscale_core.keys.api_key_secret import DesiredApiKey, secret_for
 from headscale_sidecar import headscale, health
 from headscale_sidecar.headscale import RotationError
-from headscale_sidecar.keeper import ApiKeyController, in_words
+from headscale_sidecar.keeper import ApiKeyController, error_text
 from headscale_sidecar.settings import SettingsError, settings_from
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-PLAIN = DesiredApiKey("ns", "s", "90d", "10d")
+PLAIN = DesiredApiKey("ns", "s", timedelta(days=90), timedelta(days=10))
 KEY = "hskey-api-" + "a" * 12 + "-" + "b" * 64
 
 
@@ -33,14 +33,14 @@ def a_keeper(store, *, works=True, replaced_with=None):
     said, replacements = [], []
     answers = iter(works) if isinstance(works, list) else None
 
-    def replace():
+    def rotate():
         replacements.append(1)
         store.secret = replaced_with
         return "prefix"
 
     keeper = ApiKeyController(
-        works=lambda key: next(answers) if answers else works,
-        replace=replace,
+        is_valid=lambda key: next(answers) if answers else works,
+        rotate=rotate,
         store=store,
         desired=PLAIN,
         health=health.Health(),
@@ -52,7 +52,7 @@ def a_keeper(store, *, works=True, replaced_with=None):
 
 
 def a_secret(days_left=50, **marks):
-    secret = _secret_for(KEY, NOW + timedelta(days=days_left), NOW, PLAIN, {})
+    secret = secret_for(KEY, NOW + timedelta(days=days_left), NOW, PLAIN, {})
     return type(secret)(secret.data, {**secret.annotations, **marks})
 
 
@@ -74,7 +74,7 @@ REASONS = {
 
 
 @pytest.mark.parametrize(("secret", "works", "reason"), REASONS.values(), ids=REASONS)
-def test_a_key_is_replaced_for_a_reason_that_is_told(secret, works, reason):
+def test_invalid_key_is_rotated_with_a_logged_reason(secret, works, reason):
     keeper, said, replacements = a_keeper(Store(secret), works=works, replaced_with=a_secret(90))
 
     keeper.reconcile_once()
@@ -84,7 +84,7 @@ def test_a_key_is_replaced_for_a_reason_that_is_told(secret, works, reason):
     assert keeper.health.ready
 
 
-def test_a_good_key_is_left_alone_and_looked_at_again_within_a_minute():
+def test_valid_key_is_kept_and_read_again_soon():
     keeper, _, replacements = a_keeper(Store(a_secret()))
 
     pause = keeper.reconcile_once()
@@ -93,14 +93,14 @@ def test_a_good_key_is_left_alone_and_looked_at_again_within_a_minute():
     assert 20 < pause < 40
 
 
-def test_the_loop_wakes_when_rotation_is_due_and_not_later():
-    secret = _secret_for(KEY, NOW + timedelta(days=10, seconds=3), NOW, PLAIN, {})
+def test_loop_wakes_when_rotation_is_due():
+    secret = secret_for(KEY, NOW + timedelta(days=10, seconds=3), NOW, PLAIN, {})
     keeper, *_ = a_keeper(Store(secret))
 
     assert 2.9 < keeper.reconcile_once() < 3.2
 
 
-def test_failures_make_longer_and_longer_pauses_and_never_a_key():
+def test_failures_back_off_and_create_no_key():
     """The seed operator's B5: it span, and made a key each time round."""
     keeper, said, replacements = a_keeper(Store(error=OSError("gone")))
 
@@ -114,9 +114,9 @@ def test_failures_make_longer_and_longer_pauses_and_never_a_key():
     assert keeper.health.answer("/readyz")[0] == 503
 
 
-def test_a_headscale_that_takes_no_key_at_all_is_a_failure_with_pauses_and_not_a_key_each_time():
+def test_headscale_that_rejects_new_keys_is_backed_off():
     keeper, said, replacements = a_keeper(Store(a_secret()), works=False, replaced_with=a_secret(90, other="x"))
-    keeper.replace = lambda: replacements.append(1) or "another"
+    keeper.rotate = lambda: replacements.append(1) or "another"
 
     pauses = [keeper.reconcile_once() for _ in range(8)]
 
@@ -126,8 +126,8 @@ def test_a_headscale_that_takes_no_key_at_all_is_a_failure_with_pauses_and_not_a
     assert [event for event, _ in said].count("Event") == 1
 
 
-def test_the_loop_wakes_when_a_replaced_key_is_to_be_revoked():
-    waiting = _secret_for(KEY, NOW + timedelta(days=50), NOW, PLAIN, {"old": NOW + timedelta(seconds=3)})
+def test_loop_wakes_when_a_revocation_is_due():
+    waiting = secret_for(KEY, NOW + timedelta(days=50), NOW, PLAIN, {"old": NOW + timedelta(seconds=3)})
     keeper, _, replacements = a_keeper(Store(waiting))
 
     assert 2.9 < keeper.reconcile_once() < 3.2
@@ -135,13 +135,13 @@ def test_the_loop_wakes_when_a_replaced_key_is_to_be_revoked():
 
 
 @pytest.mark.parametrize("jump", [timedelta(days=400), timedelta(days=-400)], ids=["forward", "back"])
-def test_a_clock_that_jumps_makes_one_key_at_most_and_no_spin(jump):
+def test_clock_jump_creates_one_key_at_most(jump):
     store = Store(a_secret())
     keeper, _, replacements = a_keeper(store)
     keeper.reconcile_once()
     keeper.now = lambda: NOW + jump
-    store_after = _secret_for(KEY, NOW + jump + timedelta(days=90), NOW + jump, PLAIN, {})
-    keeper.replace = lambda: setattr(store, "secret", store_after) or replacements.append(1) or "p"
+    store_after = secret_for(KEY, NOW + jump + timedelta(days=90), NOW + jump, PLAIN, {})
+    keeper.rotate = lambda: setattr(store, "secret", store_after) or replacements.append(1) or "p"
 
     pauses = [keeper.reconcile_once() for _ in range(5)]
 
@@ -149,7 +149,7 @@ def test_a_clock_that_jumps_makes_one_key_at_most_and_no_spin(jump):
     assert min(pauses) > 20
 
 
-def test_a_key_that_works_keeps_the_pod_ready_while_kubernetes_is_away():
+def test_valid_key_keeps_pod_ready_without_kubernetes():
     store = Store(a_secret())
     keeper, *_ = a_keeper(store)
     keeper.reconcile_once()
@@ -168,13 +168,13 @@ LOST = {
 
 
 @pytest.mark.parametrize(("secret", "works"), LOST.values(), ids=LOST)
-def test_a_key_that_is_lost_and_cannot_be_replaced_is_not_called_ready(secret, works):
+def test_lost_key_without_replacement_is_not_ready(secret, works):
     store = Store(a_secret())
     keeper, said, _ = a_keeper(store, works=[True, *[works] * 5])
     keeper.reconcile_once()
     assert keeper.health.ready
     store.secret = secret
-    keeper.replace = unable
+    keeper.rotate = unable
 
     for _ in range(3):
         keeper.reconcile_once()
@@ -187,7 +187,7 @@ def unable():
     raise OSError("the network is away")
 
 
-def test_wrong_settings_are_told_all_at_once():
+def test_wrong_settings_are_reported_at_once():
     with pytest.raises(SettingsError) as caught:
         settings_from({"EXPIRATION": "soon", "RELAY_LISTEN": "nowhere"})
 
@@ -195,7 +195,7 @@ def test_wrong_settings_are_told_all_at_once():
         assert name in str(caught.value)
 
 
-def test_a_buffer_that_is_not_below_the_expiration_is_refused():
+def test_buffer_not_below_expiration_is_refused():
     told = {"POD_NAMESPACE": "a", "INSTANCE": "b", "SECRET_NAME": "c", "EXPIRATION": "1h", "ROTATION_BUFFER": "1h"}
 
     with pytest.raises(SettingsError, match="must be below EXPIRATION"):
@@ -224,13 +224,13 @@ def test_what_is_no_address_is_refused(text):
 
 
 @pytest.mark.parametrize("text", [":50480", "0.0.0.0:50480", "[::]:50480", "10.0.0.1:50480"])
-def test_a_relay_off_loopback_is_refused(text):
+def test_relay_off_loopback_is_refused(text):
     with pytest.raises(SettingsError, match="is not loopback"):
         settings_from({**TOLD, "RELAY_LISTEN": text})
 
 
 @pytest.mark.parametrize("shown", [KEY, base64.b64encode(KEY.encode()).decode()], ids=["in clear", "in base64"])
-def test_a_reason_never_holds_a_key(shown):
+def test_reported_reason_never_holds_a_key(shown):
     keeper, said, _ = a_keeper(Store(error=OSError(f'denied:\n {{"api-key": "{shown}"}} is not allowed')))
 
     keeper.reconcile_once()
@@ -239,12 +239,12 @@ def test_a_reason_never_holds_a_key(shown):
     assert shown not in str(said)
 
 
-def test_a_reason_is_one_line_and_not_endless():
-    assert in_words(ValueError("a\nb" + "x" * 5000)) == "a b" + "x" * 997
-    assert in_words(ValueError()) == "ValueError"
+def test_reported_reason_is_one_short_line():
+    assert error_text(ValueError("a\nb" + "x" * 5000)) == "a b" + "x" * 997
+    assert error_text(ValueError()) == "ValueError"
 
 
-def test_counts_are_never_changed_while_they_are_read():
+def test_failure_counts_are_replaced_not_changed():
     keeper, *_ = a_keeper(Store(error=OSError("gone")))
     read = keeper.health.failures
 
@@ -262,7 +262,7 @@ RUNS = {
 
 
 @pytest.mark.parametrize(("said", "told"), RUNS.items())
-def test_a_rotation_that_fails_tells_its_error(monkeypatch, tmp_path, said, told):
+def test_failed_rotation_raises_its_error(monkeypatch, tmp_path, said, told):
     program = tmp_path / "python"
     program.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{said}\nEND\nexit 1\n")
     program.chmod(0o700)
@@ -274,7 +274,7 @@ def test_a_rotation_that_fails_tells_its_error(monkeypatch, tmp_path, said, told
     assert (caught.value.kind, str(caught.value)) == told
 
 
-def test_the_sidecars_process_loads_nothing_heavy():
+def test_sidecar_process_loads_nothing_heavy():
     """40 MB are its budget; gRPC comes and goes with the process that replaces the key."""
     heavy = ("grpc", "google.protobuf", "pulumi", "pydantic", "kr8s", "yaml", "asyncio")
     program = f"import sys, headscale_sidecar.__main__; print([m for m in {heavy} if m in sys.modules])"

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from headscale_component.spec import HeadscaleArgs, SpecError, load_instances
+from headscale_component.spec.model import EncryptedValue
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -299,6 +300,29 @@ BAD = {
         "pod.env.HEADSCALE_SERVER_URL: `HEADSCALE_SERVER_URL` would win over the configuration, unchecked; write the "
         "key under `config`",
     ),
+    "an image with a tag": (
+        {"image": "localhost:5000/headscale:v0.27.0"},
+        "image: `localhost:5000/headscale:v0.27.0` has a tag; write `localhost:5000/headscale`, and the tag as "
+        "`version`",
+    ),
+    "a variable from nowhere": (
+        {"pod": {"env": {"A": {}}}},
+        "pod.env.A: input should be a valid string, or needs exactly one of `configMapKeyRef` and `secretKeyRef`",
+    ),
+    "a variable of a type that none has": (
+        {"pod": {"env": {"A": 5}}},
+        "pod.env.A: input should be a valid string, or input should be a mapping, not 5",
+    ),
+    "a variable from a Secret with a bad name": (
+        {"pod": {"env": {"A": {"secretKeyRef": {"name": "A B", "key": "k"}}}}},
+        "pod.env.A.secretKeyRef.name: `A B` is no Kubernetes name: at most 253 of a-z, 0-9, `-` and `.`, for example "
+        "`alice-dev-key`",
+    ),
+    "a protocol that is a list": (
+        {"policy": {"acls": [{"action": "accept", "proto": [], "src": ["*"], "dst": ["*:*"]}]}},
+        "policy.acls[0].proto: input should be a valid string, or input should be a valid integer",
+    ),
+    "a section that is none": ({"pod": 5}, "pod: input should be a mapping, not 5"),
     "what 0.29 removed": (
         {"version": "v0.29.3", "config": {"server_url": "http://a", "randomize_client_port": False}},
         "config.randomize_client_port: 0.29 does not start with it, even when it is false; "
@@ -488,3 +512,82 @@ def test_names_that_only_begin_alike_are_taken():
     two = an_instance(namespace="b", users={"bob": {}}, preAuthKeys={"bob": {"user": "bob"}})
 
     assert set(load_instances({"vpn": one, "vpn-test": two})) == {"vpn", "vpn-test"}
+
+
+IMAGES = ["headscale/headscale", "localhost:5000/headscale", "a/b@sha256:0", "a/b:v1@sha256:0"]
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_image_without_tag_or_with_digest_is_taken(image):
+    assert HeadscaleArgs.model_validate(an_instance(image=image)).image == image
+
+
+UNKNOWN = EncryptedValue()
+OUTPUTS = {
+    "the namespace": {"namespace": UNKNOWN},
+    "a Secret's name": {"apiKeys": {"ui": {"secretName": UNKNOWN}, "ci": {"secretName": UNKNOWN}}},
+    "a Secret's namespace": {"preAuthKeys": {"k": {"tags": ["tag:a"], "secretNamespace": UNKNOWN}}},
+}
+
+
+@pytest.mark.parametrize("changes", OUTPUTS.values(), ids=OUTPUTS)
+def test_names_known_to_pulumi_alone_are_taken(changes):
+    one = an_instance(**changes)
+    two = an_instance(**{"namespace": UNKNOWN, **changes})
+
+    assert set(load_instances({"one": one, "two": two})) == {"one", "two"}
+
+
+def test_namespace_to_create_needs_a_name():
+    assert the_problem(namespace=UNKNOWN, createNamespace=True) == (
+        "namespace: is an Output, and `createNamespace` needs the name itself; write the name, or make the Namespace "
+        "in the program and leave `createNamespace` out"
+    )
+
+
+def test_output_of_pulumi_is_taken_for_names(event_loop):
+    import pulumi
+
+    name = pulumi.Output.from_input("team")
+    spec = HeadscaleArgs.model_validate(
+        an_instance(namespace=name, preAuthKeys={"k": {"tags": ["tag:a"], "secretName": name, "secretNamespace": name}})
+    )
+
+    key = spec.pre_auth_keys["k"]
+    assert (spec.namespace, key.secret_name, key.secret_namespace) == (name, name, name)
+
+
+SPELLINGS = {
+    "nothing": ({}, "refuse", "refuse"),
+    "refuse": ({"keysOnUserDeletion": "refuse"}, "refuse", "refuse"),
+    "recreate": ({"keysOnUserDeletion": "recreate"}, "recreate", "remake"),
+    "the old word": ({"keysOnUserDeletion": "remake"}, "recreate", "remake"),
+}
+
+
+@pytest.mark.parametrize(("changes", "value", "stored"), SPELLINGS.values(), ids=SPELLINGS)
+def test_keys_on_user_deletion_has_one_value(changes, value, stored):
+    spec = HeadscaleArgs.model_validate(an_instance(**changes))
+
+    assert (spec.keys_on_user_deletion, spec.stored_keys_on_user_deletion) == (value, stored)
+
+
+def test_unknown_keys_on_user_deletion_is_refused():
+    assert the_problem(keysOnUserDeletion="redo") == (
+        "keysOnUserDeletion: input should be 'refuse' or 'recreate', not 'redo'"
+    )
+
+
+def test_plain_api_key_is_refused_and_hidden():
+    message = the_problem(connection={"channel": "pod", "apiKey": "hunter2"})
+
+    assert message == (
+        "connection.apiKey: is a secret and would stand in clear; set it with `pulumi config set --secret --path`, or "
+        "give a Pulumi secret in Python"
+    )
+
+
+def test_api_key_that_is_a_secret_is_taken():
+    spec = HeadscaleArgs.model_validate(an_instance(connection={"channel": "pod", "apiKey": UNKNOWN}))
+
+    assert spec.connection.api_key is UNKNOWN

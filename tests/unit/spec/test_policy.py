@@ -71,7 +71,7 @@ def test_a_mistake_in_a_file_names_the_file_and_the_place_in_it(tmp_path):
     (tmp_path / "p.hujson").write_text(FILE.replace('"src"', '"scr"').replace("alice@", "bob@"))
 
     said = list(
-        policy_problems({"file": str(tmp_path / "p.hujson")}, {}, version=(0, 28), allow_undeclared_users=False)
+        policy_problems(PolicySpec(file=str(tmp_path / "p.hujson")), {}, version=(0, 28), allow_undeclared_users=False)
     )
 
     assert [str(problem).replace(str(tmp_path), "") for problem in said] == [

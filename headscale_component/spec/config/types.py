@@ -1,4 +1,4 @@
-"""What every section of Headscale's configuration is made of: its base, its kinds of values, and what versions say."""
+"""What sections of Headscale's configuration are made of: base, types of values, and markers of versions."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, StrictBool, StrictInt, StrictStr, WithJsonSchema
 
-from headscale_component.spec.model import Leaf, SpecModel
+from headscale_component.spec.model import OrOutput, SpecModel
 from headscale_component.spec.values import DnsSubdomain
+from headscale_core.defaults import GRPC_PORT
+from headscale_core.values.durations import duration_seconds
 
 DATA_DIRECTORY = "/var/lib/headscale"
 """Where the volume is mounted: database, noise key, ACME cache."""
 
 SOCKET_DIRECTORY = "/var/run/headscale"
 """The directory that headscale and the sidecar share."""
+
+GRPC_LISTEN_ADDRESS = f"0.0.0.0:{GRPC_PORT}"
+"""Where Headscale serves gRPC when `grpc_listen_addr` is not written."""
 
 
 class ConfigSection(SpecModel):
@@ -59,13 +64,14 @@ class UpstreamDefault:
     default: str
 
 
-_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_GO_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
 _PROMETHEUS = re.compile(r"(\d+y)?(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?")
 _HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]*\]|[^:\[\]\s]*):(?P<port>[a-z]+|\d+)")
 _NAMED_PORTS = {"http": 80, "https": 443}
 _LABEL = r"[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?"
 _DOMAIN = re.compile(rf"(?=.{{1,253}}$)({_LABEL}\.)*[A-Za-z]([-A-Za-z0-9]*[A-Za-z0-9])?")
+_SHORTEST_ABSENCE_SECONDS = 65
+"""https://github.com/juanfont/headscale/blob/main/hscontrol/types/config.go."""
+_EVERYBODY = ("0.0.0.0/0", "::/0")
 _UNQUOTED = re.compile(r"[^\s'\"\\]+")
 
 
@@ -75,14 +81,7 @@ def go_seconds(text: str) -> float:
     Raises:
         ValueError: When it is none; Headscale would read it as nearly zero.
     """
-    parts = _GO_PART.findall(text)
-    if text == "0":
-        return 0.0
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        days = re.fullmatch(r"(\d+)d", text)
-        write = f"`{int(days[1]) * 24}h`" if days else "for example `30m`, `90s` or `1h30m`"
-        raise ValueError(f"`{text}` is no duration of Go's, which has the units ms, s, m and h; write {write}")
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    return duration_seconds(text, allow_days=False)
 
 
 def port_of(endpoint: str) -> int:
@@ -94,6 +93,18 @@ def port_of(endpoint: str) -> int:
 def _go_duration(text: str) -> str:
     go_seconds(text)
     return text
+
+
+def _above_zero(text: str) -> str:
+    if go_seconds(text) > 0:
+        return text
+    raise ValueError("must be above 0; Headscale does not start with it")
+
+
+def _absence(text: str) -> str:
+    if go_seconds(text) > _SHORTEST_ABSENCE_SECONDS:
+        return text
+    raise ValueError(f"`{text}` is too short: Headscale wants more than {_SHORTEST_ABSENCE_SECONDS}s")
 
 
 def _prometheus_duration(text: str) -> str:
@@ -140,6 +151,24 @@ def _network(version: int) -> Any:  # noqa: ANN401 - a validator
         return text
 
     return check
+
+
+def _proxies(text: str) -> str:
+    try:
+        is_range = "/" in text and bool(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        is_range = False
+    if not is_range:
+        raise ValueError(f"`{text}` is no range of addresses; write for example `10.0.0.0/8`")
+    if text in _EVERYBODY:
+        raise ValueError("would believe everybody, and Headscale does not start with it; name your proxies")
+    return text
+
+
+def _lower_case(text: str) -> str:
+    if text == text.lower():
+        return text
+    raise ValueError(f"Headscale reads the name in lower case; write `{text.lower()}`")
 
 
 def _address(text: str) -> str:
@@ -196,12 +225,16 @@ def _text_schema(**schema: Any) -> WithJsonSchema:  # noqa: ANN401 - a JSON sche
     return WithJsonSchema({"type": "string", **schema})
 
 
-Text = Leaf[StrictStr]
-Flag = Leaf[StrictBool]
-Number = Leaf[Annotated[StrictInt, AfterValidator(_non_negative)]]
-Positive = Leaf[Annotated[StrictInt, AfterValidator(_positive)]]
-GoDuration = Leaf[Annotated[StrictStr, AfterValidator(_go_duration), _text_schema(examples=["30m"])]]
-Expiry = Leaf[
+Text = OrOutput[StrictStr]
+Flag = OrOutput[StrictBool]
+Number = OrOutput[Annotated[StrictInt, AfterValidator(_non_negative)]]
+Positive = OrOutput[Annotated[StrictInt, AfterValidator(_positive)]]
+_Duration = Annotated[StrictStr, AfterValidator(_go_duration), _text_schema(examples=["30m"])]
+GoDuration = OrOutput[_Duration]
+PositiveGoDuration = OrOutput[Annotated[_Duration, AfterValidator(_above_zero)]]
+Absence = OrOutput[Annotated[_Duration, AfterValidator(_absence)]]
+"""How long a node may be away."""
+Expiry = OrOutput[
     Annotated[
         StrictStr,
         BeforeValidator(_zero_as_text),
@@ -211,36 +244,41 @@ Expiry = Leaf[
 ]
 Endpoint = Annotated[StrictStr, AfterValidator(_endpoint), _text_schema(examples=["0.0.0.0:8080"])]
 EndpointOrOff = Annotated[StrictStr, AfterValidator(_or_empty(_endpoint)), _text_schema(examples=["0.0.0.0:9090", ""])]
-FilePath = Leaf[Annotated[StrictStr, AfterValidator(_absolute_path)]]
-FilePathOrEmpty = Leaf[Annotated[StrictStr, AfterValidator(_or_empty(_absolute_path))]]
-NetworkV4 = Leaf[Annotated[StrictStr, AfterValidator(_or_empty(_network(4))), _text_schema(examples=["100.64.0.0/10"])]]
-NetworkV6 = Leaf[
+FilePath = OrOutput[Annotated[StrictStr, AfterValidator(_absolute_path)]]
+FilePathOrEmpty = OrOutput[Annotated[StrictStr, AfterValidator(_or_empty(_absolute_path))]]
+NetworkV4 = OrOutput[
+    Annotated[StrictStr, AfterValidator(_or_empty(_network(4))), _text_schema(examples=["100.64.0.0/10"])]
+]
+NetworkV6 = OrOutput[
     Annotated[StrictStr, AfterValidator(_or_empty(_network(6))), _text_schema(examples=["fd7a:115c:a1e0::/48"])]
 ]
-IpAddress = Leaf[Annotated[StrictStr, AfterValidator(_address)]]
-Nameserver = Leaf[Annotated[StrictStr, AfterValidator(_nameserver)]]
-Domain = Leaf[Annotated[StrictStr, AfterValidator(_domain)]]
-DomainOrEmpty = Leaf[Annotated[StrictStr, AfterValidator(_or_empty(_domain))]]
-HttpUrl = Leaf[Annotated[StrictStr, AfterValidator(_http_url)]]
-HttpUrlOrEmpty = Leaf[Annotated[StrictStr, AfterValidator(_or_empty(_http_url))]]
-DsnWord = Leaf[Annotated[StrictStr, AfterValidator(_dsn_word)]]
+IpAddress = OrOutput[Annotated[StrictStr, AfterValidator(_address)]]
+Nameserver = OrOutput[Annotated[StrictStr, AfterValidator(_nameserver)]]
+ProxyRange = OrOutput[Annotated[StrictStr, AfterValidator(_proxies)]]
+LowerCaseText = Annotated[StrictStr, AfterValidator(_lower_case)]
+Domain = OrOutput[Annotated[StrictStr, AfterValidator(_domain)]]
+LowerCaseDomain = Annotated[StrictStr, AfterValidator(_domain), AfterValidator(_lower_case)]
+DomainOrEmpty = OrOutput[Annotated[StrictStr, AfterValidator(_or_empty(_domain))]]
+HttpUrl = OrOutput[Annotated[StrictStr, AfterValidator(_http_url)]]
+HttpUrlOrEmpty = OrOutput[Annotated[StrictStr, AfterValidator(_or_empty(_http_url))]]
+DsnWord = OrOutput[Annotated[StrictStr, AfterValidator(_dsn_word)]]
 
 
 class KeyReference(SpecModel):
     """A key of a Secret or ConfigMap in the instance's namespace."""
 
     name: DnsSubdomain
-    """The object's name."""
+    """Name of the Secret or ConfigMap."""
 
     key: StrictStr
-    """The key in it."""
+    """Name of the value in it, for example `client-secret`."""
 
 
 class SecretReference(SpecModel):
     """A secret that is somewhere else: `{secretKeyRef: {name: …, key: …}}`."""
 
     secret_key_ref: KeyReference
-    """Where it is."""
+    """The Secret and the key in it."""
 
 
 def _never_in_clear(value: object) -> object:
@@ -252,5 +290,5 @@ def _never_in_clear(value: object) -> object:
     )
 
 
-SecretValue = Leaf[Annotated[SecretReference, BeforeValidator(_never_in_clear)]]
+SecretValue = OrOutput[Annotated[SecretReference, BeforeValidator(_never_in_clear)]]
 """A secret by reference, or in Python a Pulumi secret; it reaches Headscale by its environment."""

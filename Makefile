@@ -61,7 +61,7 @@ test-lab: venv ## hurt the lab's own cluster and mend it
 	@$(RUN) -m lab prepare
 	$(RUN) -m pytest tests/lab
 
-lint: venv ## ruff, mypy --strict, import-linter
+lint: venv ## ruff, mypy (strict; tests and examples too), import-linter
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy

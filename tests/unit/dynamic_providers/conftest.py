@@ -7,7 +7,6 @@ import time
 import httpx
 import pytest
 
-from dynamic_providers.kubernetes import cluster
 from tests.fakes.kubernetes import FakeKubernetes
 
 
@@ -22,7 +21,7 @@ def _closed(monkeypatch):
     """Close the connections that a test has opened; kr8s forgets those of a log-in that was refused."""
     opened, make = [], httpx.AsyncClient.__init__
     loops, new_loop = [], asyncio.new_event_loop
-    monkeypatch.setattr(cluster.asyncio, "new_event_loop", lambda: loops.append(new_loop()) or loops[-1])
+    monkeypatch.setattr(asyncio, "new_event_loop", lambda: loops.append(new_loop()) or loops[-1])
 
     def made(client, *given, **named):
         make(client, *given, **named)

@@ -54,7 +54,7 @@ class ApiServer:
     Attributes:
         host: Its address.
         port: Its port.
-        account: Folder with token and authority; the token is read anew each time, for it changes hourly.
+        account: Folder with token and authority; the token is read again each time, for it changes hourly.
     """
 
     host: str

@@ -108,7 +108,7 @@ class Channel:
         Args:
             alone: Whether no other change may be under way.
             patient: As for `session`.
-            keeps_lists: Whether lists stay at hand; by default they are asked for anew afterwards.
+            keeps_lists: Whether lists stay at hand; by default they are requested again afterwards.
         """
         with self.session(patient=patient) as client, self.lock.alone() if alone else self.lock.together():
             try:

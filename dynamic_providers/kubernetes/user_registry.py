@@ -101,7 +101,7 @@ class PvcUserRegistry:
         self._change(names, is_noted=True)
 
     def remove(self, *names: str) -> None:
-        """Strike out users."""
+        """Remove users."""
         self._change(names, is_noted=False)
 
     def has_claim(self) -> bool:
@@ -181,7 +181,7 @@ class PvcUserRegistry:
         return self._names
 
     def _write(self, changes: Mapping[str, bool]) -> None:
-        """Write changes, anew where somebody else has written meanwhile."""
+        """Write changes, and retry on a conflict."""
         for attempt in range(_TRIES):
             names = self._read()
             desired = self._with_room(names, names - _of(changes, is_noted=False) | _of(changes, is_noted=True))

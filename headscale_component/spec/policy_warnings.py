@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from headscale_component.spec.policy import Document
+from headscale_component.spec.policy_aliases import users_named_in
 from headscale_component.spec.policy_parts import items_of, kind_of, rules_in, section_at
-from headscale_component.spec.policy_rules import users_named_in
 from headscale_component.spec.policy_users import bearers
 from headscale_component.versions import minor_version
 from headscale_core.values.versions import UNIQUE_NAMES_IN_POLICY
@@ -53,7 +53,7 @@ def _locks_out(document: Document) -> list[str]:
     if not rules:
         return ["the policy has no rule under `acls` or `grants`: no node reaches any other"]
     groups: Mapping[str, Any] = section_at(document, ("groups",))
-    sources = {str(source) for rule in rules for source in items_of(rule.get("src"))}
+    sources = {source for rule in rules for source in items_of(rule.get("src"))}
     warnings = []
     if not any(_is_people(source, groups) for source in sources):
         warnings.append("no rule of the policy lets a person reach anything: every admin is locked out")
@@ -71,7 +71,7 @@ def _is_people(source: str, groups: Mapping[str, Any]) -> bool:
     return source not in {"autogroup:tagged", "autogroup:internet"} and not source.startswith("tag:")
 
 
-def _may_be(source: str, group: str, members: object) -> bool:
+def _may_be(source: str, group: str, members: list[str]) -> bool:
     """Return whether a source lets somebody of a group in: itself, everybody, a member, or an address that may be."""
     everybody = {"*", "autogroup:member", "autogroup:danger-all"}
     return source in {group, *everybody, *items_of(members)} or kind_of(source) in {"address", "host"}

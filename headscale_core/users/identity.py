@@ -28,7 +28,7 @@ class Record(Protocol):
         ...
 
     def remove(self, name: str) -> None:
-        """Strike out a user, after it is gone."""
+        """Remove a user, after it is gone."""
         ...
 
 
@@ -44,7 +44,7 @@ class KeyRecovery(Protocol):
         ...
 
     def recreate(self, deleted: User) -> list[str]:
-        """Make them anew after a deletion, and return their Secrets; may be repeated."""
+        """Recreate them after a deletion, and return their Secrets; may be repeated."""
         ...
 
 
@@ -52,7 +52,7 @@ class KeyRecovery(Protocol):
 class UserRef:
     """A user as the state knows it.
 
-    The id alone does not tell: in a database that was lost, or restored, ids begin anew, and are somebody else's.
+    The id alone does not tell: in a database that was lost, or restored, ids begin again, and are somebody else's.
     """
 
     user_id: str

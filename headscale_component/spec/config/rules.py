@@ -161,9 +161,7 @@ def check_tls(config: HeadscaleConfig) -> Iterator[Problem]:
     if config.tls_cert_path and not config.tls_key_path:
         yield Problem(("tls_key_path",), "is required with `tls_cert_path`: TLS needs both")
     if config.tls_key_path and not config.tls_cert_path:
-        yield Problem(
-            ("tls_cert_path",), "is required with `tls_key_path`: Headscale would serve in clear without a word"
-        )
+        yield Problem(("tls_cert_path",), "is required with `tls_key_path`: Headscale would serve in clear silently")
     present = "tls_cert_path" if config.tls_cert_path else "tls_key_path"
     if (config.tls_cert_path or config.tls_key_path) and config.tls_letsencrypt_hostname:
         yield Problem(

@@ -37,7 +37,7 @@ Minor = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Since:
-    """The first minor version that reads a key; older ones ignore it without a word."""
+    """The first minor version that reads a key; older ones ignore it silently."""
 
     minor: Minor
 

@@ -8,6 +8,7 @@ import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -89,7 +90,7 @@ def main() -> None:
         home = Path(folder)
         (home / "backend").mkdir()
         environment["PULUMI_BACKEND_URL"] = f"file://{home / 'backend'}"
-        results = {"provider": versions.provider(), "bulk_floor_s": bare_calls(home)}
+        results: dict[str, Any] = {"provider": versions.provider(), "bulk_floor_s": bare_calls(home)}
         results["engine_floor_s"] = engine_alone(home, environment)
         results |= whole_stack(home, environment) | command_line(home)
         if "--many" in sys.argv:

@@ -16,6 +16,7 @@ import urllib.parse
 import urllib.request
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -199,7 +200,7 @@ def postgres():
     folder.chmod(0o755)
     (folder / "home").mkdir()
     os.chown(folder / "home", NOBODY, NOBODY)
-    run = {
+    run: dict[str, Any] = {
         "user": NOBODY,
         "group": NOBODY,
         "extra_groups": [],
@@ -209,7 +210,7 @@ def postgres():
     programs /= "usr/lib/postgresql/15/bin"
     data = folder / "home" / "data"
     (folder / "home" / "password").write_text("hunter2\n")
-    initdb = [
+    initdb: list[str | Path] = [
         programs / "initdb",
         "-D",
         data,
@@ -223,7 +224,8 @@ def postgres():
     subprocess.run(initdb, check=True, capture_output=True, **run)
     with (data / "pg_hba.conf").open("a") as file:
         file.write("host all all 0.0.0.0/0 scram-sha-256\n")
-    server = [programs / "postgres", "-D", data, "-h", ADDRESS, "-p", str(port), "-k", folder / "home", "-F"]
+    place: list[str | Path] = ["-D", data, "-h", ADDRESS, "-p", str(port), "-k", folder / "home"]
+    server = [programs / "postgres", *place, "-F"]
     # Its fast shutdown: the polite one waits for clients to leave.
     with process(server, signal.SIGINT, **run):
         eventually("PostgreSQL answers", lambda: answers(port), seconds=30)
@@ -327,9 +329,9 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 def test_a_person_joins_a_node_by_logging_in(with_oidc, cluster, node):
     address = f"http://{address_of(cluster, OIDC)}:8080"
     node.start()
-    command = [tools.path("tailscale"), f"--socket={node.socket}", "up", f"--login-server={address}", "--hostname=mine"]
+    arguments = [f"--socket={node.socket}", "up", f"--login-server={address}", "--hostname=mine", "--timeout=60s"]
     with tempfile.TemporaryFile("w+") as said:
-        up = subprocess.Popen([*command, "--timeout=60s"], stdout=said, stderr=subprocess.STDOUT)
+        up = subprocess.Popen([tools.path("tailscale"), *arguments], stdout=said, stderr=subprocess.STDOUT)
         try:
             link = eventually("a link to log in", lambda: _link(said), seconds=30)
             browser = Browser(address)

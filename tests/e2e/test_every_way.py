@@ -6,6 +6,7 @@ One stack holds an instance for each way, so that every step is one update of al
 import base64
 import json
 import time
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 NAMESPACE = "e2e-every-way"
 ELSEWHERE = "e2e-every-way-pods"
-BY_REST = {"apiKey": {"autoManage": False}, "connection": {"transport": "rest"}}
+BY_REST: dict[str, Any] = {"apiKey": {"autoManage": False}, "connection": {"transport": "rest"}}
 WAYS = {
     "grpc-28": {"version": "v0.28.0", "apiKey": {"secretName": "grpc-28-own"}},
     "grpc-29": {"version": "v0.29.3", "apiKey": {"secretName": "grpc-29-own"}},

@@ -4,9 +4,11 @@ import contextlib
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from http.client import HTTPMessage
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 
@@ -16,12 +18,15 @@ class Request:
 
     method: str
     url: SplitResult
-    headers: HTTPMessage
+    headers: Message
     body: bytes
 
 
 class Handler(BaseHTTPRequestHandler):
     """Answers by a function; subclasses name it."""
+
+    answer: Callable[[Request], tuple[int, str]]
+    connections: list[socket.socket]
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -59,7 +64,7 @@ def serving(answer, tls=None):
         answer: Takes a `Request`, and returns `(status, text)`; it is called by several threads.
         tls: What TLS shows; None for plain HTTP.
     """
-    handler = type("Answering", (Handler,), {"answer": staticmethod(answer), "connections": []})
+    handler: Any = type("Answering", (Handler,), {"answer": staticmethod(answer), "connections": []})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
         http.daemon_threads = True
         if tls is not None:

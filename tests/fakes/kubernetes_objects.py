@@ -79,7 +79,7 @@ class Objects:
         items = [self.by_path[name] for name in names if _matches(self.by_path[name], query.get("labelSelector", ""))]
         begin = int(query.get("continue") or 0)
         end = begin + int(query.get("limit") or len(items) + 1)
-        metadata = {"resourceVersion": str(self._version)}
+        metadata: dict[str, str | int] = {"resourceVersion": str(self._version)}
         if end < len(items):
             metadata |= {"continue": str(end), "remainingItemCount": len(items) - end}
         return {"kind": "List", "apiVersion": "v1", "metadata": metadata, "items": items[begin:end]}

@@ -1,222 +1,545 @@
-"""The mutants: what is changed, where, and the tests that are tried first."""
+"""The mutants: a place in the source, what stands there instead, and the unit tests that have to notice.
 
-from __future__ import annotations
+The source text is as short as it can be and still occur once. Where code moves to another file the runner finds it
+there; where it is rewritten, rewrite the mutant too: by its name it says what must never go unnoticed.
+"""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
-_CORE = ("tests/unit/headscale_core",)
-_PROVIDERS = ("tests/unit/dynamic_providers",)
-_COMPONENT = ("tests/unit/component",)
-_SIDECAR = ("tests/unit/headscale_sidecar",)
+CORE = "tests/unit/headscale_core"
+CONTRACTS = "tests/unit/dynamic_providers/test_kubernetes_on_the_fake.py"
+ERRORS = "tests/unit/headscale_core/test_errors_on_the_fake.py"
+KEYS = "tests/unit/headscale_core/test_keys_on_the_fake.py"
+USERS = "tests/unit/headscale_core/test_users_on_the_fake.py"
+PROVIDERS = "tests/unit/dynamic_providers/test_providers_on_the_fakes.py"
+OPTIONS = "tests/unit/component/test_options.py"
+CONTROLLER = "tests/unit/headscale_sidecar/test_sidecar.py"
+READINESS = "tests/unit/headscale_sidecar/test_readiness.py"
+HEALTH = "tests/unit/headscale_sidecar/test_health.py"
+SIDECAR_MAIN = "tests/unit/headscale_sidecar/test_main.py"
+SIDECAR_API = "tests/unit/headscale_sidecar/test_api_server.py"
+ROLLOUT_RULES = "tests/unit/dynamic_providers/test_rollout_rules.py"
+ROLLOUT = "tests/unit/dynamic_providers/test_rollout.py"
+ROLLOUT_LIFECYCLE = "tests/unit/dynamic_providers/test_rollout_lifecycle.py"
+FOLLOWING = "tests/unit/dynamic_providers/test_following.py"
+PREFLIGHT = "tests/unit/dynamic_providers/test_preflight.py"
+PREFLIGHT_POLICY = "tests/unit/dynamic_providers/test_preflight_policy.py"
+INSTANCES = "tests/unit/dynamic_providers/test_instances.py"
+FAILURES = "tests/unit/dynamic_providers/test_failures.py"
+STOPPED = "tests/unit/dynamic_providers/test_stopped.py"
+MANIFESTS = "tests/unit/manifests"
 
 
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """A fault in the code.
+class Mutant(NamedTuple):
+    """A fault.
 
     Attributes:
-        name: What goes wrong.
-        file: Path in the repository.
-        before: Text that stands once in the file.
-        after: What stands there instead.
-        tests: Tests that are tried before all others.
+        name: What is wrong with it.
+        file: The file, from the repository's root.
+        old: What stands there, once.
+        new: What stands there instead.
+        tests: Which tests have to notice; where they do not, all unit tests are run.
     """
 
     name: str
     file: str
-    before: str
-    after: str
+    old: str
+    new: str
     tests: tuple[str, ...]
 
 
-def _in(file: str, tests: tuple[str, ...], *faults: tuple[str, str, str]) -> list[Mutant]:
-    return [Mutant(name, file, before, after, tests) for name, before, after in faults]
-
-
-MUTANTS = [
-    *_in(
+MUTANTS = (
+    # The client.
+    Mutant(
+        "client: gRPC codes mean nothing",
         "headscale_core/client/errors.py",
-        _CORE,
-        ("the table of gRPC codes is never used", "    if code in _BY_CODE:", "    if code in ():"),
+        "if code in _BY_CODE:",
+        "if code in ():",
+        (ERRORS,),
     ),
-    *_in(
+    Mutant(
+        "client: HTTP statuses mean nothing",
         "headscale_core/client/rest_transport.py",
-        _CORE,
-        (
-            "the table of HTTP statuses is empty",
-            '_BY_STATUS.get(response.status_code, "UNKNOWN")',
-            '{}.get(response.status_code, "UNKNOWN")',
-        ),
+        '_BY_STATUS.get(response.status_code, "UNKNOWN")',
+        '"UNKNOWN"',
+        (ERRORS,),
     ),
-    *_in(
+    # Secrets, and what stands in the state.
+    Mutant(
+        "secrets: a Secret of somebody else is taken for our own",
         "dynamic_providers/kubernetes/secret_store.py",
-        _PROVIDERS,
-        ("ownership of a Secret is never checked", "        if not self._is_owned(labels):", "        if False:"),
-        (
-            "a Secret that changed since is deleted",
-            '"preconditions": {"resourceVersion": version}}',
-            '"preconditions": {}}',
-        ),
+        "return all(told.get(key) == value for key, value in self._labels().items())",
+        "return True",
+        (CONTRACTS, PROVIDERS),
     ),
-    *_in(
+    Mutant(
+        "secrets: a Secret that changed since it was read is deleted",
+        "dynamic_providers/kubernetes/secret_store.py",
+        '"preconditions": {"resourceVersion": version}}',
+        '"preconditions": {}}',
+        (CONTRACTS,),
+    ),
+    Mutant(
+        "state: API key and kubeconfig of a connection stand in clear",
         "dynamic_providers/connection.py",
-        _COMPONENT,
-        (
-            "API key and kubeconfig are not secret",
-            'for name in ("api_key", "kubeconfig"):',
-            "for name in ():",
-        ),
+        'for name in ("api_key", "kubeconfig"):',
+        "for name in ():",
+        (OPTIONS,),
     ),
-    *_in(
+    Mutant(
+        "state: the text of a preauth key stands in clear",
         "dynamic_providers/pre_auth_key.py",
-        _COMPONENT,
-        ("a preauth key is not secret", 'additional_secret_outputs=["key"]', "additional_secret_outputs=[]"),
+        'additional_secret_outputs=["key"]',
+        "additional_secret_outputs=[]",
+        (OPTIONS,),
     ),
-    *_in(
+    # The component's options.
+    Mutant(
+        "component: destroy deletes users one by one",
         "headscale_component/admin_resources.py",
-        _COMPONENT,
-        ("users are deleted one by one on destroy", "deleted_with=self._rollout)", "deleted_with=None)"),
-        ("a renamed user has no alias", "aliases=before, ", ""),
-        ("a retained user is deleted", "retain_on_delete=profile.retain or None", "retain_on_delete=None"),
-        (
-            "preauth keys do not wait for the policy",
-            "opts=self._options(self.policy or self._rollout, *",
-            "opts=self._options(self._rollout, *",
-        ),
+        "deleted_with=self._rollout)",
+        "deleted_with=None)",
+        (OPTIONS,),
     ),
-    *_in(
+    Mutant(
+        "component: a change of the PVC template replaces the StatefulSet",
         "headscale_component/cluster_objects.py",
-        _COMPONENT,
-        ("claim templates are compared", '["spec.volumeClaimTemplates"] if', "[] if"),
-        (
-            "objects of one name are created before they are deleted",
-            "item.key == NAMESPACE else True,",
-            "item.key == NAMESPACE else None,",
-        ),
-        ("the namespace goes with the instance", "retain_on_delete=True if", "retain_on_delete=None if"),
-        ("objects do not wait for the preflight", "first = [preflight, *", "first = [*"),
+        'ignore_changes=["spec.volumeClaimTemplates"] if item.key == STATEFUL_SET else None',
+        "ignore_changes=None",
+        (OPTIONS,),
     ),
-    *_in(
+    Mutant(
+        "component: an object is created before the one of its name is deleted",
+        "headscale_component/cluster_objects.py",
+        "delete_before_replace=None if item.is_autonamed or item.key == NAMESPACE else True",
+        "delete_before_replace=None",
+        (OPTIONS,),
+    ),
+    Mutant(
+        "component: a namespace is deleted with its instance",
+        "headscale_component/cluster_objects.py",
+        "retain_on_delete=True if item.key == NAMESPACE else None",
+        "retain_on_delete=None",
+        (OPTIONS,),
+    ),
+    Mutant(
+        "component: a renamed user is deleted and created",
+        "headscale_component/admin_resources.py",
+        "aliases=before,",
+        "aliases=None,",
+        (OPTIONS,),
+    ),
+    Mutant(
+        "component: a user that is to be retained is deleted",
+        "headscale_component/admin_resources.py",
+        "retain_on_delete=profile.retain or None",
+        "retain_on_delete=None",
+        (OPTIONS,),
+    ),
+    Mutant(
+        "component: the policy is stored after the keys",
+        "headscale_component/admin_resources.py",
+        "self._options(self.policy or self._rollout, *(",
+        "self._options(self._rollout, *(",
+        (OPTIONS,),
+    ),
+    Mutant(
+        "component: the rollout does not wait for the StatefulSet",
+        "headscale_component/component.py",
+        "depends_on=[workload]",
+        "depends_on=[]",
+        (OPTIONS,),
+    ),
+    Mutant(
+        "component: objects change before the preflight",
+        "headscale_component/cluster_objects.py",
+        "first = [preflight, *",
+        "first = [*",
+        (OPTIONS,),
+    ),
+    Mutant(
+        "role: the sidecar may read every Secret of the namespace",
+        "headscale_component/manifests/role.py",
+        "resource_names=[spec.api_key.secret_name],",
+        "",
+        (MANIFESTS,),
+    ),
+    # The admin channel.
+    Mutant(
+        "channel: an exclusive lock waits for nobody",
         "dynamic_providers/admin/read_write_lock.py",
-        _PROVIDERS,
-        ("the exclusive lock waits for nobody", "lambda: not self._together", "lambda: True"),
+        "self._left.wait_for(lambda: not self._together)",
+        "pass",
+        (PROVIDERS,),
     ),
-    *_in(
+    Mutant(
+        "channel: a broken connection is never retried",
+        "dynamic_providers/admin/channel.py",
+        "if attempt == times - 1:",
+        "if attempt >= 0:",
+        (PROVIDERS,),
+    ),
+    Mutant(
+        "channel: a cluster without the instance proves its deletion",
+        "dynamic_providers/admin/channel.py",
+        "if not self.record.is_found(user):",
+        "if False:",
+        (FAILURES,),
+    ),
+    Mutant(
+        "channel: an unreachable cluster is taken for one that is gone",
+        "dynamic_providers/failures.py",
+        'if os.environ.get(DROP_VARIABLE) != "true":',
+        "if False:",
+        (FAILURES,),
+    ),
+    Mutant(
+        "channel: keys deleted while Headscale was away are never revoked",
+        "dynamic_providers/admin/channel.py",
+        "                self.revocations.revoke_pending(client)\n",
+        "",
+        (STOPPED,),
+    ),
+    # Users.
+    Mutant(
+        "users: keysOnUserDeletion is ignored",
         "dynamic_providers/user.py",
-        _PROVIDERS,
-        (
-            "keysOnUserDeletion is ignored",
-            'if settings.keys_on_user_deletion != "remake":',
-            "if False:",
-        ),
+        'if settings.keys_on_user_deletion != "remake":',
+        "if settings:",
+        (PROVIDERS,),
     ),
-    *_in(
+    Mutant(
+        "users: a user with nodes is deleted",
         "headscale_core/users/lifecycle.py",
-        _CORE,
-        ("users with nodes are deleted", "    if nodes and not delete_nodes:", "    if False:"),
-        (
-            "0.28 deletes other people's keys with a user",
-            "    elif client.minor_version() == WIPES_ALL_KEYS:",
-            "    elif False:",
-        ),
+        "if nodes and not delete_nodes:",
+        "if False:",
+        (PROVIDERS, USERS),
     ),
-    *_in(
-        "headscale_core/keys/pre_auth_key.py",
-        _CORE,
-        (
-            "the key of an interrupted run stays",
-            "if pending is not None and key.expiration == pending",
-            "if False and key.expiration == pending",
-        ),
-        (
-            "the Secret of another key is deleted",
-            "    if stored is None or not holds(stored, state):",
-            "    if stored is None:",
-        ),
+    Mutant(
+        "users: a user with nodes is deleted for its profile",
+        "headscale_core/users/lifecycle.py",
+        "    if nodes:\n        raise UserError(",
+        "    if False:\n        raise UserError(",
+        (USERS,),
     ),
-    *_in(
-        "headscale_core/keys/pre_auth_key_secret.py",
-        _CORE,
-        ("a key is printed with its text", "    text: str = field(repr=False)", "    text: str = field()"),
+    Mutant(
+        "users: 0.28 deletes the keys of others with a user",
+        "headscale_core/users/lifecycle.py",
+        "        _keep_keys_of_others(client, user, now)\n",
+        "        pass\n",
+        (PROVIDERS, USERS),
     ),
-    *_in(
-        "headscale_core/keys/api_key_secret.py",
-        _CORE,
-        ("an edited Secret passes as written", "stored.annotations.get(DIGEST) != _digest(text)", "False"),
+    Mutant(
+        "users: somebody else's user is adopted without being asked",
+        "headscale_core/users/adoption.py",
+        "    if adopt is None:\n",
+        "    if False:\n",
+        (USERS,),
     ),
-    *_in(
+    # Keys.
+    Mutant(
+        "keys: the old API key is revoked before the new one is in its Secret",
         "headscale_core/keys/api_key.py",
-        _CORE,
-        (
-            "a superseded key is revoked at once",
-            "    over = {prefix for prefix, time in superseded_in(stored).items() if time <= now}",
-            "    over = set(superseded_in(stored))",
-        ),
+        "    text = client.create_api_key(expires_at)\n",
+        "    text = client.create_api_key(expires_at)\n"
+        "    for name in filter(None, (*old, annotations.get(KEY_ID))):\n"
+        "        revoke(client, name)\n",
+        (KEYS,),
     ),
-    *_in(
+    Mutant(
+        "keys: an API key whose Secret cannot be written stays valid",
+        "headscale_core/keys/api_key.py",
+        "            revoke(client, prefix)\n        raise\n",
+        "            pass\n        raise\n",
+        (PROVIDERS, KEYS),
+    ),
+    Mutant(
+        "keys: a killed run leaves no trace of its API key",
+        "headscale_core/keys/api_key.py",
+        "**annotations, PENDING: expires_at.isoformat()}",
+        "**annotations}",
+        (KEYS,),
+    ),
+    Mutant(
+        "keys: a replaced API key is never revoked",
+        "headscale_core/keys/api_key.py",
+        "if key.prefix in over or (",
+        "if (",
+        (KEYS,),
+    ),
+    Mutant(
+        "keys: an edited Secret passes for the issued API key",
+        "headscale_core/keys/api_key_secret.py",
+        " or stored.annotations.get(DIGEST) != _digest(text)",
+        "",
+        (CONTROLLER, KEYS),
+    ),
+    Mutant(
+        "keys: a replaced API key is revoked before the overlap is over",
+        "headscale_core/keys/api_key.py",
+        "over = {prefix for prefix, time in superseded_in(stored).items() if time <= now}",
+        "over = set(superseded_in(stored))",
+        (KEYS,),
+    ),
+    Mutant(
+        "keys: a preauth key whose Secret cannot be written stays valid",
+        "headscale_core/keys/pre_auth_key.py",
+        "            client.delete_pre_auth_key(key.id)\n        raise\n",
+        "            pass\n        raise\n",
+        (PROVIDERS, KEYS),
+    ),
+    Mutant(
+        "keys: the preauth key of an interrupted run stays valid",
+        "headscale_core/keys/pre_auth_key.py",
+        "if pending is not None and key.expiration == pending and",
+        "if False and",
+        (KEYS,),
+    ),
+    Mutant(
+        "keys: the Secret of another preauth key is deleted",
+        "headscale_core/keys/pre_auth_key.py",
+        "if stored is None or not holds(stored, state):",
+        "if stored is None:",
+        (KEYS,),
+    ),
+    Mutant(
+        "keys: the text of a preauth key is in its repr",
+        "headscale_core/keys/pre_auth_key_secret.py",
+        "    text: str = field(repr=False)",
+        "    text: str = field()",
+        (CORE,),
+    ),
+    Mutant(
+        "secrets: the data of a Secret is in its repr",
         "headscale_core/keys/secrets.py",
-        _CORE,
-        (
-            "Secrets are printed with their data",
-            "    data: Mapping[str, str] = field(repr=False)",
-            "    data: Mapping[str, str] = field()",
-        ),
+        "    data: Mapping[str, str] = field(repr=False)",
+        "    data: Mapping[str, str] = field()",
+        (CORE,),
     ),
-    *_in(
-        "headscale_core/rollout/rollout.py",
-        _PROVIDERS,
-        (
-            "the old template's pod counts as ready",
-            'get("controller-revision-hash") != status.get("updateRevision")',
-            'get("controller-revision-hash") is None',
-        ),
-        (
-            "the controller's old view of the StatefulSet counts",
-            'get("observedGeneration", 0) < stateful_set["metadata"]["generation"]',
-            'get("observedGeneration", 0) < 0',
-        ),
-        ("a PVC of a newer version is taken", "if not (step := step_problem(served, version)):", "if True:"),
-        (
-            "a PVC that is about to shrink is taken",
-            "    if problem := claim_problem(place, claim, size, storage_class):",
-            "    if problem := False:",
-        ),
-    ),
-    *_in(
-        "dynamic_providers/preflight.py",
-        _PROVIDERS,
-        ("data is left behind without consent", 'if news.get("abandon_data") != str(old):', "if False:"),
-        ("another cluster is not noticed", "return bool(now) and now != before", "return False"),
-    ),
-    *_in(
+    # The sidecar.
+    Mutant(
+        "sidecar: ready with a key that does not work",
         "headscale_sidecar/keeper.py",
-        _SIDECAR,
-        (
-            "ready with a key that Headscale does not know",
-            'return "" if is_valid else "Headscale does not know the key", not is_valid',
-            'return "", False',
-        ),
-        (
-            "ready with a key that it just made and that does not work",
-            "if is_new and not self.is_valid(stored.data[API_KEY_DATA_KEY]):",
-            "if False:",
-        ),
-        ("a key's text is in the reason of a failure", 'return _KEY.sub("(key)", line)', "return line"),
-        ("ready after the key has ended", "self.health.expires_at <= self.now().timestamp()", "False"),
-        ("failures have no longer pauses", "2.0 ** min(self.failures_in_a_row - 1, 6)", "1.0"),
+        'return "" if is_valid else "Headscale does not know the key", not is_valid',
+        'return "", False',
+        (CONTROLLER,),
     ),
-    *_in(
+    Mutant(
+        "sidecar: a new key is not tried",
+        "headscale_sidecar/keeper.py",
+        "if is_new and not self.is_valid(stored.data[API_KEY_DATA_KEY]):",
+        "if False:",
+        (CONTROLLER,),
+    ),
+    Mutant(
+        "sidecar: ready while the key is lost",
+        "headscale_sidecar/keeper.py",
+        "        if is_lost:\n",
+        "        if False:\n",
+        (CONTROLLER,),
+    ),
+    Mutant(
+        "sidecar: ready after the key has expired",
+        "headscale_sidecar/keeper.py",
+        "if self.health.expires_at <= self.now().timestamp():",
+        "if False:",
+        (READINESS,),
+    ),
+    Mutant(
+        "sidecar: a key's text is in a log line",
+        "headscale_sidecar/keeper.py",
+        '_KEY.sub("(key)", line)',
+        "line",
+        (READINESS,),
+    ),
+    Mutant(
+        "sidecar: a new key is logged",
+        "headscale_sidecar/keeper.py",
+        'self.log("made an API key", reason=reason, prefix=prefix)',
+        'self.log("made an API key", reason=reason, prefix=str(getattr(self._read_secret()[0], "data", "")))',
+        (READINESS,),
+    ),
+    Mutant(
+        "sidecar: failures are repeated without a pause",
+        "headscale_sidecar/keeper.py",
+        "pause = min(_LONGEST_BACKOFF_SECONDS,",
+        "pause = 0.0 * min(_LONGEST_BACKOFF_SECONDS,",
+        (CONTROLLER,),
+    ),
+    Mutant(
+        "sidecar: healthy while the loop is dead",
         "headscale_sidecar/health.py",
-        _SIDECAR,
-        ("alive although the loop is dead", "if age > _STALE_SECONDS else", "if False else"),
+        'if age > _STALE_SECONDS else ""',
+        'if age < 0 else ""',
+        (HEALTH,),
     ),
-    *_in(
+    Mutant(
+        "sidecar: healthy while the relay accepts nobody",
+        "headscale_sidecar/__main__.py",
+        "state.checks = (admin.trouble,)",
+        "state.checks = ()",
+        (SIDECAR_MAIN,),
+    ),
+    Mutant(
+        "sidecar: the relay listens where everybody reaches it",
+        "headscale_sidecar/settings.py",
+        "if relay[1] and relay[0] not in _LOOPBACK:",
+        "if False:",
+        (CONTROLLER,),
+    ),
+    Mutant(
+        "sidecar: somebody else's Secret is taken for its own",
         "headscale_sidecar/kubernetes.py",
-        _SIDECAR,
-        (
-            "the sidecar takes a Secret that is not its own",
-            "if any(labels.get(key) != value for key, value in self._labels().items()):",
-            "if False:",
-        ),
+        "if any(labels.get(key) != value for key, value in self._labels().items()):",
+        "if False:",
+        (CONTRACTS,),
     ),
-]
+    Mutant(
+        "sidecar: its Secret outlives the instance",
+        "headscale_sidecar/kubernetes.py",
+        '"ownerReferences": [self._owner_reference(namespace)],',
+        '"ownerReferences": [],',
+        (CONTRACTS,),
+    ),
+    Mutant(
+        "sidecar: every server is taken for the API server",
+        "headscale_sidecar/kubernetes.py",
+        "trust = ssl.create_default_context(",
+        "trust = ssl._create_unverified_context(",
+        (SIDECAR_API,),
+    ),
+    Mutant(
+        "sidecar: it does not end when it is told to",
+        "headscale_sidecar/__main__.py",
+        "        stop.set()\n",
+        "        pass\n",
+        (SIDECAR_MAIN,),
+    ),
+    # Rollout, preflight, and what leaves data behind.
+    Mutant(
+        "rollout: the pod of the old template counts as ready",
+        "headscale_core/rollout/rollout.py",
+        '.get("controller-revision-hash") != status.get("updateRevision"):',
+        '.get("controller-revision-hash") == "":',
+        (ROLLOUT_RULES, FOLLOWING),
+    ),
+    Mutant(
+        "rollout: a StatefulSet that no controller has seen counts",
+        "headscale_core/rollout/rollout.py",
+        '.get("observedGeneration", 0) < stateful_set["metadata"]["generation"]:',
+        '.get("observedGeneration", 0) < 0:',
+        (ROLLOUT_RULES,),
+    ),
+    Mutant(
+        "rollout: a pod that is being deleted counts as ready",
+        "headscale_core/rollout/pod_status.py",
+        'return not pod["metadata"].get("deletionTimestamp") and bool(ready)',
+        "return bool(ready)",
+        (ROLLOUT_RULES, "tests/unit/dynamic_providers/test_running_rules.py"),
+    ),
+    Mutant(
+        "rollout: Headscale goes back to an older version",
+        "headscale_core/rollout/upgrade.py",
+        "if new < old:",
+        "if False:",
+        (INSTANCES, ROLLOUT, PREFLIGHT),
+    ),
+    Mutant(
+        "rollout: a PVC that holds data is recreated",
+        "headscale_core/rollout/rollout.py",
+        "if not was_never_bound(claim) or not _is_by_template(",
+        "if not _is_by_template(",
+        (ROLLOUT_RULES,),
+    ),
+    Mutant(
+        "rollout: another PVC than before goes unnoticed",
+        "dynamic_providers/rollout.py",
+        'if olds.get("claim") and claim and claim != olds["claim"]:',
+        "if False:",
+        (ROLLOUT_LIFECYCLE,),
+    ),
+    Mutant(
+        "rollout: retained data is deleted",
+        "dynamic_providers/rollout.py",
+        'if not props.get("retain") and props.get("claim"):',
+        'if props.get("claim"):',
+        (ROLLOUT_LIFECYCLE,),
+    ),
+    Mutant(
+        "rollout: a PVC that took the place of another is deleted",
+        "dynamic_providers/kubernetes/rollout_watcher.py",
+        '"kind": "DeleteOptions", "preconditions": {"uid": uid}}',
+        '"kind": "DeleteOptions"}',
+        (ROLLOUT_LIFECYCLE,),
+    ),
+    Mutant(
+        "rollout: a failed rollout is not followed again",
+        "dynamic_providers/rollout.py",
+        "if not self._follower.is_settled(_target(props)) or",
+        "if",
+        (ROLLOUT_LIFECYCLE,),
+    ),
+    Mutant(
+        "rollout: data is left behind without consent",
+        "dynamic_providers/rollout.py",
+        'if news.get("abandon_data") != str(old):',
+        "if False:",
+        (ROLLOUT,),
+    ),
+    Mutant(
+        "preflight: a moved namespace is accepted without consent",
+        "dynamic_providers/preflight.py",
+        'if news.get("abandon_data") != str(old):',
+        "if False:",
+        (PREFLIGHT,),
+    ),
+    Mutant(
+        "preflight: a PVC that cannot serve is found after the change",
+        "dynamic_providers/preflight.py",
+        "        if problem:\n            raise RolloutError(problem)",
+        "        if False:\n            raise RolloutError(problem)",
+        (PREFLIGHT,),
+    ),
+    Mutant(
+        "preflight: a database of a newer version is taken",
+        "headscale_core/rollout/rollout.py",
+        "if not (step := step_problem(served, version)):",
+        "if True:",
+        (PREFLIGHT,),
+    ),
+    Mutant(
+        "preflight: a PVC that would have to shrink is taken",
+        "headscale_core/rollout/rollout.py",
+        "    if problem := claim_problem(place, claim, size, storage_class):\n        return problem\n    served",
+        "    served",
+        (PREFLIGHT,),
+    ),
+    Mutant(
+        "preflight: another cluster goes unnoticed",
+        "dynamic_providers/preflight.py",
+        "return bool(now) and now != before",
+        "return False",
+        (PREFLIGHT,),
+    ),
+    Mutant(
+        "preflight: a policy that somebody edited is overwritten",
+        "dynamic_providers/preflight.py",
+        "if policy_rules.means_the_same(stored, ours) or",
+        "if True or",
+        (PREFLIGHT_POLICY,),
+    ),
+    Mutant(
+        "preflight: the new version starts with the old policy",
+        "dynamic_providers/preflight.py",
+        'if is_another_minor(olds.get("version"), news.get("version")) and',
+        "if False and",
+        (PREFLIGHT_POLICY,),
+    ),
+    Mutant(
+        "instances: a rename is accepted without consent",
+        "dynamic_providers/instances.py",
+        "return CheckResult(news, failures)",
+        "return CheckResult(news, [])",
+        (INSTANCES,),
+    ),
+)

@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ def ssh(**changes):
     return {**NAMES, "ssh": [{**rule, **changes}]}
 
 
-GOOD = {
+GOOD: dict[str, Any] = {
     "every kind of source": acl(
         src=["alice@", "group:a", "tag:a", "web", "net", "10.0.0.0/8", "100.64.0.1", "autogroup:member", "*"]
     ),
@@ -64,7 +65,7 @@ GOOD_SINCE_29 = {
     "a flag": {**acl(), "randomizeClientPort": True},
     "environment": ssh(acceptEnv=["LANG"]),
 }
-BAD = {
+BAD: dict[str, Any] = {
     "an unknown section": {**acl(), "acl": []},
     "an unknown key of a rule": acl(source=["*"]),
     "another action": acl(action="deny"),
@@ -321,7 +322,7 @@ def test_a_file_is_read_as_headscale_reads_it(server, tmp_path):
     assert theirs(server, policy_text(spec.policy)) is None
 
 
-@pytest.mark.parametrize("policy", {**GOOD, **BAD}.values(), ids={**GOOD, **BAD})
+@pytest.mark.parametrize("policy", (GOOD | BAD).values(), ids=GOOD | BAD)
 def test_a_file_is_judged_as_the_yaml_is(tmp_path, policy):
     (tmp_path / "policy.hujson").write_text(json.dumps(policy))
 

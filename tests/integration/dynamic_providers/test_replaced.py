@@ -6,6 +6,7 @@ find the one that is there already, and are then told to delete it; a key is rot
 
 import contextlib
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ def channel(tmp_path, monkeypatch):
         )
         with contextlib.closing(Channel(settings)) as channel:
             store = MemoryStore()
-            channel.record = MemoryUserRegistry()
+            monkeypatch.setattr(channel, "record", MemoryUserRegistry())
             monkeypatch.setattr(channel, "secrets", lambda _kind: store)
             yield channel
 
@@ -40,7 +41,7 @@ def a_provider(kind, channel):
     return provider
 
 
-PROPS = {
+PROPS: dict[type, dict[str, Any]] = {
     UserProvider: {"username": "alice"},
     PreAuthKeyProvider: {"namespace": "ns", "secret_name": "key", "tags": ["tag:a"], "expiration": "1h", "owner": "k"},
     ApiKeyProvider: {

@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -15,7 +16,7 @@ from headscale_component.spec.resource_names import names_of
 from headscale_component.stack_config import mark_secret_paths
 
 README = (Path(__file__).parents[3] / "README.md").read_text()
-SMALLEST = {"version": "v0.28.0", "config": {"server_url": "https://vpn.example.com"}}
+SMALLEST: dict[str, Any] = {"version": "v0.28.0", "config": {"server_url": "https://vpn.example.com"}}
 
 
 def blocks(language):

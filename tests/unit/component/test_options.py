@@ -1,5 +1,7 @@
 """Every resource option that the component sets, as the engine receives it."""
 
+from typing import Any
+
 import pulumi
 from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.mocks import MockMonitor
@@ -9,7 +11,7 @@ from headscale_component import Headscale
 
 SECRET = "4dabf18193072939515e22adb298388d"
 """The field by which Pulumi marks an object (https://www.pulumi.com/docs/using-pulumi/pulumi-packages/)."""
-INSTANCE = {
+INSTANCE: dict[str, Any] = {
     "version": "v0.29.3",
     "createNamespace": True,
     "config": {"server_url": "https://vpn.example.com", "oidc": {"issuer": "https://id", "client_id": "a"}},
@@ -21,7 +23,7 @@ INSTANCE = {
 ADMIN = {"parent": "vpn", "provider": "vpn-connection"}
 NAMED = {"parent": "vpn", "delete_before_replace": True, "depends_on": {"vpn-preflight", "vpn-namespace"}}
 IN_DATABASE = {**ADMIN, "depends_on": {"vpn-rollout"}}
-OPTIONS = {
+OPTIONS: dict[str, Any] = {
     "Headscale vpn": {},
     "pulumi-python vpn-connection": {"aliases": ["parent vpn"]},
     "Preflight vpn-preflight": ADMIN | {"depends_on": set()},

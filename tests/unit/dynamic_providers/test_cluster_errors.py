@@ -72,7 +72,7 @@ def test_bug_of_ours_keeps_its_own_name(api):
     cluster = Cluster(api.kubeconfig)
 
     async def bug():
-        return {}["missing"]
+        return dict[str, str]()["missing"]
 
     with pytest.raises(KeyError, match="missing"):
         cluster._run(bug())

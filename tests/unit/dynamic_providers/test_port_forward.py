@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from typing import Any, cast
 
 import httpx_ws
 from kr8s.asyncio.objects import Pod
@@ -31,7 +32,7 @@ def test_a_refused_port_forward_pauses_between_its_tries_and_ends_when_it_is_clo
     refusing = Refusing()
 
     async def story():
-        pod = Pod({"metadata": {"name": "vpn-0", "namespace": "n"}}, api=refusing)
+        pod = Pod({"metadata": {"name": "vpn-0", "namespace": "n"}}, api=cast(Any, refusing))
         forward = BackoffPortForward(pod, 1, local_port="auto")
         async with forward as port:
             _, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from pulumi.dynamic import Config, ConfigureRequest
@@ -45,7 +46,7 @@ API_KEY = {
     "created_at": END.isoformat(),
     "replaced": ["old"],
 }
-READ = {
+READ: dict[str, Any] = {
     "user": (UserProvider, USER),
     "preauth key": (PreAuthKeyProvider, KEY),
     "API key": (ApiKeyProvider, API_KEY),

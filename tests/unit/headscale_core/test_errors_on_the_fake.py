@@ -7,9 +7,9 @@ import pytest
 
 from headscale_core import (
     AlreadyExists,
+    ApiError,
     DeadlineExceeded,
     FailedPrecondition,
-    HeadscaleError,
     InvalidArgument,
     NotFound,
     PermissionDenied,
@@ -88,7 +88,7 @@ def server_and_client(request, served):
 
 
 def error_of(client):
-    with pytest.raises(HeadscaleError) as caught:
+    with pytest.raises(ApiError) as caught:
         client.list_users()
     assert caught.value.retryable is (type(caught.value) in RETRYABLE)
     return type(caught.value)

@@ -22,7 +22,8 @@ def served(serving):
 
 
 def get(address, path="/readyz"):
-    connection = http.client.HTTPConnection(*address, timeout=5)
+    host, port = address
+    connection = http.client.HTTPConnection(host, port, timeout=5)
     with contextlib.closing(connection):
         connection.request("GET", path)
         response = connection.getresponse()

@@ -5,6 +5,7 @@ import errno
 import resource
 import socket
 import time
+from typing import cast
 
 import pytest
 
@@ -155,7 +156,7 @@ def test_an_accept_that_fails_is_tried_again(serving, error):
 
 def test_an_accept_that_fails_for_long_is_told(monkeypatch):
     listener = Listener([errno.EMFILE] * 50)
-    service = Service("relay", listener, echo, most=8)
+    service = Service("relay", cast("socket.socket", listener), echo, most=8)
     loop = Loop([service], lambda *_, **__: None)
 
     with contextlib.closing(listener.real), connected(service):

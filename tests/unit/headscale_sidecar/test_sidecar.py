@@ -187,13 +187,6 @@ def unable():
     raise OSError("the network is away")
 
 
-def test_log_never_holds_a_key():
-    keeper, said, _ = a_keeper(Store(None), replaced_with=a_secret(90))
-    keeper.reconcile_once()
-
-    assert KEY not in str(said)
-
-
 def test_wrong_settings_are_reported_at_once():
     with pytest.raises(SettingsError) as caught:
         settings_from({"EXPIRATION": "soon", "RELAY_LISTEN": "nowhere"})

@@ -1,6 +1,7 @@
 """The provisioner's rounds, against an API server whose answers are written down."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def api_server(tmp_path, monkeypatch):
     monkeypatch.setattr(provisioner, "_list", server.list)
     monkeypatch.setattr(provisioner, "STATE", tmp_path)
     monkeypatch.setattr(provisioner, "_VOLUMES", tmp_path / "volumes")
-    monkeypatch.setattr(provisioner.os, "chown", lambda *_: None)  # a test need not be root
+    monkeypatch.setattr(os, "chown", lambda *_: None)  # a test need not be root
     return server
 
 

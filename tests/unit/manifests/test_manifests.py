@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pulumi
 import pytest
@@ -50,7 +51,7 @@ def the_pod(spec):
 
 
 def rendered(spec):
-    return yaml.safe_load(config_map.config_text(spec))
+    return yaml.safe_load(cast("str", config_map.config_text(spec)))
 
 
 def test_the_pod_meets_the_restricted_pod_security_standard():
@@ -185,7 +186,7 @@ def test_each_folder_of_files_is_one_volume():
     (inline,) = volumes[mounts["/etc/headscale-maps"]]["sources"]
     key = inline["config_map"]["items"][0]["key"]
     assert inline["config_map"]["items"] == [{"key": key, "path": "derp.yaml"}]
-    assert config_map.config_map("vpn", spec, "").data[key] == "regions: {}"
+    assert cast("dict[str, str]", config_map.config_map("vpn", spec, "").data)[key] == "regions: {}"
 
 
 def test_additions_to_the_pod_are_passed_on():

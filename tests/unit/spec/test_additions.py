@@ -1,5 +1,7 @@
 """Users and keys that a program adds are refused as those of a stack file are."""
 
+from typing import Any
+
 import pytest
 
 from headscale_component.spec import (
@@ -13,14 +15,14 @@ from headscale_component.spec import (
 )
 from headscale_component.spec.model import EncryptedValue
 
-DECLARED = {
+DECLARED: dict[str, Any] = {
     "version": "v0.27.1",
     "config": {"server_url": "https://vpn.example.com"},
     "users": {"alice": {"adopt": 5}},
     "preAuthKeys": {"ci": {"user": "alice"}},
 }
 INSTANCE = HeadscaleArgs.model_validate(DECLARED)
-CHECKS = {"users": check_user, "preAuthKeys": check_pre_auth_key, "apiKeys": check_api_key}
+CHECKS: dict[str, Any] = {"users": check_user, "preAuthKeys": check_pre_auth_key, "apiKeys": check_api_key}
 
 REFUSED = {
     "a bad address": ("users", "bob", {"email": "bob"}),

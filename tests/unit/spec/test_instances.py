@@ -4,6 +4,7 @@ import copy
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -67,7 +68,7 @@ def test_every_stack_of_the_repository_is_valid(stack):
     assert load_instances(yaml.safe_load(stack.read_text())["config"]["headscale:instances"])
 
 
-BAD = {
+BAD: dict[str, Any] = {
     "an unknown key names the nearest": ({"imagee": "x"}, "imagee: unknown key; did you mean `image`?"),
     "an unknown key of the configuration names the nearest": (
         {"config": {"server_url": "http://a", "polcy": {}}},

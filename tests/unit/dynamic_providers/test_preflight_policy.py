@@ -1,0 +1,118 @@
+"""The policy of an upgrade: stored while the old version still runs, unless somebody has edited it."""
+
+import contextlib
+from datetime import UTC, datetime
+
+import grpc
+import pytest
+from pulumi.dynamic import Config, ConfigureRequest
+
+from dynamic_providers import preflight as preflight_module
+from dynamic_providers import provider as provider_module
+from dynamic_providers.preflight import PreflightProvider
+from headscale_core import HeadscaleClient
+from tests.fakes.headscale import FakeHeadscale
+
+OLD_POLICY = '{"acls": []}'
+NEW_POLICY = '{"acls": [], "groups": {"group:ops": []}}'
+OLD = {
+    "instance": "vpn",
+    "namespace": "headscale",
+    "version": "v0.28.0",
+    "policy": OLD_POLICY,
+    "retain": True,
+    "cluster_id": "",
+}
+NEW = {**OLD, "version": "v0.29.3", "policy": NEW_POLICY}
+
+
+@pytest.fixture
+def headscale():
+    with FakeHeadscale("0.28") as server:
+        yield server
+
+
+@pytest.fixture
+def warnings(monkeypatch):
+    said: list[str] = []
+    monkeypatch.setattr("pulumi.log.warn", said.append)
+    return said
+
+
+@pytest.fixture
+def upgrade(api, headscale, warnings, monkeypatch):
+    """Run the preflight of a change; takes inputs, and returns the policy that is stored afterwards."""
+    monkeypatch.setattr(provider_module, "_channels", {})
+    monkeypatch.setattr(preflight_module, "_PATIENCE_SECONDS", 0.1)
+    with contextlib.ExitStack() as ends:
+        local = ends.enter_context(HeadscaleClient.over_unix_socket(headscale.socket_path))
+        told = {
+            "instance": "vpn",
+            "namespace": "headscale",
+            "channel": "direct",
+            "kubeconfig": api.kubeconfig,
+            "address": headscale.grpc_address,
+            "transport": "grpc",
+            "api_key": local.create_api_key(datetime(2100, 1, 1, tzinfo=UTC)),
+        }
+
+        def run(news, olds=OLD):
+            provider = PreflightProvider()
+            settings = {f"headscale:{key}": value for key, value in told.items()}
+            provider.configure(ConfigureRequest(Config(settings, "project")))
+            updated = provider.update("preflight", olds, news)
+            assert (updated.outs or {}).items() >= news.items()
+            return headscale.database.policy
+
+        yield run
+
+
+@pytest.mark.parametrize(
+    "stored", [OLD_POLICY, '{\n  // people only\n  "acls": [],\n}'], ids=["as declared", "another layout"]
+)
+def test_policy_is_stored_before_an_upgrade(headscale, upgrade, warnings, stored):
+    headscale.database.policy = stored
+
+    assert upgrade(NEW) == NEW_POLICY
+    assert warnings == []
+
+
+def test_first_policy_is_stored_before_an_upgrade(headscale, upgrade):
+    assert upgrade(NEW, {**OLD, "policy": None}) == NEW_POLICY
+
+
+def test_edited_policy_is_left_until_the_upgrade(headscale, upgrade, warnings):
+    headscale.database.policy = edited = '{"acls": [], "hosts": {"a": "10.0.0.1"}}'
+
+    assert upgrade(NEW) == edited
+    (warning,) = warnings
+    assert "somebody edited it; it is replaced when v0.29.3 runs" in warning
+
+
+def test_policy_of_a_patch_release_follows_the_rollout(headscale, upgrade):
+    headscale.database.policy = OLD_POLICY
+
+    assert upgrade({**NEW, "version": "v0.28.1"}) == OLD_POLICY
+
+
+def test_upgrade_without_policy_stores_none(headscale, upgrade):
+    headscale.database.policy = OLD_POLICY
+
+    assert upgrade({**NEW, "policy": None}) == OLD_POLICY
+
+
+def test_refused_policy_is_a_warning(headscale, upgrade, warnings):
+    headscale.database.policy = OLD_POLICY
+
+    assert upgrade({**NEW, "policy": '{"acl": []}'}) == OLD_POLICY
+    (warning,) = warnings
+    assert warning.startswith("the policy could not be stored before the upgrade (")
+    assert warning.endswith("it is stored when v0.29.3 runs")
+
+
+def test_unreachable_headscale_is_a_warning(headscale, upgrade, warnings):
+    headscale.database.policy = OLD_POLICY
+    headscale.refuse = lambda _method: (grpc.StatusCode.UNAVAILABLE, "closing")
+
+    assert upgrade(NEW) == OLD_POLICY
+    assert "found nobody there" in warnings[0]

@@ -6,7 +6,7 @@ there; where it is rewritten, rewrite the mutant too: by its name it says what m
 
 from typing import NamedTuple
 
-CORE = "tests/unit/headscale_core"
+SECRECY = "tests/unit/headscale_core/test_key_secrecy.py"
 CONTRACTS = "tests/unit/dynamic_providers/test_kubernetes_on_the_fake.py"
 ERRORS = "tests/unit/headscale_core/test_errors_on_the_fake.py"
 KEYS = "tests/unit/headscale_core/test_keys_on_the_fake.py"
@@ -279,7 +279,7 @@ MUTANTS = (
         "headscale_core/keys/api_key.py",
         "over = {prefix for prefix, time in superseded_in(stored).items() if time <= now}",
         "over = set(superseded_in(stored))",
-        (KEYS,),
+        (SECRECY,),
     ),
     Mutant(
         "keys: a preauth key whose Secret cannot be written stays valid",
@@ -307,14 +307,14 @@ MUTANTS = (
         "headscale_core/keys/pre_auth_key_secret.py",
         "    text: str = field(repr=False)",
         "    text: str = field()",
-        (CORE,),
+        (SECRECY,),
     ),
     Mutant(
         "secrets: the data of a Secret is in its repr",
         "headscale_core/keys/secrets.py",
         "    data: Mapping[str, str] = field(repr=False)",
         "    data: Mapping[str, str] = field()",
-        (CORE,),
+        (SECRECY,),
     ),
     # The sidecar.
     Mutant(

@@ -1,6 +1,7 @@
 """The workflows of the repository: rights, and what a pull request without secrets meets."""
 
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,11 @@ def test_a_preview_is_skipped_without_a_backend(tmp_path, secrets, output):
     assert written.read_text() == output
     assert jobs["preview"]["needs"] == "backend"
     assert jobs["preview"]["if"] == "needs.backend.outputs.configured == 'true'"
+
+
+def test_unit_tests_run_on_every_supported_python():
+    project = tomllib.loads((WORKFLOWS[0].parents[2] / "pyproject.toml").read_text())["project"]
+    versions = loaded("unit")["jobs"]["unit"]["strategy"]["matrix"]["python"]
+
+    assert project["requires-python"] == f">={versions[0]}"
+    assert versions == [f"3.{minor}" for minor in range(11, 15)]

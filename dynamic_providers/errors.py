@@ -1,16 +1,25 @@
-"""What keeps a provider from its work, by name; every message is a sentence for the person who runs Pulumi.
+"""The base of every error that the providers raise, and the tree of them.
 
-ChannelError                 Headscale cannot be reached
-├── ConnectionLost            the connection broke in the middle of an operation
-├── InstanceNotFound            there is no instance of that name in this cluster any more
-├── InstanceStopped         the instance is there, and its pod does not run
-├── WrongCluster             there is none, and nothing shows that there ever was
-└── ClusterError             Kubernetes did not do what was asked, on the way there or with a Secret
-    └── ClusterUnreachable   no API server answers
+    ProviderError
+    ├── ChannelError                 Headscale cannot be reached
+    │   ├── ConnectionLost           the connection broke in the middle of an operation; retried where that is safe
+    │   ├── InstanceNotFound         there is no instance of that name in this cluster any more
+    │   ├── InstanceStopped          the instance is there, and its pod does not run
+    │   ├── WrongCluster             there is none, and nothing shows that there ever was
+    │   └── ClusterError             Kubernetes did not carry out a request
+    │       └── ClusterUnreachable   no API server answers
+    └── Refusal                      what the person who runs Pulumi is shown, in one line    (`failures`)
+
+The errors of users, keys, policy and rollouts belong to `headscale_core.errors`. Errors of kr8s, httpx and urllib3 are
+mapped in `kubernetes.errors`; any other exception that leaves a provider is a bug, and is shown with its trace.
 """
 
 
-class ChannelError(Exception):
+class ProviderError(Exception):
+    """The base of all errors of the providers; the message is a sentence for the person who runs Pulumi."""
+
+
+class ChannelError(ProviderError):
     """Headscale cannot be reached; the message says what is in the way and what to look at."""
 
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from pulumi.dynamic import ReadResult
 
-from dynamic_providers.errors import ClusterUnreachable, WrongCluster
+from dynamic_providers.errors import ClusterUnreachable, ProviderError, WrongCluster
+from headscale_core.errors import HeadscaleError
 
 if TYPE_CHECKING:
     from dynamic_providers.admin.channel import Channel
@@ -29,10 +30,11 @@ DROP_VARIABLE = "PULUMI_K8S_DELETE_UNREACHABLE"
 (https://www.pulumi.com/registry/packages/kubernetes/installation-configuration/)."""
 
 _FRAMES = 50
-_OURS = ("dynamic_providers", "headscale_core")
+_EXPECTED = (ProviderError, HeadscaleError)
+"""What is raised on purpose, with a message for people."""
 
 
-class Refusal(Exception):
+class Refusal(ProviderError):
     """What a person is shown: one line, with what went wrong, where, and what to do."""
 
     # These two are what Python prints before the message.
@@ -55,7 +57,7 @@ def for_people(call: Call) -> Call:
         except Exception as error:
             if isinstance(error, Refusal) or any(map(_is_trace, getattr(error, "__notes__", ()))):
                 raise
-            if type(error).__module__.partition(".")[0] not in _OURS:
+            if not isinstance(error, _EXPECTED):
                 error.add_note(traceback.format_exc(limit=_FRAMES))
                 raise
             raise Refusal(" ".join(str(error).split())) from None

@@ -45,7 +45,7 @@ class Headscale(pulumi.ComponentResource):
     """The Service for clients, with the ports `http` and `grpc`."""
 
     metrics_service_name: str
-    """The Service for whoever collects metrics."""
+    """The Service from which metrics are scraped."""
 
     api_key_secret_name: str | None
     """The Secret with the API key that the sidecar rotates; None where the sidecar is switched off."""

@@ -8,15 +8,23 @@ import subprocess
 import sys
 from urllib.parse import urlsplit
 
+from headscale_sidecar.errors import SidecarError
+
 _SECONDS = 10.0
 _REPLACED_WITHIN_SECONDS = 60.0
 
 
-class HeadscaleError(Exception):
-    """Headscale did not do what it was asked; the message holds no key."""
+class HeadscaleUnavailable(SidecarError):
+    """Headscale does not answer whether a key is valid.
+
+    Attributes:
+        kind: The label of the metric and the reason of the Event; alert rules name it, so it outlives the class's name.
+    """
+
+    kind = "HeadscaleError"
 
 
-class RotationError(Exception):
+class RotationError(SidecarError):
     """The key was not replaced.
 
     Attributes:
@@ -37,7 +45,7 @@ def works(url: str, key: str, server_name: str = "") -> bool:
         server_name: The name to ask for in TLS; one with a certificate by ACME serves nobody who asks for none.
 
     Raises:
-        HeadscaleError: When Headscale does not answer, so that nobody knows.
+        HeadscaleUnavailable: When Headscale does not answer, so that nobody knows.
     """
     where = urlsplit(url)
     connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=_SECONDS)
@@ -50,12 +58,12 @@ def works(url: str, key: str, server_name: str = "") -> bool:
         connection.request("GET", "/api/v1/apikey", headers={"Authorization": f"Bearer {key}"})
         status = connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:
-        raise HeadscaleError(f"Headscale does not answer at {url}: {error}") from None
+        raise HeadscaleUnavailable(f"Headscale does not answer at {url}: {error}") from None
     finally:
         connection.close()
     if status in {200, 401}:
         return status == 200  # noqa: PLR2004 - HTTP
-    raise HeadscaleError(f"Headscale answers with HTTP status {status} at {url}")
+    raise HeadscaleUnavailable(f"Headscale answers with HTTP status {status} at {url}")
 
 
 def replace() -> str:

@@ -29,6 +29,7 @@ from headscale_core.defaults import (
 from headscale_core.keys.annotations import DIGEST, EXPIRES_AT, KEY_ID, SUPERSEDED, own_annotations
 from headscale_core.keys.api_key_secret import superseded_in
 from headscale_core.keys.secrets import SecretNotOwned, StoredSecret
+from headscale_sidecar.errors import SidecarError
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _SECONDS = 10.0
@@ -42,7 +43,7 @@ _NO_CLAIM = (403, 404)
 _LONG_AGO = "1970-01-01T00:00:00+00:00"
 
 
-class KubernetesError(Exception):
+class KubernetesError(SidecarError):
     """A call that Kubernetes did not carry out."""
 
 
@@ -53,7 +54,7 @@ class ApiServer:
     Attributes:
         host: Its address.
         port: Its port.
-        account: Folder with token and authority; the token is read anew each time, for it changes hourly.
+        account: Folder with token and authority; the token is read again each time, for it changes hourly.
     """
 
     host: str

@@ -17,12 +17,13 @@ from headscale_core.defaults import (
 )
 from headscale_core.keys.api_key_secret import DesiredApiKey
 from headscale_core.values.durations import parse_duration, shortest_duration
+from headscale_sidecar.errors import SidecarError
 
 _PORTS = 65536
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-class SettingsError(Exception):
+class SettingsError(SidecarError):
     """Everything that is wrong with the environment, at once."""
 
 

@@ -28,7 +28,7 @@ from dynamic_providers.kubernetes.errors import FORBIDDEN
 from dynamic_providers.kubernetes.secret_store import KubernetesSecretStore
 from dynamic_providers.kubernetes.user_registry import PvcUserRegistry
 from dynamic_providers.settings import Settings
-from headscale_core import ApiKey, HeadscaleClient, HeadscaleError, PreAuthKey, User
+from headscale_core import ApiError, ApiKey, HeadscaleClient, PreAuthKey, User
 from headscale_core.defaults import data_claim
 from headscale_core.keys.secrets import StoredSecret
 
@@ -108,7 +108,7 @@ class Channel:
         Args:
             alone: Whether no other change may be under way.
             patient: As for `session`.
-            keeps_lists: Whether lists stay at hand; by default they are asked for anew afterwards.
+            keeps_lists: Whether lists stay at hand; by default they are requested again afterwards.
         """
         with self.session(patient=patient) as client, self.lock.alone() if alone else self.lock.together():
             try:
@@ -190,7 +190,7 @@ class Channel:
             self._sessions += 1
         try:
             yield client
-        except HeadscaleError as error:
+        except ApiError as error:
             if error.retryable:
                 self._forget(client)
                 raise ConnectionLost(f"{error}; {self._route.report()}") from error
@@ -219,7 +219,7 @@ class Channel:
                 try:
                     client = stack.enter_context(self._route.client())
                     client.list_users(user_id=2**62)
-                except HeadscaleError as error:
+                except ApiError as error:
                     if not error.retryable:
                         raise
                     problem = str(error)

@@ -15,7 +15,7 @@ _FRESH_SECONDS = 10.0
 class ListCache:
     """Lists that are true for a few seconds, so that a thousand reads make a handful of calls.
 
-    Whoever changes something forgets them: what is read afterwards is asked for anew.
+    Every change invalidates them: what is read afterwards is requested again.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -34,6 +34,6 @@ class ListCache:
             return found
 
     def forget(self) -> None:
-        """Ask anew next time."""
+        """Request them again next time."""
         with self._lock:
             self._lists.clear()

@@ -27,7 +27,7 @@ _INCOMPLETE = "*"
 _ROOM_BYTES = 240 * 1024
 """Kubernetes takes 256 KiB of annotations of an object, all of them together; others write some too."""
 
-_NOTPREFIX_TO_KEEP = (FORBIDDEN, NOT_FOUND)
+_NO_REGISTRY = (FORBIDDEN, NOT_FOUND)
 _TOO_LARGE = "Too long"
 _TRIES = 10
 _PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.05, 1.0
@@ -101,7 +101,7 @@ class PvcUserRegistry:
         self._change(names, is_noted=True)
 
     def remove(self, *names: str) -> None:
-        """Strike out users."""
+        """Remove users."""
         self._change(names, is_noted=False)
 
     def has_claim(self) -> bool:
@@ -168,7 +168,7 @@ class PvcUserRegistry:
             self._is_kept, self._names = False, set()
             return self._names
         self._is_kept = answer.ok
-        if not answer.ok and answer.status not in _NOTPREFIX_TO_KEEP:
+        if not answer.ok and answer.status not in _NO_REGISTRY:
             raise answer.error(f"{self._what} cannot be read")
         return self._take(answer)
 
@@ -181,7 +181,7 @@ class PvcUserRegistry:
         return self._names
 
     def _write(self, changes: Mapping[str, bool]) -> None:
-        """Write changes, anew where somebody else has written meanwhile."""
+        """Write changes, and retry on a conflict."""
         for attempt in range(_TRIES):
             names = self._read()
             desired = self._with_room(names, names - _of(changes, is_noted=False) | _of(changes, is_noted=True))
@@ -191,7 +191,7 @@ class PvcUserRegistry:
             if answer.ok:
                 self._take(answer)
                 return
-            if answer.status in _NOTPREFIX_TO_KEEP:
+            if answer.status in _NO_REGISTRY:
                 self._is_kept = False
                 return
             if _TOO_LARGE in answer.message:

@@ -11,9 +11,12 @@ from headscale_component.spec import HeadscaleArgs
 from headscale_component.spec.config import HeadscaleConfig
 from headscale_component.spec.config.database import SqliteConfig
 from headscale_component.spec.config.rules import SECRETS, is_secret_reference
+from headscale_component.spec.config.types import GRPC_LISTEN_ADDRESS
 from headscale_component.spec.config.versions import without_unread
 from headscale_component.spec.model import EncryptedValue
 from headscale_component.versions import minor_version
+from headscale_core.defaults import GRPC_PORT
+from headscale_core.values.versions import NODE_SECTION
 
 Tree = dict[str, Any]
 
@@ -96,9 +99,9 @@ def _apply_dns_defaults(tree: Tree) -> None:
 def _settle_grpc(tree: Tree, spec: HeadscaleArgs) -> None:
     """Open gRPC on the pod's loopback where it is the admin channel and nothing else was asked for."""
     if spec.channel == "pod" and "grpc_listen_addr" not in tree:
-        tree["grpc_listen_addr"] = "127.0.0.1:50443"
+        tree["grpc_listen_addr"] = f"127.0.0.1:{GRPC_PORT}"
         tree.setdefault("grpc_allow_insecure", not spec.config.serves_tls)
-    tree.setdefault("grpc_listen_addr", "0.0.0.0:50443")
+    tree.setdefault("grpc_listen_addr", GRPC_LISTEN_ADDRESS)
     tree.setdefault("grpc_allow_insecure", False)
 
 
@@ -107,7 +110,7 @@ def _settle_ephemeral(tree: Tree, spec: HeadscaleArgs) -> None:
     minor = minor_version(spec.version)
     timeout = tree.pop("ephemeral_node_inactivity_timeout")
     timeout = leaf(tree, ("node", "ephemeral", "inactivity_timeout")) or timeout
-    if minor is None or minor >= (0, 29):
+    if minor is None or NODE_SECTION.is_in(minor):
         tree["node"]["ephemeral"] = {"inactivity_timeout": timeout}
     else:
         tree["ephemeral_node_inactivity_timeout"] = timeout

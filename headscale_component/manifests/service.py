@@ -1,4 +1,4 @@
-"""The Services: one for clients, one for whoever collects metrics."""
+"""The Services: one for clients, one for metrics."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def stateful_set(
             service_name=instance,
             replicas=spec.replicas,
             selector=k8s.meta.v1.LabelSelectorArgs(match_labels=names.selector(instance)),
-            # With OrderedReady a pod that is stuck on a bad template stays stuck when the template is mended.
+            # With OrderedReady a pod that is stuck on a bad template stays stuck when the template is fixed.
             pod_management_policy="Parallel",
             template=template,
             volume_claim_templates=[claim_template(instance, spec)],

@@ -9,7 +9,7 @@ from headscale_component.spec.values import DnsSubdomain
 
 
 class ConnectionSpec(SpecModel):
-    """The admin channel; the default suits whoever can deploy the instance in the first place."""
+    """The admin channel; the default suits everybody who can deploy the instance in the first place."""
 
     channel: Literal["relay", "direct", "pod"] | None = None
     """`relay`: a port-forward to the sidecar. `direct`: `address` with an API key over TLS. `pod`: a port-forward to

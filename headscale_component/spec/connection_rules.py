@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 from headscale_component.spec.errors import Problem
 from headscale_component.spec.model import is_output
 from headscale_component.spec.valid_part import rule
-from headscale_component.versions import NEWEST_HEADSCALE
+from headscale_core.values.versions import NEWEST_HEADSCALE, REST
 
 if TYPE_CHECKING:
     from headscale_component.spec.instance import HeadscaleArgs
 
-_REST_SINCE = (0, 28)
 _GRPC_ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(\d{1,5})")
 _REST_ADDRESS = re.compile(r"https://[^\s/]+/?")
 
@@ -30,7 +29,7 @@ def check_transport(instance: HeadscaleArgs) -> Iterator[Problem]:
         yield Problem(path, f"is for `channel: pod`; with `{instance.channel}` it is found out, leave it out")
     elif transport == "grpc" and minor > NEWEST_HEADSCALE:
         yield Problem(path, "Headscale 0.30 and newer have no gRPC; leave it out")
-    elif transport == "rest" and minor < _REST_SINCE:
+    elif transport == "rest" and not REST.is_in(minor):
         yield Problem(path, "REST is spoken with Headscale 0.28 and newer; leave it out")
 
 
@@ -76,7 +75,7 @@ def check_direct_address(instance: HeadscaleArgs) -> Iterator[Problem]:
     if address is None or is_output(address):
         return
     if _REST_ADDRESS.fullmatch(address):
-        if minor is not None and minor < _REST_SINCE:
+        if minor is not None and not REST.is_in(minor):
             yield Problem(path, "REST is spoken with Headscale 0.28 and newer; write `host:port` of its gRPC listener")
     elif _GRPC_ADDRESS.fullmatch(address):
         if minor is not None and minor > NEWEST_HEADSCALE:

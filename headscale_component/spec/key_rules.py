@@ -13,13 +13,12 @@ from headscale_component.spec.secret import KeySecretSpec
 from headscale_component.spec.user import UserSpec
 from headscale_component.spec.valid_part import rule, value_or_none
 from headscale_core.values.durations import parse_duration
+from headscale_core.values.versions import TAGS_ONLY_KEYS
 
 if TYPE_CHECKING:
     from headscale_component.spec.instance import HeadscaleArgs
 
 Path = tuple[PathPart, ...]
-
-_TAGS_ONLY_SINCE = (0, 28)
 
 
 @rule
@@ -60,7 +59,7 @@ def _why_undeclared(owner: str, users: Mapping[str, UserSpec]) -> str:
 @rule
 def check_tags_only_keys(instance: HeadscaleArgs) -> Iterator[Problem]:
     """Find keys with tags and no user, which belong to nobody before 0.28."""
-    if instance.minor_version is not None and instance.minor_version < _TAGS_ONLY_SINCE:
+    if instance.minor_version is not None and not TAGS_ONLY_KEYS.is_in(instance.minor_version):
         for name, key in instance.pre_auth_keys.items():
             yield from _check_tags_only(("preAuthKeys", name), key)
 

@@ -213,11 +213,17 @@ def policy_document(spec: PolicySpec) -> Document:
         OSError: When the file cannot be read.
         ValueError: When it is no HuJSON, or a section stands in both places.
     """
-    sections = added_sections(spec)
-    if not spec.file:
-        return sections
-    document = document_in(spec.file)
-    for name, section in sections.items():
+    return merged_document(document_in(spec.file) if spec.file else {}, added_sections(spec))
+
+
+def merged_document(of_file: Document, added: Document) -> Document:
+    """Return a file's policy with the sections that are added to it.
+
+    Raises:
+        ValueError: When a section stands in both places that only may stand in one.
+    """
+    document = dict(of_file)
+    for name, section in added.items():
         if name in document and name not in _MERGED:
             raise ValueError(f"has `{name}` already; keep one of them")
         document[name] = _merged(document.get(name), section)

@@ -38,17 +38,17 @@ def is_network(text: str) -> bool:
 
 def section_at(document: Document, path: Path) -> Mapping[str, Any]:
     """Return a section of names, empty where there is none."""
-    value: Any = document
+    section: Mapping[str, Any] = document
     for part in path:
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value if isinstance(value, Mapping) else {}
+        section = section.get(str(part)) or {}
+    return section
 
 
-def items_of(value: object) -> list[Any]:
-    """Return the items of a list, none where it is no list."""
-    return list(value) if isinstance(value, list | tuple) else []
+def items_of(value: list[Any] | None) -> list[Any]:
+    """Return the items of a list, none where there is none."""
+    return value or []
 
 
 def rules_in(document: Document, section: str) -> list[Mapping[str, Any]]:
     """Return the rules of a section."""
-    return [rule for rule in items_of(document.get(section)) if isinstance(rule, Mapping)]
+    return items_of(document.get(section))

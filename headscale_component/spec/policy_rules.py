@@ -1,4 +1,4 @@
-"""What is wrong with a policy, as far as it can be known without a Headscale; and what nobody wants without knowing.
+"""What Headscale refuses in a policy, as far as it can be known without a server.
 
 The rules are those of Headscale's own policy engine (hscontrol/policy/v2), which tells of one mistake at a time and not
 where it is; a test holds them against real servers. On top of them, users have to be declared: Headscale takes a
@@ -9,97 +9,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pydantic import ValidationError
 
 from headscale_component.spec.errors import Problem, dotted, problems_of, unknown_key
-from headscale_component.spec.policy import OURS, Document, PolicySpec, added_sections, document_in, policy_document
-from headscale_component.spec.policy_parts import Path, Version, is_network, items_of, kind_of, rules_in, section_at
+from headscale_component.spec.policy import OURS, Document, PolicySpec, added_sections, document_in, merged_document
+from headscale_component.spec.policy_aliases import NEWER, AliasList, references
+from headscale_component.spec.policy_parts import Path, Version, is_network, kind_of, rules_in, section_at
 from headscale_component.spec.policy_users import ambiguous, names_of
 from headscale_component.spec.policy_versions import rules_refused, tag_refused
 from headscale_component.spec.user import UserSpec
 from headscale_component.spec.valid_part import invalid_fields, valid_part
 
-_NEWER: Version = (0, 29)
 _SINCE_NEWER = ("grants", "nodeAttrs", "tests", "sshTests", "randomizeClientPort")
-_TAGS_AS_IDENTITY: Version = (0, 28)
-"""From here on tags may own tags, and nobody logs in everywhere."""
-_AUTOGROUPS: Mapping[str, Version] = {"member": (0, 27), "tagged": (0, 27), "self": (0, 27), "danger-all": _NEWER}
-"""Headscale's own groups, each with the version that brought it."""
 _LAST_PORT = 65535
 _PROTOCOLS = frozenset(
     "icmp igmp ipv4 ip-in-ip tcp egp igp udp gre esp ah sctp ipv6-icmp fc".split()  # noqa: SIM905 - a list to read
 )
 _LAST_PROTOCOL = 255
 _PORTS = re.compile(r"\*|\d{1,5}(-\d{1,5})?(,\d{1,5}(-\d{1,5})?)*")
-
-
-@dataclass(frozen=True, slots=True)
-class AliasList:
-    """A list of names in a policy.
-
-    Attributes:
-        kinds: What may stand there.
-        autogroups: Which of Headscale's own groups may.
-        has_ports: Whether each name has ports behind it.
-        since: What may stand there only from a version on.
-        until: What else may stand there before a version.
-    """
-
-    kinds: frozenset[str]
-    autogroups: frozenset[str] = frozenset()
-    has_ports: bool = False
-    since: Mapping[str, Version] = field(default_factory=dict)
-    until: Mapping[str, Version] = field(default_factory=dict)
-
-    def kinds_in(self, version: Version | None) -> frozenset[str]:
-        """Return what may stand there in a version of Headscale."""
-        before = {kind for kind, end in self.until.items() if version is not None and version < end}
-        not_yet = {kind for kind, begin in self.since.items() if version is not None and version < begin}
-        return self.kinds.union(before) - not_yet
-
-    def autogroups_in(self, version: Version | None) -> frozenset[str]:
-        """Return which of Headscale's own groups may stand there in a version of it."""
-        return self.autogroups - {
-            name for name, begin in _AUTOGROUPS.items() if version is not None and version < begin
-        }
-
-
-_ANYBODY = frozenset({"user", "group", "tag", "host", "address", "*"})
-_OWNERS = frozenset({"user", "group", "tag"})
-_SOURCE = AliasList(_ANYBODY, frozenset({"member", "tagged", "danger-all"}))
-_DESTINATION = AliasList(_ANYBODY, frozenset({"internet", "member", "tagged", "self"}))
-_DESTINATION_WITH_PORTS = AliasList(_ANYBODY, _DESTINATION.autogroups, has_ports=True)
-_SSH_SOURCE = AliasList(_OWNERS, frozenset({"member", "tagged"}))
-_SSH_DESTINATION = AliasList(
-    frozenset({"user", "tag"}),
-    frozenset({"member", "tagged", "self"}),
-    until={"host": _NEWER, "*": _TAGS_AS_IDENTITY},
-)
-_TARGET = AliasList(_ANYBODY, frozenset({"member", "tagged"}))
-_TESTED = AliasList(_ANYBODY, frozenset({"member", "tagged", "self"}), has_ports=True)
-_OWNER = AliasList(_OWNERS, since={"tag": _TAGS_AS_IDENTITY})
-_APPROVER = AliasList(_OWNERS)
-_MEMBER = AliasList(frozenset({"user"}))
-_TAG = AliasList(frozenset({"tag"}))
-
-_LISTS: dict[str, dict[str, AliasList]] = {
-    "acls": {"src": _SOURCE, "dst": _DESTINATION_WITH_PORTS},
-    "grants": {"src": _SOURCE, "dst": _DESTINATION, "via": _TAG},
-    "ssh": {"src": _SSH_SOURCE, "dst": _SSH_DESTINATION},
-    "nodeAttrs": {"target": _TARGET},
-    "tests": {"accept": _TESTED, "deny": _TESTED},
-    "sshTests": {},
-}
-"""The lists of names in each rule of a section."""
-
-_MAPS: dict[Path, AliasList] = {
-    ("groups",): _MEMBER,
-    ("tagOwners",): _OWNER,
-    ("autoApprovers", "routes"): _APPROVER,
-}
-"""The lists of names by name."""
 
 
 _DEFINED_IN = {"group": "groups", "tag": "tagOwners", "host": "hosts"}
@@ -138,14 +67,14 @@ def policy_problems(
     file = policy.file
     try:
         of_file = document_in(file) if file else {}
-        whole = policy_document(policy)
+        in_file = valid_part(PolicySpec, of_file)
+        whole = merged_document(added_sections(in_file), added_sections(policy))
     except OSError as error:
         yield Problem(("file",), f"`{file}` cannot be read: {error.strerror}; it is sought from the project's folder")
         return
     except ValueError as error:
         yield Problem(("file",), f"`{file}` {error}")
         return
-    in_file = valid_part(PolicySpec, of_file)
     known = _Known(
         whole,
         users,
@@ -175,14 +104,14 @@ def _file_problems(document: Document) -> Iterator[Problem]:
 
 def _part(part: Document, known: _Known) -> Iterator[Problem]:
     """Check what one of both places says, by what both define."""
-    if known.version is not None and known.version < _NEWER:
+    if known.version is not None and known.version < NEWER:
         newer: list[Path] = [(section,) for section in _SINCE_NEWER if part.get(section) is not None]
         newer += [
             ("ssh", index, "acceptEnv") for index, rule in enumerate(rules_in(part, "ssh")) if "acceptEnv" in rule
         ]
         for path in newer:
             yield Problem(path, "needs Headscale 0.29 or newer; leave it out")
-    for path, alias, alias_list in _references(part):
+    for path, alias, alias_list in references(part):
         problem = _wrong_name(alias, alias_list, known)
         if problem:
             yield Problem(path, problem)
@@ -197,35 +126,6 @@ def _part(part: Document, known: _Known) -> Iterator[Problem]:
     for index, rule in enumerate(rules_in(part, "grants")):
         if not rule.get("ip") and not rule.get("app"):
             yield Problem(("grants", index), 'allows nothing: give `ip`, as `["443"]` or `["*"]`, or `app`')
-
-
-def _references(document: Document) -> Iterator[tuple[Path, str, AliasList]]:
-    """Yield each name that a policy refers to, with its place."""
-    for section, lists in _LISTS.items():
-        for index, rule in enumerate(rules_in(document, section)):
-            for name, alias_list in lists.items():
-                yield from _listed((section, index, name), rule.get(name), alias_list)
-            if section in {"tests", "sshTests"} and isinstance(rule.get("src"), str):
-                yield (section, index, "src"), rule["src"], _SOURCE
-    for path, alias_list in _MAPS.items():
-        for name, members in section_at(document, path).items():
-            yield from _listed((*path, str(name)), members, alias_list)
-    approvers = section_at(document, ("autoApprovers",))
-    exits = approvers.get("exitNode", approvers.get("exit_node"))
-    yield from _listed(("autoApprovers", "exitNode"), exits, _APPROVER)
-
-
-def users_named_in(document: Document) -> Iterator[tuple[Path, str]]:
-    """Yield each name of a user in a policy, with its place."""
-    for path, alias, alias_list in _references(document):
-        name = alias.rpartition(":")[0] if alias_list.has_ports else alias
-        if kind_of(name) == "user":
-            yield path, name
-
-
-def _listed(path: Path, names: object, alias_list: AliasList) -> Iterator[tuple[Path, str, AliasList]]:
-    for index, alias in enumerate(items_of(names)):
-        yield (*path, index), str(alias), alias_list
 
 
 def _wrong_name(alias: str, alias_list: AliasList, known: _Known) -> str | None:
@@ -286,16 +186,16 @@ def _choice(kinds: frozenset[str]) -> str:
 def _wrong_definitions(document: Document, version: Version | None) -> Iterator[Problem]:
     """Check the names that a policy defines."""
     for tag in section_at(document, ("tagOwners",)):
-        refused = tag_refused(str(tag), version) if str(tag).startswith("tag:") else None
+        refused = tag_refused(tag, version) if tag.startswith("tag:") else None
         if refused:
-            yield Problem(("tagOwners", str(tag)), refused)
+            yield Problem(("tagOwners", tag), refused)
     for section, prefix in (("groups", "group:"), ("tagOwners", "tag:")):
         for name in section_at(document, (section,)):
-            if not str(name).startswith(prefix):
-                yield Problem((section, str(name)), f"begins with `{prefix}`: write `{prefix}{name}`")
+            if not name.startswith(prefix):
+                yield Problem((section, name), f"begins with `{prefix}`: write `{prefix}{name}`")
     for name, network in section_at(document, ("hosts",)).items():
-        if not is_network(str(network)):
-            yield Problem(("hosts", str(name)), f"`{network}` is no address or network, as `10.0.0.0/8`")
+        if not is_network(network):
+            yield Problem(("hosts", name), f"`{network}` is no address or network, as `10.0.0.0/8`")
     for route in section_at(document, ("autoApprovers", "routes")):
-        if not is_network(str(route)) or "/" not in str(route):
-            yield Problem(("autoApprovers", "routes", str(route)), "is no network; write one as `10.0.0.0/8`")
+        if not is_network(route) or "/" not in route:
+            yield Problem(("autoApprovers", "routes", route), "is no network; write one as `10.0.0.0/8`")

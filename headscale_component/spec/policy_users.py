@@ -10,9 +10,7 @@ from collections.abc import Iterator, Mapping
 from headscale_component.spec.policy_parts import Version
 from headscale_component.spec.user import UserSpec
 from headscale_component.spec.valid_part import value_or_none
-
-UNIQUE_SINCE: Version = (0, 29)
-"""From here on a name that two users bear is refused; before, the first one is meant."""
+from headscale_core.values.versions import UNIQUE_NAMES_IN_POLICY
 
 
 def names_of(users: Mapping[str, UserSpec]) -> Iterator[str]:
@@ -33,7 +31,7 @@ def bearers(alias: str, users: Mapping[str, UserSpec]) -> list[str]:
 def ambiguous(alias: str, users: Mapping[str, UserSpec], version: Version | None) -> str | None:
     """Return what is wrong with a name that two declared users bear, None for nothing."""
     found = bearers(alias, users)
-    if len(found) < 2 or version is None or version < UNIQUE_SINCE:  # noqa: PLR2004 - one is right
+    if len(found) < 2 or version is None or not UNIQUE_NAMES_IN_POLICY.is_in(version):  # noqa: PLR2004 - one is right
         return None
     clear = [f"`{name}@`" for name in found if bearers(f"{name}@", users) == [name]]
     remedy = f"write {' or '.join(clear)}" if clear else "rename one of them"

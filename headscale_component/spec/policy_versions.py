@@ -51,7 +51,7 @@ def tag_refused(tag: str, version: Version | None) -> str | None:
 
 def _users_are_named(rule: Rule) -> Wrong:
     users = rule.get("users")
-    if isinstance(users, list | tuple) and not users:
+    if users == []:
         yield ("users",), "names nobody, which Headscale 0.29 and newer refuse; write `root` or `autogroup:nonroot`"
     for index, user in enumerate(items_of(users)):
         if user in ("", "*"):
@@ -61,13 +61,13 @@ def _users_are_named(rule: Rule) -> Wrong:
 
 def _only_nonroot_is_a_group(rule: Rule) -> Wrong:
     for index, user in enumerate(items_of(rule.get("users"))):
-        if str(user).startswith("autogroup:") and user != "autogroup:nonroot":
+        if user.startswith("autogroup:") and user != "autogroup:nonroot":
             yield ("users", index), f"`{user}` is no group that may stand here; may: `autogroup:nonroot`"
 
 
 def _check_period_of_prometheus(rule: Rule) -> Wrong:
     period = rule.get("checkPeriod")
-    if isinstance(period, str) and not _PROMETHEUS_DURATION.fullmatch(period):
+    if period is not None and not _PROMETHEUS_DURATION.fullmatch(period):
         yield (
             ("checkPeriod",),
             f"`{period}` is no time to Headscale before 0.29; write whole numbers with units, as `12h` or `1d`",
@@ -76,7 +76,7 @@ def _check_period_of_prometheus(rule: Rule) -> Wrong:
 
 def _check_period_of_go(rule: Rule) -> Wrong:
     period = rule.get("checkPeriod")
-    if not isinstance(period, str) or period in {"always", "0", "+0", "-0"}:
+    if period is None or period in {"always", "0", "+0", "-0"}:
         return
     try:
         duration = parse_duration(period)
@@ -98,11 +98,11 @@ def _check_period_needs_check(rule: Rule) -> Wrong:
 
 
 def _login_stays_with_its_user(rule: Rule) -> Wrong:
-    sources = [str(source) for source in items_of(rule.get("src"))]
+    sources = items_of(rule.get("src"))
     tagged = [source for source in sources if kind_of(source) in {"tag", "autogroup:tagged"}]
     many = [source for source in sources if kind_of(source) in {"group", "autogroup:member"}]
     users = {source for source in sources if kind_of(source) == "user"}
-    for index, alias in enumerate(map(str, items_of(rule.get("dst")))):
+    for index, alias in enumerate(items_of(rule.get("dst"))):
         path, kind = ("dst", index), kind_of(alias)
         if kind in {"user", "autogroup:self", "autogroup:member"} and tagged:
             text = f"`{alias}` is people's, where `{tagged[0]}` may not log in; make a rule of its own for tags, with "
@@ -112,10 +112,10 @@ def _login_stays_with_its_user(rule: Rule) -> Wrong:
 
 
 def _own_machines_are_peoples(rule: Rule, *, allowed: frozenset[str]) -> Wrong:
-    destinations = [str(alias) for alias in items_of(rule.get("dst"))]
+    destinations = items_of(rule.get("dst"))
     if not any(alias.startswith("autogroup:self") for alias in destinations):
         return
-    for index, source in enumerate(map(str, items_of(rule.get("src")))):
+    for index, source in enumerate(items_of(rule.get("src"))):
         if kind_of(source) not in allowed:
             text = f"`{source}` has no machines of its own, so Headscale 0.29 refuses it with `autogroup:self`"
             yield ("src", index), f"{text}; make another rule for it"
@@ -136,7 +136,7 @@ def _ports_are_of_the_protocol(rule: Rule) -> Wrong:
     protocol = str(rule.get("proto") or "tcp").lower()
     if protocol in _WITH_PORTS:
         return
-    for index, alias in enumerate(map(str, items_of(rule.get("dst")))):
+    for index, alias in enumerate(items_of(rule.get("dst"))):
         host, _, ports = alias.rpartition(":")
         if ports not in {"*", "0-65535"}:
             yield ("dst", index), f"`{protocol}` has no ports; write `{host}:*`"

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from headscale_component.spec.policy import Document
+from headscale_component.spec.policy_aliases import users_named_in
 from headscale_component.spec.policy_parts import items_of, kind_of, rules_in, section_at
-from headscale_component.spec.policy_rules import users_named_in
-from headscale_component.spec.policy_users import UNIQUE_SINCE, bearers
+from headscale_component.spec.policy_users import bearers
 from headscale_component.versions import minor_version
+from headscale_core.values.versions import UNIQUE_NAMES_IN_POLICY
 
 if TYPE_CHECKING:
     from headscale_component.spec.instance import HeadscaleArgs
@@ -28,7 +29,7 @@ def policy_warnings(document: Document, instance: HeadscaleArgs | None = None) -
 def _may_become_two(document: Document, instance: HeadscaleArgs) -> Iterator[str]:
     """Find names of users made here that somebody who logs in may have too: 0.29 refuses a name of two users."""
     oidc, version = instance.config.oidc, minor_version(instance.version)
-    if oidc is None or version is None or version < UNIQUE_SINCE:
+    if oidc is None or version is None or not UNIQUE_NAMES_IN_POLICY.is_in(version):
         return
     made_here = {
         name: user
@@ -52,7 +53,7 @@ def _locks_out(document: Document) -> list[str]:
     if not rules:
         return ["the policy has no rule under `acls` or `grants`: no node reaches any other"]
     groups: Mapping[str, Any] = section_at(document, ("groups",))
-    sources = {str(source) for rule in rules for source in items_of(rule.get("src"))}
+    sources = {source for rule in rules for source in items_of(rule.get("src"))}
     warnings = []
     if not any(_is_people(source, groups) for source in sources):
         warnings.append("no rule of the policy lets a person reach anything: every admin is locked out")
@@ -70,7 +71,7 @@ def _is_people(source: str, groups: Mapping[str, Any]) -> bool:
     return source not in {"autogroup:tagged", "autogroup:internet"} and not source.startswith("tag:")
 
 
-def _may_be(source: str, group: str, members: object) -> bool:
+def _may_be(source: str, group: str, members: list[str]) -> bool:
     """Return whether a source lets somebody of a group in: itself, everybody, a member, or an address that may be."""
     everybody = {"*", "autogroup:member", "autogroup:danger-all"}
     return source in {group, *everybody, *items_of(members)} or kind_of(source) in {"address", "host"}

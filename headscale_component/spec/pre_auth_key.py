@@ -12,6 +12,7 @@ from headscale_component.spec.values import (
     UserId,
     Username,
 )
+from headscale_core.defaults import PRE_AUTH_KEY_EXPIRATION
 
 
 class PreAuthKeySpec(KeySecretSpec):
@@ -26,7 +27,7 @@ class PreAuthKeySpec(KeySecretSpec):
     user_id: UserId | None = None
     """The owner, by Headscale's own id, for users that this stack does not declare."""
 
-    expiration: Duration = "1h"
+    expiration: Duration = PRE_AUTH_KEY_EXPIRATION
     """How long the key can be used to join: Go's notation (`1h30m`) or days (`90d`). Headscale has no `never`."""
 
     reusable: bool = False

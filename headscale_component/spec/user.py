@@ -36,7 +36,7 @@ class UserSpec(SpecModel):
     be left out again after the next `pulumi up`."""
 
     force_delete: bool = False
-    """Whether its nodes are deleted with it, when it is removed from here; they have to join anew. Otherwise a user
+    """Whether its nodes are deleted with it, when it is removed from here; they have to join again. Otherwise a user
     with nodes is kept, and the error names them. Has to be in effect (`pulumi up`) before the user is removed."""
 
     retain: bool = False

@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import socket
-import ssl
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
-
+from headscale_core.client import connect
 from headscale_core.client._proto import headscale_pb2 as wire
+from headscale_core.client.conversion import api_key_of, node_of, pre_auth_key_of, timestamp, user_of
 from headscale_core.client.errors import NotFound, Unsupported
-from headscale_core.client.grpc_transport import NOBODY, GrpcTransport, Transport
+from headscale_core.client.grpc_transport import NOBODY, Transport
 from headscale_core.client.models import ApiKey, Node, PreAuthKey, User
-
-_CHANNEL_OPTIONS: list[tuple[str, str | int]] = [
-    # A port-forward can die without a word; a ping tells.
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.enable_http_proxy", 0),
-    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
-    # A broken connection is found out by the next call, not after a minute of growing pauses.
-    ("grpc.max_reconnect_backoff_ms", 1_000),
-]
-
-_PROBE_SECONDS = 2.0
 
 TAGS_ALONE_SINCE = 28
 """The minor version from which keys have ids of their own, and may belong to tags alone."""
@@ -37,18 +22,11 @@ POLICY_CHECK_SINCE = 29
 """The minor version from which the server checks a policy without storing it."""
 
 
-def _rest_transport(url: str, **options: Any) -> Transport:  # noqa: ANN401 - as `RestTransport` takes them
-    """Return a transport by REST; httpx is slow to load, and few need it."""
-    from headscale_core.client.rest_transport import RestTransport  # noqa: PLC0415 - few need it
-
-    return RestTransport(url, **options)
-
-
 class HeadscaleClient:
     """Calls to one Headscale; safe to share between threads.
 
-    Every call has a deadline and raises a `HeadscaleError` that names what went wrong. None is repeated in here:
-    only the caller knows whether a repeat is safe.
+    Every call has a deadline and raises an `ApiError` that names what went wrong. None is retried in here: only
+    the caller knows whether a call is idempotent.
     """
 
     def __init__(self, transport: Transport) -> None:
@@ -58,17 +36,12 @@ class HeadscaleClient:
     @classmethod
     def over_unix_socket(cls, path: str, *, timeout_seconds: float = 10.0) -> Self:
         """Return a client of the Headscale behind a unix socket, which asks for no key and speaks gRPC up to 0.29."""
-        if speaks_http(socket.AF_UNIX, path):
-            return cls(_rest_transport("http://headscale", unix_socket=path, timeout_seconds=timeout_seconds))
-        channel = grpc.insecure_channel(f"unix:{path}", options=_CHANNEL_OPTIONS)
-        return cls(GrpcTransport(channel, path, timeout_seconds=timeout_seconds))
+        return cls(connect.unix_socket(path, timeout_seconds))
 
     @classmethod
     def over_relay(cls, host: str, port: int, *, timeout_seconds: float = 10.0) -> Self:
         """Return a client of the Headscale whose unix socket is relayed to an address."""
-        if speaks_http(socket.AF_INET, (host, port)):
-            return cls(_rest_transport(f"http://{host}:{port}", timeout_seconds=timeout_seconds))
-        return cls.over_tcp(f"{host}:{port}", timeout_seconds=timeout_seconds)
+        return cls(connect.relay(host, port, timeout_seconds))
 
     @classmethod
     def over_http(
@@ -88,12 +61,11 @@ class HeadscaleClient:
             ca_certificate: PEM of the authority to trust instead of the system's.
             server_name: The name to expect in the certificate, where it differs from the address.
             timeout_seconds: Deadline of each call.
+
+        Raises:
+            InvalidConnection: When the URL is malformed, or the authority is not PEM.
         """
-        trust = ssl.create_default_context(cadata=ca_certificate.decode()) if ca_certificate else None
-        rest = _rest_transport(
-            url, api_key=api_key, trust=trust, server_name=server_name, timeout_seconds=timeout_seconds
-        )
-        return cls(rest)
+        return cls(connect.http(url, api_key, ca_certificate, server_name, timeout_seconds))
 
     @classmethod
     def over_tcp(
@@ -106,7 +78,7 @@ class HeadscaleClient:
         server_name: str | None = None,
         timeout_seconds: float = 10.0,
     ) -> Self:
-        """Return a client of the Headscale at an address.
+        """Return a client that speaks gRPC (up to 0.29).
 
         Args:
             address: `host:port`.
@@ -116,15 +88,8 @@ class HeadscaleClient:
             server_name: The name to expect in the certificate, where it differs from the address.
             timeout_seconds: Deadline of each call.
         """
-        options = list(_CHANNEL_OPTIONS)
-        if server_name:
-            options.append(("grpc.ssl_target_name_override", server_name))
-        if tls:
-            credentials = grpc.ssl_channel_credentials(root_certificates=ca_certificate)
-            channel = grpc.secure_channel(address, credentials, options=options)
-        else:
-            channel = grpc.insecure_channel(address, options=options)
-        return cls(GrpcTransport(channel, address, api_key=api_key, timeout_seconds=timeout_seconds))
+        trust = connect.Trust(tls=tls, ca_certificate=ca_certificate, server_name=server_name)
+        return cls(connect.tcp(address, api_key, trust, timeout_seconds))
 
     def close(self) -> None:
         """Give up the connection."""
@@ -155,7 +120,7 @@ class HeadscaleClient:
         """Return the users: all, those of a name (several only with an identity provider), or the one of an id."""
         request = wire.ListUsersRequest(name=name or "", id=user_id or 0)
         answer = self._transport.call("ListUsers", request, wire.ListUsersResponse)
-        return [_user(user) for user in answer.users]
+        return [user_of(user) for user in answer.users]
 
     def create_user(self, name: str, *, display_name: str = "", email: str = "", picture_url: str = "") -> User:
         """Make a user; Headscale checks next to nothing of it.
@@ -164,12 +129,12 @@ class HeadscaleClient:
             AlreadyExists: When the name is taken.
         """
         request = wire.CreateUserRequest(name=name, display_name=display_name, email=email, picture_url=picture_url)
-        return _user(self._transport.call("CreateUser", request, wire.UserResponse).user)
+        return user_of(self._transport.call("CreateUser", request, wire.UserResponse).user)
 
     def rename_user(self, user_id: int, new_name: str) -> User:
         """Give a user another name; its id stays."""
         request = wire.RenameUserRequest(old_id=user_id, new_name=new_name)
-        return _user(self._transport.call("RenameUser", request, wire.UserResponse).user)
+        return user_of(self._transport.call("RenameUser", request, wire.UserResponse).user)
 
     def delete_user(self, user_id: int) -> None:
         """Delete a user and its keys. On 0.28 this deletes the preauth keys of EVERYBODY (headscale issue 3154).
@@ -192,7 +157,7 @@ class HeadscaleClient:
 
     def _list_pre_auth_keys(self, request: wire.ListPreAuthKeysRequest) -> list[PreAuthKey]:
         answer = self._transport.call("ListPreAuthKeys", request, wire.ListPreAuthKeysResponse)
-        return [_pre_auth_key(key) for key in answer.pre_auth_keys]
+        return [pre_auth_key_of(key) for key in answer.pre_auth_keys]
 
     def create_pre_auth_key(
         self,
@@ -220,10 +185,10 @@ class HeadscaleClient:
             user=user_id or 0,
             reusable=reusable,
             ephemeral=ephemeral,
-            expiration=_timestamp(expiration),
+            expiration=timestamp(expiration),
             acl_tags=list(tags),
         )
-        return _pre_auth_key(
+        return pre_auth_key_of(
             self._transport.call("CreatePreAuthKey", request, wire.CreatePreAuthKeyResponse).pre_auth_key
         )
 
@@ -250,14 +215,11 @@ class HeadscaleClient:
     def list_api_keys(self) -> list[ApiKey]:
         """Return all API keys, expired ones too."""
         answer = self._transport.call("ListApiKeys", wire.Empty(), wire.ListApiKeysResponse)
-        return [
-            ApiKey(key.id, _bare_prefix(key.prefix), _time(key, "expiration"), _time(key, "created_at"))
-            for key in answer.api_keys
-        ]
+        return [api_key_of(key) for key in answer.api_keys]
 
     def create_api_key(self, expiration: datetime) -> str:
         """Make an API key and return its text, which is told here only; `api_key_prefix` names it afterwards."""
-        request = wire.CreateApiKeyRequest(expiration=_timestamp(expiration))
+        request = wire.CreateApiKeyRequest(expiration=timestamp(expiration))
         return str(self._transport.call("CreateApiKey", request, wire.CreateApiKeyResponse).api_key)
 
     def expire_api_key(self, prefix: str) -> None:
@@ -283,7 +245,7 @@ class HeadscaleClient:
             NotFound: When there is no such user.
         """
         answer = self._transport.call("ListNodes", wire.ListNodesRequest(user=user or ""), wire.ListNodesResponse)
-        return [_node(node) for node in answer.nodes]
+        return [node_of(node) for node in answer.nodes]
 
     def delete_node(self, node_id: int) -> None:
         """Remove a node from the tailnet."""
@@ -297,7 +259,7 @@ class HeadscaleClient:
         """Have a policy checked, its own tests too, without storing it; return whether this version can (0.29, newer).
 
         Raises:
-            HeadscaleError: With what is wrong in it.
+            ApiError: With what is wrong in it.
         """
         if self.minor_version() < POLICY_CHECK_SINCE:
             return False
@@ -320,75 +282,3 @@ class HeadscaleClient:
             FailedPrecondition: When the policy comes from a file.
         """
         self._transport.call("SetPolicy", wire.Policy(policy=policy), wire.Policy)
-
-
-def speaks_http(family: socket.AddressFamily, address: str | tuple[str, int]) -> bool:
-    """Return whether a Headscale's socket answers HTTP, as from 0.30 on; before, it is gRPC's alone."""
-    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.settimeout(_PROBE_SECONDS)
-        probe.connect(address)
-        probe.sendall(b"GET /version HTTP/1.1\r\nHost: headscale\r\nConnection: close\r\n\r\n")
-        return probe.recv(7) == b"HTTP/1."
-    return False
-
-
-def _timestamp(time: datetime) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromDatetime(time.astimezone(UTC))
-    return stamp
-
-
-def _time(message: wire.User | wire.PreAuthKey | wire.ApiKey | wire.Node, field: str) -> datetime | None:
-    """Return a time field; None where it is absent, or Headscale's zero time, the year 1."""
-    if not message.HasField(field):
-        return None
-    time: datetime = getattr(message, field).ToDatetime(tzinfo=UTC)
-    return time if time.year > 1 else None
-
-
-def _bare_prefix(shown: str) -> str:
-    """Return the prefix alone: 0.28 and newer list it as `hskey-api-<prefix>-***`."""
-    return shown.removeprefix("hskey-api-").removesuffix("-***")
-
-
-def _user(user: wire.User) -> User:
-    return User(
-        user.id,
-        user.name,
-        user.display_name,
-        user.email,
-        user.profile_pic_url,
-        user.provider,
-        user.provider_id,
-        _time(user, "created_at"),
-    )
-
-
-def _pre_auth_key(key: wire.PreAuthKey) -> PreAuthKey:
-    return PreAuthKey(
-        id=key.id,
-        key=key.key,
-        user=_user(key.user) if key.HasField("user") and key.user.id else None,
-        reusable=key.reusable,
-        ephemeral=key.ephemeral,
-        used=key.used,
-        expiration=_time(key, "expiration"),
-        created_at=_time(key, "created_at"),
-        tags=tuple(key.acl_tags),
-    )
-
-
-def _node(node: wire.Node) -> Node:
-    return Node(
-        id=node.id,
-        name=node.name,
-        given_name=node.given_name,
-        user=_user(node.user) if node.HasField("user") else None,
-        tags=tuple(node.tags) or tuple(sorted({*node.forced_tags, *node.valid_tags})),
-        online=node.online,
-        ip_addresses=tuple(node.ip_addresses),
-        pre_auth_key_id=node.pre_auth_key.id if node.HasField("pre_auth_key") else None,
-        pre_auth_key_user_id=node.pre_auth_key.user.id or None if node.HasField("pre_auth_key") else None,
-        expiry=_time(node, "expiry"),
-        last_seen=_time(node, "last_seen"),
-    )

@@ -1,16 +1,4 @@
-"""What can go wrong with a call to Headscale, by name.
-
-    HeadscaleError
-    ├── Unreachable          nothing answers at the address, or the connection broke
-    ├── DeadlineExceeded     it answers too slowly, or not at all
-    ├── Unauthenticated      the API key is wrong, expired or missing
-    ├── PermissionDenied     the key may not do this
-    ├── NotFound             no such user, key, node or policy
-    ├── AlreadyExists        the name is taken
-    ├── InvalidArgument      Headscale refuses a value
-    ├── FailedPrecondition   the state forbids it: a user with nodes, a policy that comes from a file
-    ├── Unsupported          this version of Headscale cannot do it
-    └── ServerFault          anything else that Headscale reports
+"""What can go wrong with a call to Headscale; `headscale_core.errors` draws the tree.
 
 Headscale's own codes mislead: a wrong key is INTERNAL, most other things are UNKNOWN. So the class is decided by the
 code and, where it says too little, the words of the message, as seen on 0.26 to 0.29. No message holds a key.
@@ -18,8 +6,14 @@ code and, where it says too little, the words of the message, as seen on 0.26 to
 
 from __future__ import annotations
 
+from headscale_core.errors import HeadscaleError
 
-class HeadscaleError(Exception):
+
+class InvalidConnection(HeadscaleError):
+    """The URL is malformed, or the certificate authority to trust is not PEM; nothing was asked."""
+
+
+class ApiError(HeadscaleError):
     """A call to Headscale that failed.
 
     Attributes:
@@ -39,7 +33,7 @@ class HeadscaleError(Exception):
         super().__init__(f"{method} on Headscale at {address} {self.summary}: {detail}{hint}")
 
 
-class Unreachable(HeadscaleError):
+class Unreachable(ApiError):
     """Nothing answers, or the connection broke."""
 
     summary = "found nobody there"
@@ -47,7 +41,7 @@ class Unreachable(HeadscaleError):
     retryable = True
 
 
-class DeadlineExceeded(HeadscaleError):
+class DeadlineExceeded(ApiError):
     """No answer in time."""
 
     summary = "got no answer in time"
@@ -55,57 +49,57 @@ class DeadlineExceeded(HeadscaleError):
     retryable = True
 
 
-class Unauthenticated(HeadscaleError):
+class Unauthenticated(ApiError):
     """The API key is wrong, expired or missing."""
 
     summary = "was refused"
     hint = "the API key is wrong, expired or revoked: make a new one and put it where this one came from"
 
 
-class PermissionDenied(HeadscaleError):
+class PermissionDenied(ApiError):
     """The API key may not do this."""
 
     summary = "is not allowed"
 
 
-class NotFound(HeadscaleError):
+class NotFound(ApiError):
     """No such object."""
 
     summary = "found no such object"
 
 
-class AlreadyExists(HeadscaleError):
+class AlreadyExists(ApiError):
     """The name is taken."""
 
     summary = "met one that exists"
 
 
-class InvalidArgument(HeadscaleError):
+class InvalidArgument(ApiError):
     """Headscale refuses a value."""
 
     summary = "was given a value that Headscale refuses"
 
 
-class FailedPrecondition(HeadscaleError):
+class FailedPrecondition(ApiError):
     """The state of Headscale forbids it."""
 
     summary = "is not possible as things are"
 
 
-class Unsupported(HeadscaleError):
+class Unsupported(ApiError):
     """This version of Headscale cannot do it."""
 
     summary = "is not known to this version"
 
 
-class ServerFault(HeadscaleError):
+class ServerFault(ApiError):
     """Anything else that Headscale reports."""
 
     summary = "failed inside Headscale"
     hint = "see Headscale's log"
 
 
-_BY_CODE: dict[str, type[HeadscaleError]] = {
+_BY_CODE: dict[str, type[ApiError]] = {
     "UNAVAILABLE": Unreachable,
     "CANCELLED": Unreachable,
     "DEADLINE_EXCEEDED": DeadlineExceeded,
@@ -119,7 +113,7 @@ _BY_CODE: dict[str, type[HeadscaleError]] = {
     "UNIMPLEMENTED": Unsupported,
 }
 
-_BY_WORDS: tuple[tuple[tuple[str, ...], type[HeadscaleError]], ...] = (
+_BY_WORDS: tuple[tuple[tuple[str, ...], type[ApiError]], ...] = (
     (("failed to validate token", "validating token"), Unauthenticated),
     (("UNIQUE constraint", "duplicate key"), AlreadyExists),
     (("user not empty", "node(s) found", "update is disabled for modes"), FailedPrecondition),
@@ -132,7 +126,7 @@ _BY_WORDS: tuple[tuple[tuple[str, ...], type[HeadscaleError]], ...] = (
 )
 
 
-def error_class(code: str, detail: str) -> type[HeadscaleError]:
+def error_class(code: str, detail: str) -> type[ApiError]:
     """Return the class for a gRPC status.
 
     Args:

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 
 from headscale_core.client._proto import headscale_pb2 as wire
 from headscale_core.client.errors import (
-    HeadscaleError,
+    ApiError,
     NotFound,
     PermissionDenied,
     Unauthenticated,
@@ -37,7 +37,7 @@ class Transport(Protocol):
         """Call a method and return its answer.
 
         Raises:
-            HeadscaleError: The subclass that names what went wrong.
+            ApiError: The subclass that names what went wrong.
         """
         ...
 
@@ -108,7 +108,7 @@ class GrpcTransport:
             self.call(method, request, wire.Empty)
         except Unsupported:
             return False
-        except HeadscaleError as error:
+        except ApiError as error:
             if error.retryable or isinstance(error, Unauthenticated | PermissionDenied):
                 raise
         return True

@@ -17,8 +17,9 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from headscale_core.client.errors import (
+    ApiError,
     DeadlineExceeded,
-    HeadscaleError,
+    InvalidConnection,
     ServerFault,
     Unreachable,
     Unsupported,
@@ -62,6 +63,10 @@ _BY_STATUS = {
     504: "DEADLINE_EXCEEDED",
 }
 
+_FOREIGN = (httpx.HTTPError, httpx.InvalidURL, RuntimeError)
+"""What httpx raises of a request (https://www.python-httpx.org/exceptions/), RuntimeError where another thread has
+closed the client."""
+
 OLDEST = 28
 """The minor version from which REST is spoken here: before, keys are named otherwise, and gRPC is always there."""
 
@@ -76,6 +81,9 @@ class RestTransport:
         trust: Whom to trust in TLS; None for the system's authorities.
         server_name: The name to expect in the certificate, where it differs from the address.
         timeout_seconds: Deadline of each call.
+
+    Raises:
+        InvalidConnection: When the URL is malformed.
     """
 
     def __init__(
@@ -92,7 +100,10 @@ class RestTransport:
         self._name = {"sni_hostname": server_name} if server_name else {}
         carrier = httpx.HTTPTransport(uds=unix_socket, verify=trust or True, trust_env=False)
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self._http = httpx.Client(base_url=url, headers=headers, transport=carrier, timeout=timeout_seconds)
+        try:
+            self._http = httpx.Client(base_url=url, headers=headers, transport=carrier, timeout=timeout_seconds)
+        except httpx.InvalidURL as error:
+            raise InvalidConnection(f"`{url}` is not a URL ({error}): write it as `https://vpn.example.com`") from None
 
     def call(self, method: str, request: Message, answer: type[Answer]) -> Answer:
         """Call a method and return its answer."""
@@ -104,21 +115,29 @@ class RestTransport:
         for part in re.findall(r"{(\w+)}", path):
             path = path.replace(f"{{{part}}}", quote(str(fields.pop(part, "0")), safe=""))
         inside = {"json": fields} if verb in {"POST", "PUT"} else {"params": fields}
-        return json_format.ParseDict(self._send(method, verb, path, inside), answer(), ignore_unknown_fields=True)
+        body = self._send(method, verb, path, inside)
+        try:
+            return json_format.ParseDict(body, answer(), ignore_unknown_fields=True)
+        except json_format.ParseError as error:
+            raise ServerFault(method, self.address, f"unexpected answer: {error}"[:LONGEST_DETAIL]) from None
 
     def _send(self, method: str, verb: str, path: str, inside: dict[str, Any]) -> dict[str, Any]:
-        try:
-            response = self._http.request(verb, f"/api/v1/{path}", extensions=self._name, **inside)
-        except httpx.TimeoutException as error:
-            raise DeadlineExceeded(method, self.address, str(error) or "timeout") from None
-        except (httpx.HTTPError, RuntimeError) as error:
-            raise Unreachable(method, self.address, _told(error)) from None
+        response = self._request(method, verb, f"/api/v1/{path}", **inside)
         body = _json(response)
         if response.is_success and body is not None:
             return body
         raise self._error(method, response, body)
 
-    def _error(self, method: str, response: httpx.Response, body: dict[str, Any] | None) -> HeadscaleError:
+    def _request(self, method: str, verb: str, path: str, **inside: Any) -> httpx.Response:  # noqa: ANN401 - as httpx
+        """Return any answer; what httpx raises where there is none is mapped here, and nowhere else."""
+        try:
+            return self._http.request(verb, path, extensions=self._name, **inside)
+        except httpx.TimeoutException as error:
+            raise DeadlineExceeded(method, self.address, str(error) or "timeout") from None
+        except _FOREIGN as error:
+            raise Unreachable(method, self.address, _error_text(error)) from None
+
+    def _error(self, method: str, response: httpx.Response, body: dict[str, Any] | None) -> ApiError:
         """Return what an answer means: a gRPC status on 0.28 and 0.29, RFC 7807 from 0.30, or a proxy's page."""
         status = _BY_STATUS.get(response.status_code, "UNKNOWN")
         if body is None:
@@ -136,10 +155,7 @@ class RestTransport:
 
     def minor_version(self) -> int:
         """Return the server's minor version, as it tells everybody; a development build is newer than all others."""
-        try:
-            response = self._http.get("/version", extensions=self._name)
-        except (httpx.HTTPError, RuntimeError) as error:
-            raise Unreachable("version", self.address, _told(error)) from None
+        response = self._request("version", "GET", "/version")
         if response.status_code == httpx.codes.NOT_FOUND:
             # The unix socket serves the API alone, and speaks HTTP since 0.30.
             return 30
@@ -154,11 +170,8 @@ class RestTransport:
         self._http.close()
 
 
-def _told(error: Exception) -> str:
-    """Return what an error says, unless that may be a header: one of them is the key.
-
-    httpx raises RuntimeError where another thread has closed the client.
-    """
+def _error_text(error: Exception) -> str:
+    """Return what an error says, unless that may be a header: one of them is the key."""
     return type(error).__name__ if isinstance(error, httpx.LocalProtocolError) else str(error)[:LONGEST_DETAIL]
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from headscale_core.client.errors import NotFound
 from headscale_core.client.models import api_key_prefix
 from headscale_core.defaults import API_KEY_DATA_KEY
+from headscale_core.errors import HeadscaleError
 from headscale_core.keys.annotations import KEY_ID, PENDING, SUPERSEDED, own_annotations, time_in, unique_expiration
 from headscale_core.keys.api_key_secret import (
     DesiredApiKey,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
-class SecretModified(Exception):
+class SecretModified(HeadscaleError):
     """The Secret does not hold the key as it was written."""
 
 

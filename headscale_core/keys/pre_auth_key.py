@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from headscale_core import HeadscaleClient, HeadscaleError, NotFound, PreAuthKey
+from headscale_core import ApiError, HeadscaleClient, NotFound, PreAuthKey
 from headscale_core.keys.annotations import (
     KEY_ID,
     PENDING,
@@ -131,7 +131,7 @@ def issue(
         )
     except Exception as error:
         # A call that broke in the middle may have created it: the annotation stays until that is known.
-        with contextlib.suppress(HeadscaleError):
+        with contextlib.suppress(ApiError):
             remove_pending(client, StoredSecret({}, {PENDING: expires_at.isoformat()}), client.list_pre_auth_keys())
             _rollback_secret(store, desired, before)
         if isinstance(error, NotFound):

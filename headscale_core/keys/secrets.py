@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from headscale_core.errors import HeadscaleError
 
-class SecretNotOwned(Exception):
+
+class SecretNotOwned(HeadscaleError):
     """A Secret of that name exists and is not managed by this component."""
 
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from headscale_core import HeadscaleClient, HeadscaleError
+from headscale_core import ApiError, HeadscaleClient
 from headscale_core.values import hujson
 
 _SECTIONS = {"tests": "tests", "sshtests": "sshTests"}
@@ -38,7 +38,7 @@ def waiting(client: HeadscaleClient, policy: str) -> list[str]:
     for name, section, test in _tests(document):
         try:
             client.check_policy(json.dumps({**plain, section: [test]}))
-        except HeadscaleError as error:
+        except ApiError as error:
             if error.retryable:
                 raise
             if _only_waits(error.detail):

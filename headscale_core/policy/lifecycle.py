@@ -7,14 +7,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from headscale_core import HeadscaleClient, HeadscaleError, InvalidArgument, NotFound
+from headscale_core import ApiError, HeadscaleClient, HeadscaleError, InvalidArgument, NotFound
 from headscale_core.policy import acl_tests
 from headscale_core.values import hujson
 
 _SECTIONS = ("acls", "grants", "ssh")
 
 
-class PolicyError(Exception):
+class PolicyError(HeadscaleError):
     """Something about a policy that a person has to decide."""
 
 
@@ -55,14 +55,14 @@ def store(client: HeadscaleClient, declared: str | None) -> list[str]:
         The tests that were left out, for Headscale takes none whose nodes have not joined yet.
 
     Raises:
-        HeadscaleError: When Headscale refuses it; a test that fails is named in it.
+        ApiError: When Headscale refuses it; a test that fails is named in it.
     """
     found, text = stored(client), declared or ""
     if found == text:
         return []
     try:
         client.set_policy(text)
-    except HeadscaleError as error:
+    except ApiError as error:
         skipped = acl_tests.waiting(client, text) if acl_tests.may_wait(error.detail) else []
         if not skipped:
             raise

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from headscale_core.defaults import data_claim
+from headscale_core.errors import HeadscaleError
 from headscale_core.rollout.pod_status import condition, last_warning, pod_problem
 from headscale_core.rollout.upgrade import step_problem
 
@@ -25,7 +26,7 @@ _SUFFIXES: dict[str, Decimal] = {
 }
 
 
-class RolloutError(Exception):
+class RolloutError(HeadscaleError):
     """A rollout that did not come to its end, with what keeps it."""
 
 

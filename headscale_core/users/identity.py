@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from headscale_core import HeadscaleClient, Node, PreAuthKey, User
+from headscale_core import HeadscaleClient, HeadscaleError, Node, PreAuthKey, User
 
 _ROUNDING = timedelta(milliseconds=2)
 _MOST_SHOWN = 10
 
 
-class UserError(Exception):
+class UserError(HeadscaleError):
     """Something about a user that a person has to decide."""
 
 
@@ -28,7 +28,7 @@ class Record(Protocol):
         ...
 
     def remove(self, name: str) -> None:
-        """Strike out a user, after it is gone."""
+        """Remove a user, after it is gone."""
         ...
 
 
@@ -44,7 +44,7 @@ class KeyRecovery(Protocol):
         ...
 
     def recreate(self, deleted: User) -> list[str]:
-        """Make them anew after a deletion, and return their Secrets; may be repeated."""
+        """Recreate them after a deletion, and return their Secrets; may be repeated."""
         ...
 
 
@@ -52,7 +52,7 @@ class KeyRecovery(Protocol):
 class UserRef:
     """A user as the state knows it.
 
-    The id alone does not tell: in a database that was lost, or restored, ids begin anew, and are somebody else's.
+    The id alone does not tell: in a database that was lost, or restored, ids begin again, and are somebody else's.
     """
 
     user_id: str

@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 WIPES_ALL_KEYS = 28
-"""Deleting any user on 0.28 deletes the preauth keys of all (headscale issue 3154, mended in 0.29)."""
+"""Deleting any user on 0.28 deletes the preauth keys of all (headscale issue 3154, fixed in 0.29)."""
 
 
 def rename(client: HeadscaleClient, state: UserRef, new: str, record: Record) -> User:
@@ -48,7 +48,7 @@ def rename(client: HeadscaleClient, state: UserRef, new: str, record: Record) ->
     Raises:
         UserError: When the name is taken, or the user is gone.
     """
-    gone = f"user `{state.name}` (id {state.user_id}) is gone: `pulumi refresh` notices, and makes it anew"
+    gone = f"user `{state.name}` (id {state.user_id}) is gone: `pulumi refresh` notices, and recreates it"
     taken = f"the user cannot be called `{new}`: another one is; choose a name that is free"
     user = find(client, state)
     if user is None:
@@ -145,8 +145,8 @@ def delete(
         state: The user.
         now: The time.
         record: Which users are ours.
-        delete_nodes: Whether its nodes go first; they have to join anew.
-        recovery: Where 0.28 deletes everybody's keys with a user: makes ours anew; None to refuse the deletion instead.
+        delete_nodes: Whether its nodes go first; they have to join again.
+        recovery: Where 0.28 deletes everybody's keys with a user: recreates ours; None to refuse the deletion instead.
 
     Returns:
         The Secrets whose keys were recreated.

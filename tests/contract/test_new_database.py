@@ -15,7 +15,7 @@ from tests.fakes.memory import MemoryStore, MemoryUserRegistry
 
 @pytest.fixture
 def lost_database(headscale):
-    """What was known of a database that is lost, and its successor, in which ids begin anew."""
+    """What was known of a database that is lost, and its successor, in which ids begin again."""
     store, record, now = MemoryStore(), MemoryUserRegistry(), datetime.now(UTC)
     with headscale.client() as client:
         alice = lifecycle.find_or_create(client, "alice", Profile(), record)

@@ -19,4 +19,10 @@ def event_loop(monkeypatch):
     yield
     asyncio.set_event_loop(None)
     for loop in loops:
+        # What a program left undone, or left failed, would be reported by a test that comes later.
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        if left and not loop.is_running():
+            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
         loop.close()

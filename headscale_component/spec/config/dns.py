@@ -30,7 +30,7 @@ class NameserversConfig(ConfigSection):
 
 
 class ExtraRecord(ConfigSection):
-    """A name of one's own; Headscale serves addresses only, and takes other types without a word."""
+    """A name of one's own; Headscale serves addresses only, and silently accepts other types."""
 
     name: Domain
     """The fully qualified name, for example `grafana.tailnet.example.com`."""

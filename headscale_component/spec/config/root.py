@@ -51,7 +51,7 @@ def _in_shared_directory(path: str) -> str:
     raise ValueError(f"must be a file in {SOCKET_DIRECTORY}, the one directory that the sidecar shares")
 
 
-_GRPC = Until((0, 29), "has no gRPC any more, and ignores it without a word", "nothing")
+_GRPC = Until((0, 29), "has no gRPC any more, and ignores it silently", "nothing")
 
 
 class NoiseConfig(ConfigSection):

@@ -16,6 +16,7 @@ from headscale_component.spec.config.versions import unread_keys
 from headscale_component.spec.errors import Problem
 from headscale_component.spec.model import is_output
 from headscale_component.spec.valid_part import rule
+from headscale_core.values.versions import METRICS_CAN_BE_OFF
 
 if TYPE_CHECKING:
     from headscale_component.spec.config.dns import ExtraRecord
@@ -34,7 +35,6 @@ RETIRED = {
 }
 """Keys that are known for what they were, or for being something else."""
 
-_METRICS_MAY_BE_OFF = (0, 28)
 _SHORTEST_INTERVAL_SECONDS = 2
 _IP_VERSIONS = {"A": 4, "AAAA": 6}
 
@@ -161,9 +161,7 @@ def check_tls(config: HeadscaleConfig) -> Iterator[Problem]:
     if config.tls_cert_path and not config.tls_key_path:
         yield Problem(("tls_key_path",), "is required with `tls_cert_path`: TLS needs both")
     if config.tls_key_path and not config.tls_cert_path:
-        yield Problem(
-            ("tls_cert_path",), "is required with `tls_key_path`: Headscale would serve in clear without a word"
-        )
+        yield Problem(("tls_cert_path",), "is required with `tls_key_path`: Headscale would serve in clear silently")
     present = "tls_cert_path" if config.tls_cert_path else "tls_key_path"
     if (config.tls_cert_path or config.tls_key_path) and config.tls_letsencrypt_hostname:
         yield Problem(
@@ -237,7 +235,7 @@ def check_ports(config: HeadscaleConfig) -> Iterator[Problem]:
 @rule
 def check_metrics_address(config: HeadscaleConfig, minor: Minor | None) -> Iterator[Problem]:
     """Find metrics that are off, in a version that cannot switch them off."""
-    if minor is not None and minor < _METRICS_MAY_BE_OFF and config.metrics_listen_addr == "":
+    if minor is not None and not METRICS_CAN_BE_OFF.is_in(minor) and config.metrics_listen_addr == "":
         yield Problem(("metrics_listen_addr",), "can be off from 0.28 on; give an address, as `0.0.0.0:9090`")
 
 

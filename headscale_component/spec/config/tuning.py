@@ -25,7 +25,7 @@ class TuningConfig(ConfigSection):
     register_cache_cleanup: Annotated[
         GoDuration | None,
         Since((0, 27)),
-        Until((0, 28), "ignores it without a word", "`register_cache_max_entries`"),
+        Until((0, 28), "ignores it silently", "`register_cache_max_entries`"),
     ] = None
     """How often logins that nobody ended are cleared. Headscale's own: 20m."""
 

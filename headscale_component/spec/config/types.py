@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, StrictBool, St
 
 from headscale_component.spec.model import OrOutput, SpecModel
 from headscale_component.spec.values import DnsSubdomain
+from headscale_core.defaults import GRPC_PORT
 from headscale_core.values.durations import duration_seconds
 
 DATA_DIRECTORY = "/var/lib/headscale"
@@ -21,7 +22,7 @@ DATA_DIRECTORY = "/var/lib/headscale"
 SOCKET_DIRECTORY = "/var/run/headscale"
 """The directory that headscale and the sidecar share."""
 
-GRPC_LISTEN_ADDRESS = "0.0.0.0:50443"
+GRPC_LISTEN_ADDRESS = f"0.0.0.0:{GRPC_PORT}"
 """Where Headscale serves gRPC when `grpc_listen_addr` is not written."""
 
 
@@ -36,7 +37,7 @@ Minor = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Since:
-    """The first minor version that reads a key; older ones ignore it without a word."""
+    """The first minor version that reads a key; older ones ignore it silently."""
 
     minor: Minor
 

@@ -61,10 +61,7 @@ def _why_unread(field: FieldInfo, minor: Minor) -> str:
     if until is not None and minor > until.minor:
         return f"{named(minor)} {until.after}; write {until.instead} instead"
     assert since is not None, "a key that is not read is not read for a reason"  # noqa: S101
-    return (
-        f"is new in {named(since.minor)}, and {named(minor)} ignores it without a word; "
-        f"leave it out, or raise `version`"
-    )
+    return f"is new in {named(since.minor)}, and {named(minor)} ignores it silently; leave it out, or raise `version`"
 
 
 def without_unread(tree: Mapping[str, Any], minor: Minor | None) -> dict[str, Any]:

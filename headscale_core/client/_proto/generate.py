@@ -1,4 +1,4 @@
-"""Make the message classes anew: `python -m headscale_core.client._proto.generate [DIRECTORY]`."""
+"""Regenerate the message classes: `python -m headscale_core.client._proto.generate [DIRECTORY]`."""
 
 import sys
 from pathlib import Path

@@ -225,7 +225,7 @@ def test_a_certificate_by_acme_is_asked_for_by_its_name(tmp_path, certificate):
         url = f"https://127.0.0.1:{server.http_port}"
 
         assert sidecars_headscale.works(url, key, name)
-        with pytest.raises(sidecars_headscale.HeadscaleError, match="does not answer"):
+        with pytest.raises(sidecars_headscale.HeadscaleUnavailable, match="does not answer"):
             sidecars_headscale.works(url, key)
 
 

@@ -56,7 +56,7 @@ def test_the_stacks_of_this_repository_are_valid(path, capsys):
     assert capsys.readouterr().out == "ok\n"
 
 
-def test_every_error_is_on_a_line_with_path_message_and_line_number(project, capsys):
+def test_validate_prints_path_message_and_line(project, capsys):
     where = project(GOOD + "        log:\n          level: loud\n      replicas: 2\n      usres: {}\n")
 
     assert main(["validate", *where]) == 1
@@ -86,7 +86,7 @@ def test_every_error_is_on_a_line_with_path_message_and_line_number(project, cap
         "a: &a [*a]",
     ],
 )
-def test_what_is_no_stack_at_all_is_an_error_and_never_a_traceback(project, capsys, text):
+def test_malformed_stack_is_an_error_without_traceback(project, capsys, text):
     assert main(["validate", *project(text)]) == 1
 
     out = capsys.readouterr().out
@@ -94,7 +94,7 @@ def test_what_is_no_stack_at_all_is_an_error_and_never_a_traceback(project, caps
     assert "Traceback" not in out
 
 
-def test_a_stack_that_is_not_there_is_named_with_those_that_are(project, capsys):
+def test_unknown_stack_is_named_with_known_ones(project, capsys):
     directory = project(GOOD)[3]
 
     assert main(["validate", "--stack", "nope", "--directory", directory]) == 1
@@ -108,7 +108,7 @@ def test_without_a_name_all_stacks_are_checked(project, capsys):
     assert capsys.readouterr().out.endswith("Pulumi.dev.yaml: ok\n")
 
 
-def test_rendering_shows_manifests_and_configuration_and_no_secret(project, capsys):
+def test_render_shows_no_secret(project, capsys):
     oidc = "{issuer: 'https://id.example.com', client_id: h, client_secret: {secretKeyRef: {name: oidc, key: secret}}}"
 
     assert main(["render", *project(GOOD + f"        oidc: {oidc}\n")]) == 0
@@ -126,7 +126,7 @@ def test_rendering_shows_manifests_and_configuration_and_no_secret(project, caps
     ]
 
 
-def test_what_is_encrypted_in_the_file_is_shown_as_a_secret(project, capsys):
+def test_encrypted_value_is_rendered_as_a_secret(project, capsys):
     oidc = "{issuer: 'https://id.example.com', client_id: {secure: v1:abc}, client_secret: {secure: v1:def}}"
 
     assert main(["render", *project(GOOD + f"        oidc: {oidc}\n")]) == 0
@@ -144,7 +144,7 @@ def test_encrypted_annotation_is_rendered_as_a_secret(project, capsys):
     assert made["StatefulSet"]["spec"]["template"]["metadata"]["annotations"]["note"] == "[secret]"
 
 
-def test_a_pipe_that_closes_is_no_traceback():
+def test_closed_pipe_is_no_traceback():
     command = f"{sys.executable} -m headscale_component render --stack production | head -1"
     buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     run = subprocess.run(
@@ -194,11 +194,11 @@ def test_an_upgrade_that_breaks_says_what_and_fails(project, capsys, version, mo
 @pytest.mark.parametrize(
     ("made", "path"), [(stack_schema, "schemas/stack.schema.json"), (reference_page, "docs/configuration.md")]
 )
-def test_what_is_made_of_the_models_is_current(made, path):
+def test_generated_files_are_current(made, path):
     assert (REPOSITORY / path).read_text() == made(), "run `make schema`"
 
 
-def test_the_schema_knows_every_key_of_the_stacks_and_finds_a_typo():
+def test_schema_accepts_stacks_and_finds_a_typo():
     from jsonschema import Draft202012Validator
 
     check = Draft202012Validator(json.loads(stack_schema()))

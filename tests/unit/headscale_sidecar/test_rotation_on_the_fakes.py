@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from headscale_sidecar import rotation
-from headscale_sidecar.headscale import HeadscaleError, works
+from headscale_sidecar.headscale import HeadscaleUnavailable, works
 from tests.contract.helpers import valid_prefixes
 from tests.fakes.headscale import FakeHeadscale
 from tests.fakes.kubernetes_fixtures import *  # noqa: F403 - the API server
@@ -163,9 +163,9 @@ def test_key_is_tried_by_a_real_call(headscale, kubernetes, rotate):
 def test_unclear_answer_is_no_verdict_on_the_key(headscale):
     headscale.proxy = lambda _path: (503, "starting")
 
-    with pytest.raises(HeadscaleError, match="HTTP status 503"):
+    with pytest.raises(HeadscaleUnavailable, match="HTTP status 503"):
         works(headscale.url, "key")
     url = headscale.url
     headscale.stop()
-    with pytest.raises(HeadscaleError, match="does not answer"):
+    with pytest.raises(HeadscaleUnavailable, match="does not answer"):
         works(url, "key")

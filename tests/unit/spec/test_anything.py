@@ -39,11 +39,11 @@ def instances(draw):
 
 @settings(max_examples=400, deadline=None, derandomize=True, database=None)
 @given(st.dictionaries(st.sampled_from(["vpn", "a", "", "A b"]) | keys, instances() | values, max_size=2) | values)
-def test_the_answer_is_an_instance_or_its_problems(document):
+def test_any_document_gives_instances_or_problems(document):
     try:
         instances = load_instances(document)
     except SpecError as error:
-        told = str(error)
-        assert told
+        text = str(error)
+        assert text
     else:
         assert all(documents(name, spec) for name, spec in instances.items())

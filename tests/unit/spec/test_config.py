@@ -96,7 +96,7 @@ BAD = {
     "key without certificate": (
         {"tls_key_path": "/var/lib/headscale/k"},
         "tls_cert_path",
-        "serve in clear without a word",
+        "serve in clear silently",
     ),
     "two ways to TLS": (
         {
@@ -161,7 +161,7 @@ BAD = {
 
 
 @pytest.mark.parametrize(("config", "path", "words"), BAD.values(), ids=BAD)
-def test_a_bad_configuration_is_refused_at_its_path(config, path, words):
+def test_bad_configuration_is_refused_at_its_path(config, path, words):
     found = problems(config)
 
     assert words in found[path]
@@ -210,20 +210,20 @@ BAD_IN_A_VERSION = {
 
 
 @pytest.mark.parametrize(("version", "config", "path", "words"), BAD_IN_A_VERSION.values(), ids=BAD_IN_A_VERSION)
-def test_what_a_version_does_not_take_is_refused_at_its_path(version, config, path, words):
+def test_key_unsupported_by_version_is_refused(version, config, path, words):
     found = problems(config, version)
 
     assert words in found[path]
     assert len(found) == 1, found
 
 
-def test_a_version_that_nobody_knows_yet_reads_what_the_newest_known_reads():
+def test_unknown_newer_version_is_configured_as_newest():
     assert "ephemeral_node_inactivity_timeout" not in rendered(version="v0.31.0")
     assert "randomize_client_port" in problems({"randomize_client_port": True}, "v0.31.0")
 
 
 @pytest.mark.parametrize("version", ["v0.26.1", "v0.27.1", "v0.28.0", "v0.29.3", "v0.30.0"])
-def test_a_version_gets_the_keys_that_it_reads_and_no_other(version):
+def test_config_holds_only_keys_the_version_reads(version):
     tree, minor = rendered(version=version), tuple(map(int, version.removeprefix("v").split(".")[:2]))
 
     for path, field in fields():
@@ -235,12 +235,12 @@ def test_a_version_gets_the_keys_that_it_reads_and_no_other(version):
             assert section is None, path
 
 
-def test_the_new_name_of_a_key_is_written_as_an_older_version_reads_it():
+def test_new_key_name_is_translated_for_older_version():
     tree = rendered({"node": {"ephemeral": {"inactivity_timeout": "5m"}}})
 
     assert tree["ephemeral_node_inactivity_timeout"] == "5m"
     assert "node" not in tree
 
 
-def test_every_key_says_what_it_means():
+def test_every_key_has_a_description():
     assert [path for path, field in fields() if not field.description] == []

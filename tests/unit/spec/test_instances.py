@@ -30,7 +30,7 @@ def the_problem(**changes):
     return found.pop()
 
 
-def test_the_seed_operators_quick_start_is_taken_in_either_spelling():
+def test_quick_start_of_the_operator_accepts_both_spellings():
     camel = {
         "autoManage": True,
         "secretName": "headscale-api-key",
@@ -332,11 +332,11 @@ BAD = {
 
 
 @pytest.mark.parametrize(("changes", "message"), BAD.values(), ids=BAD)
-def test_a_mistake_is_told_with_its_path_the_rule_and_the_remedy(changes, message):
+def test_problem_names_path_rule_and_remedy(changes, message):
     assert the_problem(**changes) == message
 
 
-def test_every_mistake_is_told_at_once_whatever_else_is_wrong():
+def test_all_problems_are_reported_together():
     changes = copy.deepcopy({key: value for change, _ in list(BAD.values())[:1] for key, value in change.items()})
     found = problems(**changes, replicas=3, preAuthKeys={"x": {"expiration": "soon", "tag": []}}, users={"B": {}})
 
@@ -350,7 +350,7 @@ def test_every_mistake_is_told_at_once_whatever_else_is_wrong():
     }
 
 
-def test_a_secret_in_clear_is_refused_and_not_repeated():
+def test_plain_secret_is_refused_and_hidden():
     oidc = {"issuer": "https://id.example.com", "client_id": "h", "client_secret": "hunter2"}
 
     message = the_problem(config={"server_url": "http://a", "oidc": oidc})
@@ -359,7 +359,7 @@ def test_a_secret_in_clear_is_refused_and_not_repeated():
     assert "hunter2" not in message
 
 
-def test_mistakes_of_all_instances_are_told_each_under_its_name():
+def test_problems_of_all_instances_are_reported():
     with pytest.raises(SpecError) as caught:
         load_instances({"one": an_instance(replicas=2), "two": 5, "Three": an_instance(namespace="three")})
 
@@ -377,7 +377,7 @@ def test_two_instances_may_not_write_one_secret():
 
 
 @pytest.mark.parametrize("document", [None, [], "x", {}], ids=repr)
-def test_a_document_that_holds_no_instances_is_refused(document):
+def test_document_without_instances_is_refused(document):
     with pytest.raises(SpecError, match="must be a mapping of names to instances"):
         load_instances(document)
 
@@ -387,7 +387,7 @@ def test_the_python_api_keeps_the_same_rules():
         HeadscaleArgs(version="v0.28.0", config={"server_url": "http://a"}, replicas=2)
 
 
-def test_the_defaults_that_people_rely_on():
+def test_defaults_are_stable():
     spec = HeadscaleArgs.model_validate(an_instance())
 
     assert (spec.namespace, spec.replicas, spec.retain, spec.create_namespace) == (
@@ -419,7 +419,7 @@ def test_the_specification_loads_no_pulumi_and_no_grpc():
     assert loaded.stdout.strip() == "[]"
 
 
-def test_a_user_of_another_instance_is_named_as_such():
+def test_user_of_another_instance_is_named():
     one = {**an_instance(), "namespace": "a", "users": {"alice": {}}}
     two = {**an_instance(), "namespace": "b", "preAuthKeys": {"x": {"user": "alice"}}}
 
@@ -427,7 +427,7 @@ def test_a_user_of_another_instance_is_named_as_such():
         load_instances({"one": one, "two": two})
 
 
-def test_a_user_who_logs_in_by_an_identity_provider_need_not_be_declared():
+def test_oidc_user_need_not_be_declared():
     oidc = {
         "issuer": "https://id.example.com",
         "client_id": "a",
@@ -455,14 +455,14 @@ ODD = {
 
 
 @pytest.mark.parametrize("changes", ODD.values(), ids=ODD)
-def test_what_has_the_wrong_shape_is_told_with_all_the_rest(changes):
+def test_wrong_shapes_hide_no_other_problem(changes):
     said = problems(**changes, replicas=2)
 
     assert any("is more than 1" in problem for problem in said)
     assert len(said) > 1
 
 
-def test_a_name_with_nothing_behind_it_says_all_there_is_to_say():
+def test_null_entry_takes_defaults():
     spec = load_instances({"vpn": an_instance(users={"alice": None}, apiKeys={"ui": None})})["vpn"]
 
     assert (set(spec.users), set(spec.api_keys)) == ({"alice"}, {"ui"})
@@ -478,7 +478,7 @@ SECTIONS = {"preauth keys": "preAuthKeys", "users": "users", "API keys": "apiKey
 
 
 @pytest.mark.parametrize("what", MET)
-def test_resources_with_one_urn_are_named(what):
+def test_resources_with_one_urn_are_refused(what):
     (one, item), (other, others), resource = MET[what]
     section = SECTIONS[what]
     entry = {"tags": ["tag:ci"]} if section == "preAuthKeys" else {}
@@ -494,12 +494,12 @@ def test_resources_with_one_urn_are_named(what):
     assert "rename the one of them that is not deployed yet" in problem
 
 
-def test_an_instance_named_as_anothers_metrics_is_refused():
+def test_instance_named_as_metrics_service_is_refused():
     with pytest.raises(SpecError, match=METRICS):
         load_instances({"vpn": an_instance(namespace="a"), "vpn-metrics": an_instance(namespace="b")})
 
 
-def test_an_alias_that_is_anothers_name_is_refused():
+def test_alias_equal_to_another_name_is_refused():
     one = an_instance(namespace="a", users={"carol": {"renamedFrom": "test-bob"}})
     two = an_instance(namespace="b", users={"bob": {}})
 
@@ -507,7 +507,7 @@ def test_an_alias_that_is_anothers_name_is_refused():
         load_instances({"vpn": one, "vpn-test": two})
 
 
-def test_names_that_only_begin_alike_are_taken():
+def test_names_with_one_prefix_are_accepted():
     one = an_instance(namespace="a", users={"bob": {}}, preAuthKeys={"bob": {"user": "bob"}}, apiKeys={"ui": None})
     two = an_instance(namespace="b", users={"bob": {}}, preAuthKeys={"bob": {"user": "bob"}})
 

@@ -20,11 +20,11 @@ FILE = """{
 }"""
 
 
-def test_comments_and_last_commas_are_read_and_what_looks_like_them_in_a_text_stays():
+def test_hujson_comments_and_trailing_commas_are_removed():
     assert hujson.parse('{"a": ["//x", "/*y*/", ",]",], // z\n}') == {"a": ["//x", "/*y*/", ",]"]}
 
 
-def test_a_mistake_names_its_line():
+def test_hujson_error_names_the_line():
     with pytest.raises(ValueError, match="line 3 column"):
         hujson.parse('{// one\n/* two */\n"a" 1}')
 
@@ -33,24 +33,24 @@ UNREADABLE = {"said twice": '{"acls": [], "acls": []}', "without an end": "[" * 
 
 
 @pytest.mark.parametrize("text", UNREADABLE.values(), ids=UNREADABLE)
-def test_what_headscale_would_not_read_is_not_read(text):
+def test_unreadable_hujson_is_refused(text):
     with pytest.raises(ValueError, match=r"has `acls` twice in one object|is nested too deeply"):
         hujson.parse(text)
 
 
-def test_a_capital_letter_is_no_other_section(tmp_path):
+def test_section_names_ignore_case(tmp_path):
     (tmp_path / "p.hujson").write_text(FILE.replace('"acls"', '"ACLs"'))
 
     assert policy_warnings(policy_document(PolicySpec(file=str(tmp_path / "p.hujson")))) == []
 
 
-def test_a_file_is_stored_as_it_was_written(tmp_path):
+def test_policy_file_is_stored_unchanged(tmp_path):
     (tmp_path / "p.hujson").write_text(FILE)
 
     assert policy_text(PolicySpec(file=str(tmp_path / "p.hujson"))) == FILE
 
 
-def test_approvers_and_tag_owners_are_added_to_those_of_the_file(tmp_path):
+def test_approvers_and_tag_owners_are_merged(tmp_path):
     (tmp_path / "p.hujson").write_text(FILE)
     spec = PolicySpec.model_validate(
         {
@@ -67,7 +67,7 @@ def test_approvers_and_tag_owners_are_added_to_those_of_the_file(tmp_path):
     assert document["acls"] == hujson.parse(FILE)["acls"]
 
 
-def test_a_mistake_in_a_file_names_the_file_and_the_place_in_it(tmp_path):
+def test_problem_in_policy_file_names_file_and_path(tmp_path):
     (tmp_path / "p.hujson").write_text(FILE.replace('"src"', '"scr"').replace("alice@", "bob@"))
 
     said = list(
@@ -97,7 +97,7 @@ WARNED = {
 
 
 @pytest.mark.parametrize(("document", "warning"), WARNED.values(), ids=WARNED)
-def test_a_policy_that_locks_people_out_is_warned_about(document, warning):
+def test_policy_that_locks_people_out_warns(document, warning):
     assert warning in " ".join(policy_warnings(document))
 
 
@@ -105,7 +105,7 @@ LETS_IN = {"the group": "group:admin", "its member": "alice@", "every person": "
 
 
 @pytest.mark.parametrize("source", LETS_IN.values(), ids=LETS_IN)
-def test_a_policy_that_lets_its_admins_in_is_not(source):
+def test_policy_that_admits_admins_does_not_warn(source):
     assert policy_warnings({**hujson.parse(FILE), "acls": [{**ALL, "src": [source]}]}) == []
 
 
@@ -126,7 +126,7 @@ LOGINS = {
 
 
 @pytest.mark.parametrize(("changes", "warning"), LOGINS.values(), ids=LOGINS)
-def test_an_ambiguous_login_is_warned_about(changes, warning):
+def test_ambiguous_login_warns(changes, warning):
     instance = HeadscaleArgs.model_validate(
         {
             "version": "v0.29.3",

@@ -2,6 +2,10 @@
 
 Here lives the public API and nothing else. Names are resolved on first use, so that the specification and the
 command line load neither pulumi nor pulumi_kubernetes.
+
+A stack file or program that breaks a rule raises `SpecError` before anything is registered. A call to Headscale that
+fails raises `HeadscaleError`, and `ChannelError` where Headscale cannot be reached. The lookups return
+`headscale_core.User` and `headscale_core.Node`; `User` here is the resource.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dynamic_providers.api_key import ApiKey
     from dynamic_providers.connection import ConnectionArgs, HeadscaleConnection
+    from dynamic_providers.errors import ChannelError
     from dynamic_providers.lookup import get_policy, get_user, list_nodes
     from dynamic_providers.policy import Policy
     from dynamic_providers.pre_auth_key import PreAuthKey
@@ -19,28 +24,43 @@ if TYPE_CHECKING:
     from headscale_component.component import Headscale
     from headscale_component.spec import (
         ApiKeySpec,
+        ConnectionSpec,
         HeadscaleArgs,
         HeadscaleConfig,
+        ManagedApiKeySpec,
         PersistentVolumeClaimSpec,
         PreAuthKeySpec,
+        Problem,
         SpecError,
         UserSpec,
         load_instances,
     )
+    from headscale_component.spec.files import FileSpec
+    from headscale_component.spec.pod import PodSpec
+    from headscale_component.spec.policy import PolicySpec
     from headscale_component.stack_config import declare_instances, stack_instances
+    from headscale_core import HeadscaleError
 
 __all__ = [
     "ApiKey",
     "ApiKeySpec",
+    "ChannelError",
     "ConnectionArgs",
+    "ConnectionSpec",
+    "FileSpec",
     "Headscale",
     "HeadscaleArgs",
     "HeadscaleConfig",
     "HeadscaleConnection",
+    "HeadscaleError",
+    "ManagedApiKeySpec",
     "PersistentVolumeClaimSpec",
+    "PodSpec",
     "Policy",
+    "PolicySpec",
     "PreAuthKey",
     "PreAuthKeySpec",
+    "Problem",
     "SpecError",
     "User",
     "UserSpec",
@@ -52,12 +72,17 @@ __all__ = [
     "stack_instances",
 ]
 
-_HOMES = {
+_MODULES = {
     "ApiKey": "dynamic_providers.api_key",
+    "ChannelError": "dynamic_providers.errors",
     "ConnectionArgs": "dynamic_providers.connection",
+    "FileSpec": "headscale_component.spec.files",
     "Headscale": "headscale_component.component",
     "HeadscaleConnection": "dynamic_providers.connection",
+    "HeadscaleError": "headscale_core",
+    "PodSpec": "headscale_component.spec.pod",
     "Policy": "dynamic_providers.policy",
+    "PolicySpec": "headscale_component.spec.policy",
     "PreAuthKey": "dynamic_providers.pre_auth_key",
     "User": "dynamic_providers.user",
     "declare_instances": "headscale_component.stack_config",
@@ -66,9 +91,10 @@ _HOMES = {
     "list_nodes": "dynamic_providers.lookup",
     "stack_instances": "headscale_component.stack_config",
 }
+"""Where a name is defined, unless that is `headscale_component.spec`."""
 
 
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES.get(name, "headscale_component.spec")), name)
+    return getattr(importlib.import_module(_MODULES.get(name, "headscale_component.spec")), name)

@@ -63,8 +63,22 @@ MUTANTS = [
         _COMPONENT,
         (
             "API key and kubeconfig are not secret",
-            'for name in ("api_key", "kubeconfig"):',
-            "for name in ():",
+            "if name in SECRETS else",
+            "if name in () else",
+        ),
+    ),
+    *_in(
+        "dynamic_providers/settings.py",
+        _COMPONENT,
+        (
+            "an API key is not secret",
+            "    api_key: Text | None = _default(is_secret=True)",
+            "    api_key: Text | None = _default()",
+        ),
+        (
+            "a kubeconfig is not secret",
+            "    kubeconfig: Text | None = _default(is_secret=True)",
+            "    kubeconfig: Text | None = _default()",
         ),
     ),
     *_in(

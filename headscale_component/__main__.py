@@ -120,6 +120,7 @@ if __name__ == "__main__":
         sys.stdout.flush()
         sys.exit(code)
     except BrokenPipeError:
-        # Who read along, `head` for example, has seen enough; Python would complain once more at its end.
+        # The reader of the pipe, for example `head`, closed it. Without this Python reports that again at exit
+        # (https://docs.python.org/3/library/signal.html#note-on-sigpipe).
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

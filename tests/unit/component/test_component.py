@@ -22,33 +22,6 @@ def blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
 
 
-class Recorder(pulumi.runtime.Mocks):
-    """Takes every resource as registered, and keeps it."""
-
-    def __init__(self):
-        self.resources = {}
-
-    def new_resource(self, args):
-        self.resources[args.name, args.typ.rpartition(":")[2]] = args
-        return f"{args.name}-id", dict(args.inputs)
-
-    def call(self, args):
-        return {}
-
-
-@pytest.fixture
-def declared(event_loop):
-    """Run a program and return what it registered, by name and type."""
-
-    def run(program):
-        recorder = Recorder()
-        pulumi.runtime.set_mocks(recorder)
-        pulumi.runtime.test(program)()
-        return recorder.resources
-
-    return run
-
-
 def test_instance_registers_these_resources(declared):
     made = declared(lambda: Headscale("vpn", {**SMALLEST, "users": {"alice": {}}, "apiKeys": {"ui": {}}}))
 

@@ -61,34 +61,22 @@ EVERYTHING = {
 }
 
 
-class Mocks(pulumi.runtime.Mocks):
-    """Keeps the inputs of the one resource."""
-
-    def __init__(self):
-        self.inputs = {}
-
-    def new_resource(self, args):
-        if args.typ.endswith("pulumi-python"):
-            self.inputs = args.inputs
-        return "id", {}
-
-    def call(self, args):
-        return {}
-
-
-def registered(args):
+@pytest.fixture
+def registered(declared):
     """Return the inputs with which a connection is registered, without the marks of secrets."""
-    mocks = Mocks()
-    pulumi.runtime.set_mocks(mocks)
-    pulumi.runtime.test(lambda: HeadscaleConnection("vpn-connection", args) and None)()
-    return {key: value["value"] if isinstance(value, dict) else value for key, value in mocks.inputs.items()}
+
+    def run(args):
+        (resource,) = declared(lambda: HeadscaleConnection("vpn-connection", args) and None).values()
+        return {key: value["value"] if isinstance(value, dict) else value for key, value in resource.inputs.items()}
+
+    return run
 
 
 @pytest.mark.parametrize(
     ("given", "in_state"),
     [({"instance": "vpn", "namespace": "tailnet"}, IN_STATE), (EVERYTHING, EVERYTHING_IN_STATE)],
 )
-def test_inputs_of_connection_stay_as_released(event_loop, given, in_state):
+def test_inputs_of_connection_stay_as_released(registered, given, in_state):
     assert registered(ConnectionArgs(**given)) == in_state
 
 
@@ -100,7 +88,7 @@ def test_settings_are_read_from_released_state(in_state, settings):
     assert settings_of(Config(in_state, "headscale")) == settings
 
 
-def test_outputs_reach_provider_as_text(event_loop):
+def test_outputs_reach_provider_as_text(registered):
     given = ConnectionArgs(
         instance=pulumi.Output.from_input("vpn"),
         namespace="tailnet",

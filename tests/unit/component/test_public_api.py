@@ -85,36 +85,27 @@ def test_models_load_without_pulumi():
     assert run.stdout == "False\n"
 
 
-class Mocks(pulumi.runtime.Mocks):
-    """Takes everything; a user has an id."""
-
-    def new_resource(self, args):
-        outputs = {"user_id": "7"} if args.typ.endswith(":User") else {}
-        return f"{args.name}-id", {**args.inputs, **outputs}
-
-    def call(self, args):
-        return {}
-
-
-def outputs_of(instance, monkeypatch):
+@pytest.fixture
+def outputs_of(record, monkeypatch):
     """Return the outputs that the component of an instance registers."""
-    registered = {}
+    registered, known = {}, {}
     monkeypatch.setattr(Headscale, "register_outputs", lambda self, outputs: registered.update(outputs))
-    pulumi.runtime.set_mocks(Mocks())
-    known = {}
 
-    def program():
-        Headscale("vpn", {"version": "v0.28.0", "config": {"server_url": "https://vpn.example.com"}, **instance})
-        return pulumi.Output.from_input(registered).apply(known.update)
+    def run(instance):
+        def program():
+            Headscale("vpn", {"version": "v0.28.0", "config": {"server_url": "https://vpn.example.com"}, **instance})
+            return pulumi.Output.from_input(registered).apply(known.update)
 
-    pulumi.runtime.test(program)()
-    return known
+        record(program, outputs={"User": {"user_id": "7"}})
+        return known
+
+    return run
 
 
-def test_component_registers_all_promised_outputs(event_loop, monkeypatch):
+def test_component_registers_all_promised_outputs(outputs_of):
     keys = {"laptop": {"user": "alice"}, "runner": {"tags": ["tag:ci"], "secretName": "ci-key"}}
 
-    assert outputs_of({"users": {"alice": {}}, "preAuthKeys": keys}, monkeypatch) == {
+    assert outputs_of({"users": {"alice": {}}, "preAuthKeys": keys}) == {
         "namespace": "headscale",
         "server_url": "https://vpn.example.com",
         "service_name": "vpn",
@@ -125,5 +116,5 @@ def test_component_registers_all_promised_outputs(event_loop, monkeypatch):
     }
 
 
-def test_api_key_secret_is_none_without_sidecar(event_loop, monkeypatch):
-    assert outputs_of({"apiKey": {"autoManage": False}}, monkeypatch)["api_key_secret_name"] is None
+def test_api_key_secret_is_none_without_sidecar(outputs_of):
+    assert outputs_of({"apiKey": {"autoManage": False}})["api_key_secret_name"] is None

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         UserSpec,
         load_instances,
     )
+    from headscale_component.spec.errors import Problem
     from headscale_component.spec.files import FileSpec
     from headscale_component.spec.pod import PodSpec
     from headscale_component.spec.policy import PolicySpec
@@ -71,6 +72,7 @@ __all__ = [
     "PolicySpec",
     "PreAuthKey",
     "PreAuthKeySpec",
+    "Problem",
     "ProviderError",
     "RolloutError",
     "SecretModified",
@@ -102,6 +104,7 @@ _MODULES = {
     "PolicyError": "headscale_core",
     "PolicySpec": "headscale_component.spec.policy",
     "PreAuthKey": "dynamic_providers.pre_auth_key",
+    "Problem": "headscale_component.spec.errors",
     "ProviderError": "dynamic_providers.errors",
     "RolloutError": "headscale_core",
     "SecretModified": "headscale_core",

@@ -20,6 +20,7 @@ NAMES = {
         "PodSpec",
         "PolicySpec",
         "PreAuthKeySpec",
+        "Problem",
         "UserSpec",
     ],
     "errors": [

@@ -175,8 +175,8 @@ MUTANTS = (
     Mutant(
         "channel: a broken connection is never retried",
         "dynamic_providers/admin/retry.py",
-        "if attempt == times - 1:",
-        "if attempt >= 0:",
+        "for _ in range(times - 1):",
+        "for _ in ():",
         (PROVIDERS,),
     ),
     Mutant(

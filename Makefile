@@ -57,7 +57,7 @@ test-e2e: venv ## the real engine, a real cluster, real tailscale nodes
 	@$(RUN) -m lab prepare
 	$(RUN) -m pytest tests/e2e
 
-test-lab: venv ## hurt the lab's own cluster and mend it
+test-lab: venv ## break the lab's own cluster, and repair it
 	@$(RUN) -m lab prepare
 	$(RUN) -m pytest tests/lab
 
@@ -75,7 +75,7 @@ schema: venv ## write schemas/ and docs/configuration.md from the models
 architecture: venv ## write docs/architecture.md: which package imports which
 	@$(RUN) -m tools.architecture
 
-fmt: venv ## let ruff write the layout and mend what it can
+fmt: venv ## let ruff format and fix what it can
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 

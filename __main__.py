@@ -1,4 +1,4 @@
-"""Make every Headscale that the stack declares."""
+"""Create every Headscale that the stack declares."""
 
 import asyncio
 import gc
@@ -7,7 +7,7 @@ import pulumi
 
 from headscale_component import Headscale, declare_instances, stack_instances
 
-# Everything that is made here lives until the end: to look for garbage again and again would take half of the time.
+# Everything created here lives until the end of the program, half of whose time garbage collection would take.
 gc.disable()
 instances = {name: Headscale(name, args) for name, args in stack_instances().items()}
 declare_instances(instances)

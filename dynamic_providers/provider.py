@@ -33,7 +33,9 @@ def _warn(text: str) -> None:
 
 
 class HeadscaleProvider(ResourceProvider):
-    """The base of the providers: stateless, so that its pickle is short and never changes.
+    """The base of the providers: without attributes in its pickle, so that this is short and never changes.
+
+    What one call leaves for a later one is in the `RunJournal` of the channel.
 
     What a provider raises is shown to people as `failures` says; so the methods of every subclass are wrapped.
     """
@@ -58,7 +60,6 @@ class HeadscaleProvider(ResourceProvider):
             if settings not in _channels:
                 _channels[settings] = Channel(settings, warn=_warn)
             self._channel = _channels[settings]
-        self._known: set[str] = set()
 
     @property
     def channel(self) -> Channel:
@@ -67,8 +68,8 @@ class HeadscaleProvider(ResourceProvider):
 
     @property
     def known(self) -> set[str]:
-        """Ids that the state was seen to hold: what has another id is an interrupted run's."""
-        return self._known
+        """Ids of preauth keys that the state was seen to hold: a key with another id is an interrupted run's."""
+        return self.channel.journal.keys_in_state
 
 
 def checked(news: Props, rules: Mapping[str, Rule]) -> CheckResult:

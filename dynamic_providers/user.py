@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 import pulumi
 from pulumi.dynamic import (
     CheckResult,
-    ConfigureRequest,
     CreateResult,
     DiffResult,
     ReadResult,
@@ -29,11 +28,6 @@ _COMPUTED = ("user_id", "created_at", "undeclared")
 class UserProvider(HeadscaleProvider):
     """Adapter of the user's rules. Its dotted path is in people's state: moving it needs an alias here."""
 
-    def configure(self, req: ConfigureRequest) -> None:
-        """Take the connection's settings."""
-        super().configure(req)
-        self._replaced: dict[str, rules.UserRef] = {}
-
     def check(self, _olds: Props, news: Props) -> CheckResult:
         """Check what is known, without any call."""
         return checked(
@@ -54,7 +48,7 @@ class UserProvider(HeadscaleProvider):
         if moved := another_database(olds, news):
             return DiffResult(changes=True, replaces=moved, delete_before_replace=False)
         if profile:
-            self._replaced[news["username"]] = _known(id_, olds)
+            self.channel.journal.replaced_users[news["username"]] = _known(id_, olds)
             pulumi.log.warn(rules.replacement_warning(olds["username"], profile))
         # One that is replaced makes way in `create`, where it is known that nothing is lost by that: the engine would
         # delete its keys' Secrets first, and it by the rules of a user that nobody wants any more.
@@ -62,7 +56,7 @@ class UserProvider(HeadscaleProvider):
 
     def create(self, props: Props) -> CreateResult:
         """Find or make the user, so that a repeat makes no second one; the one that it replaces goes first."""
-        replaced = self._replaced.get(props["username"])
+        replaced = self.channel.journal.replaced_users.get(props["username"])
 
         def find_or_create() -> HeadscaleUser:
             with self.channel.change(alone=replaced is not None) as client:
@@ -83,7 +77,7 @@ class UserProvider(HeadscaleProvider):
                 )
 
         user = retry_idempotent(find_or_create)
-        self.channel.made.add(("user", str(user.id)))
+        self.channel.journal.created_this_run.add(("user", str(user.id)))
         return CreateResult(str(user.id), _outputs(props, user))
 
     def read(self, id_: str, props: Props) -> ReadResult:
@@ -117,7 +111,7 @@ class UserProvider(HeadscaleProvider):
 
     def delete(self, id_: str, props: Props) -> None:
         """Delete the user unless that would harm; one that is gone, or gone with its Headscale, is done."""
-        if ("user", id_) in self.channel.made:
+        if ("user", id_) in self.channel.journal.created_this_run:
             # `pulumi up --replace` and a taint have no diff: `create` has found the same one.
             return
 

@@ -18,7 +18,6 @@ from pathlib import Path
 
 from headscale_component.spec.errors import Problem, SpecError
 from headscale_component.spec.instances import ROOT, load_instances
-from headscale_component.spec.model import EncryptedValue
 from headscale_component.spec.policy import policy_document
 from headscale_component.spec.policy_warnings import policy_warnings
 from headscale_component.stack_file import StackFile, read, stack_file, stack_files
@@ -62,22 +61,10 @@ def _validate(file: StackFile, parsed: argparse.Namespace) -> int:
 
 
 def _render(file: StackFile, _: argparse.Namespace) -> int:
-    import yaml  # noqa: PLC0415 - loaded where it is needed
+    from headscale_component.render import documents, to_yaml  # noqa: PLC0415 - loads pulumi_kubernetes
 
-    from headscale_component.render import documents  # noqa: PLC0415 - loads pulumi_kubernetes
-
-    class Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc] # whichever is there
-        """Writes texts of several lines, such as config.yaml, as they are."""
-
-    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
-
-    Dumper.add_representer(str, text)
-    Dumper.add_representer(EncryptedValue, lambda dumper, value: text(dumper, repr(value)))
     for name, spec in load_instances(file.instances).items():
-        for document in documents(name, spec):
-            print("---")
-            print(yaml.dump(document, Dumper=Dumper, sort_keys=False, allow_unicode=True), end="")
+        print(to_yaml(documents(name, spec)), end="")
     return 0
 
 
@@ -133,6 +120,7 @@ if __name__ == "__main__":
         sys.stdout.flush()
         sys.exit(code)
     except BrokenPipeError:
-        # Who read along, `head` for example, has seen enough; Python would complain once more at its end.
+        # The reader of the pipe, for example `head`, closed it. Without this Python reports that again at exit
+        # (https://docs.python.org/3/library/signal.html#note-on-sigpipe).
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

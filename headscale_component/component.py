@@ -9,6 +9,7 @@ from pulumi import ResourceOptions
 from dynamic_providers import lookup
 from dynamic_providers.api_key import ApiKey
 from dynamic_providers.connection import HeadscaleConnection
+from dynamic_providers.policy import Policy
 from dynamic_providers.pre_auth_key import PreAuthKey
 from dynamic_providers.preflight import Preflight
 from dynamic_providers.rollout import Rollout
@@ -55,6 +56,9 @@ class Headscale(pulumi.ComponentResource):
 
     pre_auth_keys: dict[str, str]
     """The Secrets of the declared preauth keys, by the keys' names."""
+
+    policy: Policy | None
+    """The policy as a resource; None where Headscale reads it from a file, with `policy.mode: file`."""
 
     connection: HeadscaleConnection
     """The admin channel; give it as `provider` to resources that a program declares by itself, which depend on this
@@ -121,9 +125,12 @@ class Headscale(pulumi.ComponentResource):
                 "metrics_service_name": self.metrics_service_name,
                 "api_key_secret_name": self.api_key_secret_name,
                 "users": self.users,
-                # Told when all of them exist. The SDK waits for this one call; without a call that lasts it looks
+                # Known when all of the keys exist. The SDK waits for this one call; without a call that lasts it looks
                 # through all Outputs of the program again whenever one is known, half of its time with 200 keys.
                 "pre_auth_keys": pulumi.Output.all(**{key: value.secret_name for key, value in keys.items()}),
+                # No connection: an output that is a resource holds its URN, and `pulumi state move` renames the stack
+                # in URNs of parents, providers and dependencies, not in outputs
+                # (https://github.com/pulumi/pulumi/blob/master/pkg/cmd/pulumi/state/state_move.go, `rewriteURNs`).
             }
         )
 

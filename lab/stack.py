@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 from headscale_core.keys.annotations import EXPIRES_AT
 from lab import (
@@ -19,10 +21,11 @@ from lab import (
     versions,
 )
 from lab.commands import STACK, kubectl_json, run_pulumi
-from lab.instance import instances
+from lab.instance import Instance, instances
 from lab.progress import LabError, say, step
 from lab.state import CACHE, own_cluster
 
+_ONLINE_IN_SECONDS = 30.0
 _DEMO_KEY = "demo-key"
 
 
@@ -109,9 +112,21 @@ def join() -> None:
             port_forward.start(instance.namespace, instance.service, instance.address)
     with step(f"joining {demo_node.NAME} at {instance.address} with the key of Secret {instance.namespace}/{secret}"):
         demo_node.join(instance.address, key)
-    for found in instance.headscale("nodes", "list"):
+        nodes = _nodes_once_online(instance)
+    for found in nodes:
         online = "online" if found.get("online") else "offline"
         print(f"{found['given_name']}  {', '.join(found['ip_addresses'])}  {online}")
+
+
+def _nodes_once_online(instance: Instance) -> list[dict[str, Any]]:
+    """Return Headscale's nodes when the demo node is online; it takes a moment to open its map stream."""
+    deadline = time.monotonic() + _ONLINE_IN_SECONDS
+    while True:
+        nodes: list[dict[str, Any]] = instance.headscale("nodes", "list")
+        joined = [found for found in nodes if found["given_name"].startswith(demo_node.NAME)]
+        if any(found.get("online") for found in joined) or time.monotonic() >= deadline:
+            return nodes
+        time.sleep(0.5)
 
 
 def _check_own() -> None:

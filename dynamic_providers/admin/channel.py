@@ -6,13 +6,15 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import TypeVar
 
+from dynamic_providers.admin.clock import utc_now
 from dynamic_providers.admin.list_cache import ListCache
 from dynamic_providers.admin.read_write_lock import ReadWriteLock
+from dynamic_providers.admin.retry import retry_idempotent
 from dynamic_providers.admin.revocations import Revocations
 from dynamic_providers.admin.route import Route
+from dynamic_providers.admin.run_journal import RunJournal
 from dynamic_providers.admin.running import Running
 from dynamic_providers.errors import (
     ChannelError,
@@ -87,8 +89,7 @@ class Channel:
         self._secret_versions: dict[tuple[str, str], str] = {}
         self.list_cache = ListCache()
         self.lock = ReadWriteLock()
-        self.made: set[object] = set()
-        """What was made, or found and taken, by this process: the engine may delete it as what it took the place of."""
+        self.journal = RunJournal()
         self.record = PvcUserRegistry(
             self.cluster, settings.namespace, settings.instance, needs_cluster=settings.channel != "direct", warn=warn
         )
@@ -235,9 +236,10 @@ class Channel:
             time.sleep(_PAUSE_SECONDS)
 
     def close(self) -> None:
-        """Give up the way; it is opened again where it is needed again."""
+        """Close the connections to Headscale and to the cluster; they are opened again where they are needed again."""
         with self._lock:
             self._close()
+        self.cluster.close()
 
     def _forget(self, client: HeadscaleClient) -> None:
         with self._lock:
@@ -252,20 +254,3 @@ class Channel:
 
 def _status(error: ChannelError) -> int | None:
     return error.status if isinstance(error, ClusterError) else None
-
-
-def retry_idempotent(action: Callable[[], Result], *, times: int = 3) -> Result:
-    """Do something that may be done twice without harm, again where the channel broke in the middle."""
-    for attempt in range(times):
-        try:
-            return action()
-        except ConnectionLost:
-            if attempt == times - 1:
-                raise
-            time.sleep(_PAUSE_SECONDS)
-    raise AssertionError("not reached")
-
-
-def utc_now() -> datetime:
-    """Return the time; the one clock of the providers."""
-    return datetime.now(UTC)

@@ -91,6 +91,10 @@ class ApiServer:
             answer = {"message": response.data.decode(errors="replace")[:300]}
         return response.status, answer
 
+    def close(self) -> None:
+        """Close the connections that are idle."""
+        self._pool.clear()
+
 
 def _through(proxy: str, options: Mapping[str, Any]) -> urllib3.ProxyManager:
     """Return connections through a proxy, whose address may hold a user and a password."""

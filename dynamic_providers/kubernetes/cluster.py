@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import shutil
 import ssl
-import tempfile
 import threading
 import time
 import warnings
 from collections.abc import Coroutine, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from concurrent.futures import CancelledError
 from typing import Any, TypeVar
 
 from dynamic_providers.errors import ClusterError, ClusterUnreachable
 from dynamic_providers.kubernetes import kubeconfig as kubeconfigs
+from dynamic_providers.kubernetes.answer import Answer
 from dynamic_providers.kubernetes.api_server import ApiServer, Credentials
+from dynamic_providers.kubernetes.credential_files import CredentialFiles
 from dynamic_providers.kubernetes.errors import (
     FORBIDDEN,
     NOT_FOUND,
@@ -30,8 +28,8 @@ from dynamic_providers.kubernetes.errors import (
     credentials_refused,
     credentials_unavailable,
     explained,
-    with_advice,
 )
+from dynamic_providers.kubernetes.event_loop import EventLoopThread
 
 __all__ = ["Answer", "Cluster", "ClusterError", "ClusterUnreachable"]
 
@@ -42,38 +40,6 @@ _LOG_IN_SECONDS = 15.0
 _LOG_IN_PAUSES_SECONDS = (0.5, 1.5)
 _FAILED_FOR_SECONDS = 30.0
 _CLOSED_IN_SECONDS = 5.0
-_PORT_TRIES = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the API server says.
-
-    Attributes:
-        status: HTTP status.
-        body: The object, or a `Status` with the reason.
-    """
-
-    status: int
-    body: dict[str, Any]
-
-    @property
-    def ok(self) -> bool:
-        """Whether it was done."""
-        return self.status < 400  # noqa: PLR2004 - HTTP
-
-    @property
-    def message(self) -> str:
-        """The reason, where it was not, and what to do about it where that is known; one line."""
-        return with_advice(str(self.body.get("message") or f"HTTP status {self.status}"))
-
-    def error(self, problem: str) -> ClusterError:
-        """Return the error of what was not done.
-
-        Args:
-            problem: What could not be done, as `Secret n/s cannot be read`.
-        """
-        return ClusterError(f"{problem}: {self.message}", self.status)
 
 
 class Cluster:
@@ -99,18 +65,18 @@ class Cluster:
         self._kubeconfig, self._context, self._cluster = kubeconfig, context, cluster
         self._log_in_seconds = log_in_seconds
         self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._event_loop = EventLoopThread("kubernetes")
         self._api: Any = None
+        self._has_answered = False
         self._requests: ApiServer
-        self._document: Any = None
-        self._folder: Path | None = None
+        self._files = CredentialFiles()
         self._access = kubeconfigs.Access(None, "KUBECONFIG")
         self._failure: tuple[float, ClusterUnreachable] | None = None
 
     @property
     def has_answered(self) -> bool:
         """Whether the API server has answered this process before."""
-        return self._api is not None
+        return self._has_answered
 
     @property
     def name(self) -> str:
@@ -167,7 +133,7 @@ class Cluster:
         answer = send()
         if answer.status == UNAUTHORIZED:
             # A token may have expired; kr8s gets a new one, and raises where that is refused too.
-            with self._lock, self._credential_files():
+            with self._lock, self._files.written(self._access.document):
                 self._requests = self._on_loop(self._renewed())
             answer = send()
         if answer.status == UNAUTHORIZED:
@@ -202,6 +168,19 @@ class Cluster:
         """
         return self._run(self._execute(pod, namespace, container, command))
 
+    def close(self) -> None:
+        """Close the connections and end the thread; the next request connects again.
+
+        It is for the owner, after the last request: what is under way in other threads fails with a ClusterError.
+        """
+        with self._lock:
+            if self._api is not None:
+                self._requests.close()
+                with contextlib.suppress(Exception):
+                    self._event_loop.run(_closed_session(self._api), _CLOSED_IN_SECONDS)
+                self._api = None
+            self._event_loop.close()
+
     async def _renewed(self) -> ApiServer:
         await self._api.version()
         return await self._opened()
@@ -222,18 +201,10 @@ class Cluster:
     async def _forward(self, pod: str, namespace: str, port: int) -> tuple[Any, int]:
         from kr8s.asyncio.objects import Pod  # noqa: PLC0415 - loaded when it is needed
 
-        from dynamic_providers.kubernetes.port_forward import BackoffPortForward  # noqa: PLC0415 - loaded when it is needed
+        from dynamic_providers.kubernetes import port_forward  # noqa: PLC0415 - loaded when it is needed
 
         found = await Pod({"metadata": {"name": pod, "namespace": namespace}}, api=self._api)
-        for tries_left in reversed(range(_PORT_TRIES)):
-            forward: Any = BackoffPortForward(found, port, local_port="auto")
-            try:
-                return forward, await forward.__aenter__()
-            except OSError as error:
-                # kr8s looks for a free port first and takes it later: somebody may have been faster.
-                if error.errno != errno.EADDRINUSE or not tries_left:
-                    raise ClusterError(f"no local port can be opened for the port-forward: {error}") from None
-        raise AssertionError("the last try returns or raises")
+        return await port_forward.opened(found, port)
 
     async def _execute(self, pod: str, namespace: str, container: str, command: list[str]) -> str:
         from kr8s.asyncio.objects import Pod  # noqa: PLC0415 - loaded when it is needed
@@ -262,71 +233,47 @@ class Cluster:
             if self._failure and time.monotonic() < self._failure[0]:
                 raise ClusterUnreachable(str(self._failure[1]))
             self._access = kubeconfigs.access(self._kubeconfig, self._context, self._cluster)
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, daemon=True, name="kubernetes").start()
             try:
-                with self._credential_files():
-                    self._api = self._accepted()
+                with self._files.written(self._access.document) as document:
+                    self._api = self._accepted(document)
+                    self._has_answered = True
                     self._requests = self._on_loop(self._opened())
             except ClusterUnreachable as error:
                 self._failure = time.monotonic() + _FAILED_FOR_SECONDS, error
                 raise
 
-    @contextlib.contextmanager
-    def _credential_files(self) -> Iterator[None]:
-        """Have certificates and keys in files while they are loaded, and no longer.
-
-        kr8s writes those of a kubeconfig to files of its own otherwise, and leaves them.
-        """
-        self._document = self._access.document
-        if self._access.document is None:
-            yield
-            return
-        self._folder = self._folder or Path(tempfile.mkdtemp(prefix="headscale-"))
-        self._folder.mkdir(mode=0o700, exist_ok=True)
-        try:
-            self._document, files = kubeconfigs.with_files(self._access.document, self._folder)
-            for path, content in files.items():
-                path.touch(mode=0o600)
-                path.write_bytes(content)
-            yield
-        finally:
-            shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _accepted(self) -> Any:  # noqa: ANN401 - kr8s has no types
+    def _accepted(self, document: Any) -> Any:  # noqa: ANN401 - kr8s has no types
         """Log in, again after a moment where nobody answers: that may be an outage of seconds."""
         deadline = time.monotonic() + self._log_in_seconds
         for pause in _LOG_IN_PAUSES_SECONDS:
             try:
-                return self._on_loop(self._log_in(), max(deadline - time.monotonic(), 1.0))
+                return self._on_loop(self._log_in(document), max(deadline - time.monotonic(), 1.0))
             except ClusterUnreachable as error:
                 if time.monotonic() >= deadline and self._access.plugin:
                     raise credentials_unavailable(self._access, error) from None
                 if time.monotonic() + pause >= deadline:
                     raise
                 time.sleep(pause)
-        return self._on_loop(self._log_in(), max(deadline - time.monotonic(), 1.0))
+        return self._on_loop(self._log_in(document), max(deadline - time.monotonic(), 1.0))
 
     def _on_loop(self, work: Coroutine[Any, Any, Result], seconds: float | None = None) -> Result:
-        assert self._loop is not None  # noqa: S101 - made by _connect
         try:
-            future = asyncio.run_coroutine_threadsafe(work, self._loop)
-            return future.result(seconds)
+            return self._event_loop.run(work, seconds)
+        except CancelledError:
+            raise ClusterError("the connection to the cluster was closed while it was in use") from None
         except Exception as error:
-            future.cancel()
             if meaning := explained(error, self._access):
                 raise meaning from None
             raise
 
-    async def _log_in(self) -> Any:  # noqa: ANN401 - kr8s has no types
+    async def _log_in(self, document: Any) -> Any:  # noqa: ANN401 - kr8s has no types
         with warnings.catch_warnings():
             # It warns about versions of Kubernetes that are newer than itself; what is used here is older than both.
             warnings.simplefilter("ignore")
             import kr8s.asyncio  # noqa: PLC0415 - 0.5 s, and most commands need none of it
 
             try:
-                return await kr8s.asyncio.api(kubeconfig=self._document)
+                return await kr8s.asyncio.api(kubeconfig=document)
             except (OSError, ValueError) as error:
                 # A certificate that is none, a plugin that is not there or prints something else.
                 raise credentials_unavailable(self._access, error) from None
@@ -334,6 +281,13 @@ class Cluster:
                 if self._access.plugin is None:
                     raise
                 raise credentials_unavailable(self._access, error) from None
+
+
+async def _closed_session(api: Any) -> None:  # noqa: ANN401 - kr8s has no types
+    # kr8s 0.20 has no way to close its client.
+    session = getattr(api, "_session", None)
+    if session is not None:
+        await session.aclose()
 
 
 async def _closed(forward: Any) -> None:  # noqa: ANN401 - kr8s has no types

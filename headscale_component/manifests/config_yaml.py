@@ -27,10 +27,10 @@ def config_tree(spec: HeadscaleArgs) -> Tree:
     Leaves may be Outputs.
     """
     tree = spec.config.model_dump(by_alias=True, exclude_none=True)
-    _settle_database(tree)
+    _apply_database_defaults(tree)
     _apply_dns_defaults(tree)
-    _settle_grpc(tree, spec)
-    _settle_ephemeral(tree, spec)
+    _apply_grpc_defaults(tree, spec)
+    _translate_ephemeral_timeout(tree, spec)
     return without_secrets(without_unread(tree, minor_version(spec.version)))
 
 
@@ -81,8 +81,8 @@ def without_secrets(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> Tree
     return kept
 
 
-def _settle_database(tree: Tree) -> None:
-    """Write what is said of the database in use, with its defaults."""
+def _apply_database_defaults(tree: Tree) -> None:
+    """Keep the section of the database in use, with its defaults."""
     database = tree["database"]
     other = "sqlite" if database["type"] == "postgres" else "postgres"
     database.pop(other, None)
@@ -96,7 +96,7 @@ def _apply_dns_defaults(tree: Tree) -> None:
     dns.setdefault("override_local_dns", bool(dns["nameservers"].get("global")))
 
 
-def _settle_grpc(tree: Tree, spec: HeadscaleArgs) -> None:
+def _apply_grpc_defaults(tree: Tree, spec: HeadscaleArgs) -> None:
     """Open gRPC on the pod's loopback where it is the admin channel and nothing else was asked for."""
     if spec.channel == "pod" and "grpc_listen_addr" not in tree:
         tree["grpc_listen_addr"] = f"127.0.0.1:{GRPC_PORT}"
@@ -105,7 +105,7 @@ def _settle_grpc(tree: Tree, spec: HeadscaleArgs) -> None:
     tree.setdefault("grpc_allow_insecure", False)
 
 
-def _settle_ephemeral(tree: Tree, spec: HeadscaleArgs) -> None:
+def _translate_ephemeral_timeout(tree: Tree, spec: HeadscaleArgs) -> None:
     """Write the timeout under the name that the version reads: 0.29 ignores the old one silently."""
     minor = minor_version(spec.version)
     timeout = tree.pop("ephemeral_node_inactivity_timeout")

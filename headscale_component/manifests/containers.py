@@ -50,7 +50,7 @@ def headscale(
         startup_probe=_health(spec, period_seconds=2, failure_threshold=45),
         readiness_probe=_health(spec, period_seconds=5, failure_threshold=3),
         liveness_probe=_health(spec, period_seconds=10, failure_threshold=6),
-        resources=given(spec.pod.resources),
+        resources=as_args(spec.pod.resources),
         security_context=_security_context(),
         termination_message_policy="FallbackToLogsOnError",
         volume_mounts=[
@@ -58,19 +58,19 @@ def headscale(
             _mount(DATA, DATA_DIRECTORY),
             _mount(SOCKET, SOCKET_DIRECTORY),
             *files.mounts(spec),
-            *map(given, spec.pod.volume_mounts),
+            *map(as_args, spec.pod.volume_mounts),
         ],
     )
 
 
-def given(value: Mapping[str, Any]) -> Any:  # noqa: ANN401 - Pulumi takes mappings for any arguments
-    """Return a Kubernetes object as a person gave it."""
+def as_args(value: Mapping[str, Any]) -> Any:  # noqa: ANN401 - Pulumi takes mappings for any arguments
+    """Return a Kubernetes object of the specification as an argument of `pulumi_kubernetes`."""
     return dict(value)
 
 
 def _more_variables(spec: HeadscaleArgs) -> list[k8s.core.v1.EnvVarArgs]:
     return [
-        k8s.core.v1.EnvVarArgs(name=name, value_from=given(value.model_dump(by_alias=True, exclude_none=True)))
+        k8s.core.v1.EnvVarArgs(name=name, value_from=as_args(value.model_dump(by_alias=True, exclude_none=True)))
         if isinstance(value, VariableSource)
         else k8s.core.v1.EnvVarArgs(name=name, value=value)
         for name, value in spec.pod.env.items()

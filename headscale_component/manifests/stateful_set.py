@@ -92,16 +92,16 @@ def _pod(
             fs_group_change_policy="OnRootMismatch",
             seccomp_profile=k8s.core.v1.SeccompProfileArgs(type="RuntimeDefault"),
         ),
-        containers=[*pod_containers, *map(containers.given, more.containers)],
+        containers=[*pod_containers, *map(containers.as_args, more.containers)],
         volumes=[
             *_volumes(config_map, with_token=managed),
             *files.volumes(spec, config_map),
-            *map(containers.given, more.volumes),
+            *map(containers.as_args, more.volumes),
         ],
         node_selector=dict(more.node_selector) or None,
-        tolerations=[*map(containers.given, more.tolerations)] or None,
-        affinity=containers.given(more.affinity) if more.affinity else None,
-        topology_spread_constraints=[*map(containers.given, more.topology_spread_constraints)] or None,
+        tolerations=[*map(containers.as_args, more.tolerations)] or None,
+        affinity=containers.as_args(more.affinity) if more.affinity else None,
+        topology_spread_constraints=[*map(containers.as_args, more.topology_spread_constraints)] or None,
         priority_class_name=more.priority_class_name,
     )
 

@@ -6,6 +6,8 @@ from collections.abc import Hashable, Mapping
 from functools import cache
 from typing import Any, cast
 
+# Private: without an engine Pulumi has no public way from an arguments class to the names on the wire
+# (https://github.com/pulumi/pulumi/blob/master/sdk/python/lib/pulumi/_types.py).
 from pulumi._types import input_type_py_to_pulumi_names, is_input_type
 
 

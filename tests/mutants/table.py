@@ -82,8 +82,8 @@ MUTANTS = (
     Mutant(
         "state: API key and kubeconfig of a connection stand in clear",
         "dynamic_providers/connection.py",
-        'for name in ("api_key", "kubeconfig"):',
-        "for name in ():",
+        "if name in SECRETS else",
+        "if name in () else",
         (OPTIONS,),
     ),
     Mutant(
@@ -174,9 +174,9 @@ MUTANTS = (
     ),
     Mutant(
         "channel: a broken connection is never retried",
-        "dynamic_providers/admin/channel.py",
-        "if attempt == times - 1:",
-        "if attempt >= 0:",
+        "dynamic_providers/admin/retry.py",
+        "for _ in range(times - 1):",
+        "for _ in ():",
         (PROVIDERS,),
     ),
     Mutant(

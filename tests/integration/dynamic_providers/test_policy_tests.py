@@ -38,7 +38,7 @@ def provider(headscale):
     settings = Settings("vpn", "ns", channel="direct", address=headscale.grpc_address, api_key=key)
     with contextlib.closing(Channel(settings)) as channel:
         provider = PolicyProvider()
-        provider._channel, provider._known = channel, set()
+        provider._channel = channel
         yield provider
 
 

@@ -27,7 +27,7 @@ def test_a_refresh_asks_a_handful_of_questions(tmp_path, monkeypatch, transport)
         channel = Channel(Settings("vpn", "ns", channel="direct", address=address, api_key=key))
         users, keys = UserProvider(), PreAuthKeyProvider()
         for provider in (users, keys):
-            provider._channel, provider._known = channel, set()
+            provider._channel = channel
         declared = []
         for number in range(COUNT):
             user = local.create_user(f"user-{number}")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from dynamic_providers.admin.channel import Channel, Settings
+from dynamic_providers.admin.run_journal import RunJournal
 from dynamic_providers.api_key import ApiKeyProvider
 from dynamic_providers.pre_auth_key import PreAuthKeyProvider
 from dynamic_providers.user import UserProvider
@@ -36,7 +37,7 @@ def channel(tmp_path, monkeypatch):
 
 def a_provider(kind, channel):
     provider = kind()
-    provider._channel, provider._known, provider._replaced = channel, set(), {}
+    provider._channel = channel
     return provider
 
 
@@ -75,7 +76,7 @@ def test_a_replaced_user_loses_nothing(channel):
 
 def another_run(channel, kind):
     """Return a provider of another process, which remembers nothing."""
-    channel.made.clear()
+    channel.journal = RunJournal()
     channel.list_cache.forget()
     return a_provider(kind, channel)
 
@@ -163,7 +164,7 @@ def test_an_api_key_of_before_is_replaced(channel):
 def test_what_is_deleted_by_another_run_is_deleted(channel, kind):
     nothing = there(channel)
     made = a_provider(kind, channel).create(dict(PROPS[kind]))
-    channel.made.clear()
+    channel.journal = RunJournal()
     channel.list_cache.forget()
 
     a_provider(kind, channel).delete(made.id, made.outs)

@@ -23,34 +23,7 @@ def blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
 
 
-class Recorder(pulumi.runtime.Mocks):
-    """Takes every resource as registered, and keeps it."""
-
-    def __init__(self):
-        self.resources = {}
-
-    def new_resource(self, args):
-        self.resources[args.name, args.typ.rpartition(":")[2]] = args
-        return f"{args.name}-id", dict(args.inputs)
-
-    def call(self, args):
-        return {}
-
-
-@pytest.fixture
-def declared(event_loop):
-    """Run a program and return what it registered, by name and type."""
-
-    def run(program):
-        recorder = Recorder()
-        pulumi.runtime.set_mocks(recorder)
-        pulumi.runtime.test(program)()
-        return recorder.resources
-
-    return run
-
-
-def test_an_instance_is_these_resources_and_no_more(declared):
+def test_instance_registers_these_resources(declared):
     made = declared(lambda: Headscale("vpn", {**SMALLEST, "users": {"alice": {}}, "apiKeys": {"ui": {}}}))
 
     assert set(made) == {
@@ -86,7 +59,7 @@ def test_names_of_all_repeated_kinds_are_checked(declared):
     assert several == {(kind, name) for kind, name, _ in names_of("vpn", HeadscaleArgs.model_validate(whole))}
 
 
-def test_the_program_of_the_readme_declares_what_it_says(declared):
+def test_readme_program_declares_its_resources(declared):
     (program,) = blocks("python")
 
     made = declared(lambda: exec(program, {}))
@@ -95,13 +68,13 @@ def test_the_program_of_the_readme_declares_what_it_says(declared):
 
 
 @pytest.mark.parametrize("text", blocks("yaml"))
-def test_the_stacks_of_the_readme_are_accepted(text):
+def test_readme_stacks_are_accepted(text):
     instances = load_instances(yaml.safe_load(text)["config"]["headscale:instances"])
 
     assert set(instances) == {"vpn"}
 
 
-def test_a_mistake_is_told_before_anything_is_registered(declared):
+def test_invalid_instance_registers_nothing(declared):
     def program():
         with pytest.raises(SpecError, match="replicas"):
             Headscale("vpn", {**SMALLEST, "replicas": 3})
@@ -109,7 +82,7 @@ def test_a_mistake_is_told_before_anything_is_registered(declared):
     assert declared(program) == {}
 
 
-def test_a_key_of_an_unknown_user_is_an_error(declared):
+def test_key_of_unknown_user_is_an_error(declared):
     def program():
         with pytest.raises(SpecError, match=r"preAuthKeys\.laptop\.user: `nobody` is not under `users`"):
             Headscale("vpn", SMALLEST).pre_auth_key("laptop", {"user": "nobody"})
@@ -117,7 +90,7 @@ def test_a_key_of_an_unknown_user_is_an_error(declared):
     declared(program)
 
 
-def test_what_rendering_shows_is_what_the_component_declares(declared):
+def test_rendered_manifests_equal_the_registered_ones(declared):
     spec = {
         **SMALLEST,
         "createNamespace": True,
@@ -153,7 +126,7 @@ def test_what_rendering_shows_is_what_the_component_declares(declared):
     }
 
 
-def test_what_the_stack_file_encrypts_reaches_headscale_by_a_secret(declared):
+def test_encrypted_setting_reaches_headscale_by_a_secret(declared):
     oidc = {"issuer": "https://id.example.com", "client_id": "h", "client_secret": "hunter2"}
     stack = {"vpn": {**SMALLEST, "config": {**SMALLEST["config"], "oidc": oidc}}}
 
@@ -170,7 +143,7 @@ def test_what_the_stack_file_encrypts_reaches_headscale_by_a_secret(declared):
     ]
 
 
-def test_an_unknown_newer_version_is_taken_with_a_warning(declared, monkeypatch):
+def test_unknown_newer_version_gives_a_warning(declared, monkeypatch):
     said = []
     monkeypatch.setattr(pulumi, "warn", lambda text, *_, **__: said.append(text))
 
@@ -179,7 +152,7 @@ def test_an_unknown_newer_version_is_taken_with_a_warning(declared, monkeypatch)
     assert said == ["vpn: Headscale v0.31.0 is newer than what is known here; it is configured as 0.29 is"]
 
 
-def test_connection_takes_what_given_provider_was_told(declared):
+def test_connection_follows_the_given_provider(declared):
     def program():
         provider = k8s.Provider("elsewhere", kubeconfig="a: 1", context="north")
         Headscale("vpn", SMALLEST, pulumi.ResourceOptions(provider=provider))
@@ -208,7 +181,7 @@ def test_instance_may_have_another_name_than_its_resource(declared):
         (lambda vpn: vpn.api_key("ui", {"secretName": "laptop"}), "apiKeys.ui"),
     ],
 )
-def test_what_a_program_adds_obeys_the_stack_rules(declared, add, problem):
+def test_added_resources_obey_the_stack_rules(declared, add, problem):
     def program():
         vpn = Headscale("vpn", {**SMALLEST, "preAuthKeys": {"laptop": {"tags": ["tag:a"]}}})
         with pytest.raises(SpecError) as error:

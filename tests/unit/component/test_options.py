@@ -4,7 +4,6 @@ from typing import Any
 
 import pulumi
 from google.protobuf.struct_pb2 import Struct
-from pulumi.runtime.mocks import MockMonitor
 
 from dynamic_providers.connection import ConnectionArgs, HeadscaleConnection
 from headscale_component import Headscale
@@ -61,43 +60,10 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-class Monitor(MockMonitor):
-    """Keeps every request."""
-
-    def __init__(self, mocks):
-        super().__init__(mocks)
-        self.requests = []
-
-    def RegisterResource(self, request):  # noqa: N802 - the name of the SDK
-        self.requests.append(request)
-        return super().RegisterResource(request)
-
-
-class Mocks(pulumi.runtime.Mocks):
-    """Takes everything as it is."""
-
-    def new_resource(self, args):
-        return f"{args.name}-id", dict(args.inputs)
-
-    def call(self, args):
-        return {}
-
-
-def register():
-    """Declare the instance, and return the requests by kind and name."""
-    mocks = Mocks()
-    monitor = Monitor(mocks)
-    pulumi.runtime.set_mocks(mocks, monitor=monitor)
-
-    def program():
-        config = {
-            **INSTANCE["config"],
-            "oidc": {**INSTANCE["config"]["oidc"], "client_secret": pulumi.Output.secret("s")},
-        }
-        Headscale("vpn", {**INSTANCE, "config": config})
-
-    pulumi.runtime.test(program)()
-    return {f"{request.type.rpartition(':')[2]} {request.name}": request for request in monitor.requests}
+def program():
+    """Declare the instance with a secret that only Pulumi knows."""
+    oidc = {**INSTANCE["config"]["oidc"], "client_secret": pulumi.Output.secret("s")}
+    Headscale("vpn", {**INSTANCE, "config": {**INSTANCE["config"], "oidc": oidc}})
 
 
 def options_of(request):
@@ -130,21 +96,19 @@ def alias_of(alias):
     return f"name {alias.spec.name}" if alias.spec.name else f"parent {named(alias.spec.parentUrn)}"
 
 
-def test_component_sets_these_options(event_loop):
-    found = {name: options_of(request) for name, request in register().items() if not name.startswith("Stack")}
+def test_component_sets_these_options(record):
+    requests = {f"{request.type.rpartition(':')[2]} {request.name}": request for request in record(program).requests}
+    found = {name: options_of(request) for name, request in requests.items() if not name.startswith("Stack")}
 
     expected = {name: {key: value for key, value in options.items() if value} for name, options in OPTIONS.items()}
     assert found == expected
 
 
-def test_connection_registers_credentials_as_secrets(event_loop):
-    mocks = Mocks()
-    monitor = Monitor(mocks)
-    pulumi.runtime.set_mocks(mocks, monitor=monitor)
+def test_connection_registers_credentials_as_secrets(record):
     args = ConnectionArgs(instance="vpn", namespace="ns", context="c", api_key="the-key", kubeconfig="the-config")
 
-    pulumi.runtime.test(lambda: HeadscaleConnection("vpn-connection", args) and None)()
+    requests = record(lambda: HeadscaleConnection("vpn-connection", args) and None).requests
 
-    (registered,) = (request for request in monitor.requests if request.name == "vpn-connection")
+    (registered,) = (request for request in requests if request.name == "vpn-connection")
     secret = {name for name, value in registered.object.items() if isinstance(value, Struct) and SECRET in value}
     assert secret == {"headscale:api_key", "headscale:kubeconfig"}

@@ -2,11 +2,12 @@
 
 import asyncio
 import sys
-import time
 
 import httpx
 import pytest
 
+from dynamic_providers.admin import retry
+from dynamic_providers.kubernetes.event_loop import EventLoopThread
 from tests.fakes.kubernetes import FakeKubernetes
 
 
@@ -17,24 +18,32 @@ def _tracebacks(monkeypatch):
 
 
 @pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch):
+    """Retries do not wait here."""
+    monkeypatch.setattr(retry, "_PAUSE_SECONDS", 0.01)
+
+
+@pytest.fixture(autouse=True)
 def _closed(monkeypatch):
     """Close the connections that a test has opened; kr8s forgets those of a log-in that was refused."""
-    opened, make = [], httpx.AsyncClient.__init__
-    loops, new_loop = [], asyncio.new_event_loop
-    monkeypatch.setattr(asyncio, "new_event_loop", lambda: loops.append(new_loop()) or loops[-1])
+    opened, make_client = [], httpx.AsyncClient.__init__
+    loops, make_loop = [], EventLoopThread.__init__
 
-    def made(client, *given, **named):
-        make(client, *given, **named)
+    def client_init(client, *given, **named):
+        make_client(client, *given, **named)
         opened.append((client, asyncio.get_running_loop()))
 
-    monkeypatch.setattr(httpx.AsyncClient, "__init__", made)
+    def loop_init(loop, *given, **named):
+        make_loop(loop, *given, **named)
+        loops.append(loop)
+
+    monkeypatch.setattr(httpx.AsyncClient, "__init__", client_init)
+    monkeypatch.setattr(EventLoopThread, "__init__", loop_init)
     yield
     for client, loop in opened:
-        asyncio.run_coroutine_threadsafe(client.aclose(), loop).result(5)
+        if not loop.is_closed():
+            asyncio.run_coroutine_threadsafe(client.aclose(), loop).result(5)
     for loop in loops:
-        loop.call_soon_threadsafe(loop.stop)
-        while loop.is_running():
-            time.sleep(0.001)
         loop.close()
 
 

@@ -57,11 +57,11 @@ def test_outage_of_a_moment_is_bridged(api, monkeypatch):
     monkeypatch.setattr(module, "_LOG_IN_PAUSES_SECONDS", (0.01, 0.01))
     log_in, outages = Cluster._log_in, [1, 2]
 
-    async def broken(cluster):
+    async def broken(cluster, document):
         if outages:
             outages.pop()
             raise TimeoutError
-        return await log_in(cluster)
+        return await log_in(cluster, document)
 
     monkeypatch.setattr(Cluster, "_log_in", broken)
 

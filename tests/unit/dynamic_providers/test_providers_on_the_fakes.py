@@ -309,3 +309,77 @@ def test_deletion_waits_for_other_changes(program):
         thread.join(10)
 
     assert (before, program.headscale.calls.count("DeleteUser")) == (0, 1)
+
+
+ALICE = {"username": "alice", "display_name": "Alice"}
+ALICIA = {"username": "alice", "display_name": "Alicia"}
+
+
+def names_and_profiles(program):
+    return [(user.name, user.display_name) for user in program.client.list_users()]
+
+
+def test_replaced_user_is_deleted_by_create_after_diff(program):
+    old = program.provider(UserProvider).create(dict(ALICE))
+    program.restart()
+    provider = program.provider(UserProvider)
+
+    assert provider.diff(old.id, old.outs, dict(ALICIA)).replaces == ["display_name"]
+    new = provider.create(dict(ALICIA))
+    provider.delete(old.id, old.outs)
+
+    assert names_and_profiles(program) == [("alice", "Alicia")]
+    assert new.id != old.id
+
+
+@pytest.mark.parametrize("restarts", [False, True], ids=["no diff", "diff in another process"])
+def test_create_without_diff_refuses_another_profile(program, restarts):
+    old = program.provider(UserProvider).create(dict(ALICE))
+    program.restart()
+    if restarts:
+        program.provider(UserProvider).diff(old.id, old.outs, dict(ALICIA))
+        program.restart()
+
+    with pytest.raises(Refusal, match="displayName is `Alice` and not `Alicia`"):
+        program.provider(UserProvider).create(dict(ALICIA))
+
+    assert names_and_profiles(program) == [("alice", "Alice")]
+
+
+def test_tainted_user_is_found_and_kept(program):
+    old = program.provider(UserProvider).create(dict(ALICE))
+    program.restart()
+    provider = program.provider(UserProvider)
+
+    new = provider.create(dict(ALICE))
+    provider.delete(old.id, old.outs)
+
+    assert new.id == old.id
+    assert names_and_profiles(program) == [("alice", "Alice")]
+
+
+def test_user_created_by_another_run_is_deleted(program):
+    old = program.provider(UserProvider).create(dict(ALICE))
+    program.restart()
+
+    program.provider(UserProvider).delete(old.id, old.outs)
+
+    assert users(program) == []
+
+
+@pytest.mark.parametrize("has_diff", [True, False], ids=["diff", "no diff"])
+def test_replaced_key_in_state_is_left_to_delete(program, has_diff):
+    """The engine deletes the key of its state itself; without a diff it is taken for one of an interrupted run."""
+    props = {**JOIN_KEY, "user_id": str(program.client.create_user("alice").id)}
+    old = program.provider(PreAuthKeyProvider).create(dict(props))
+    program.restart()
+    provider = program.provider(PreAuthKeyProvider)
+    if has_diff:
+        provider.diff(old.id, old.outs, {**props, "expiration": "2h"})
+
+    new = provider.create({**props, "expiration": "2h"})
+
+    left = {str(key.id) for key in program.client.list_pre_auth_keys()}
+    assert left == ({old.id, new.id} if has_diff else {new.id})
+    provider.delete(old.id, old.outs)
+    assert {str(key.id) for key in program.client.list_pre_auth_keys()} == {new.id}

@@ -25,6 +25,7 @@ FOLLOWING = "tests/unit/dynamic_providers/test_following.py"
 PREFLIGHT = "tests/unit/dynamic_providers/test_preflight.py"
 PREFLIGHT_POLICY = "tests/unit/dynamic_providers/test_preflight_policy.py"
 INSTANCES = "tests/unit/dynamic_providers/test_instances.py"
+POLICY = "tests/unit/dynamic_providers/test_policy_lifecycle.py"
 FAILURES = "tests/unit/dynamic_providers/test_failures.py"
 STOPPED = "tests/unit/dynamic_providers/test_stopped.py"
 MANIFESTS = "tests/unit/manifests"
@@ -414,6 +415,21 @@ MUTANTS = (
         "        stop.set()\n",
         "        pass\n",
         (SIDECAR_MAIN,),
+    ),
+    # The policy.
+    Mutant(
+        "policy: one that somebody else stored is overwritten",
+        "headscale_core/policy/lifecycle.py",
+        "if found and not overwrite and",
+        "if False and",
+        (POLICY,),
+    ),
+    Mutant(
+        "policy: one that Headscale refuses passes the preview",
+        "dynamic_providers/policy.py",
+        'problem = self._server_says(text) if text != olds.get("policy") else None',
+        "problem = None",
+        (POLICY,),
     ),
     # Rollout, preflight, and what leaves data behind.
     Mutant(

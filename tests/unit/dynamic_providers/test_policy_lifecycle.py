@@ -1,0 +1,150 @@
+"""What the policy's provider checks, stores, reads and leaves, against a fake Headscale."""
+
+import contextlib
+from datetime import UTC, datetime
+
+import grpc
+import pytest
+from pulumi.dynamic import Config, ConfigureRequest
+
+from dynamic_providers import policy as policy_module
+from dynamic_providers import provider as provider_module
+from dynamic_providers.failures import Refusal
+from dynamic_providers.policy import PolicyProvider
+from headscale_core import HeadscaleClient
+from tests.fakes.headscale import FakeHeadscale
+
+OPEN = '{"acls": [{"action": "accept", "src": ["*"], "dst": ["*:*"]}]}'
+CLOSED = '{"acls": []}'
+TESTED = '{"acls": [], "tests": [{"src": "alice@", "accept": ["bob@:22"]}]}'
+FOREIGN = '{"acls": [], "hosts": {"a": "10.0.0.1"}}'
+
+
+@pytest.fixture
+def headscale():
+    with FakeHeadscale("0.29") as server:
+        yield server
+
+
+@pytest.fixture
+def said(monkeypatch):
+    lines: list[str] = []
+    for level in ("warn", "info"):
+        monkeypatch.setattr(f"pulumi.log.{level}", lines.append)
+    return lines
+
+
+@pytest.fixture
+def provider(api, headscale, said, monkeypatch):
+    monkeypatch.setattr(provider_module, "_channels", {})
+    monkeypatch.setattr(policy_module, "_PATIENCE_IN_PREVIEW_SECONDS", 0.1)
+    with contextlib.ExitStack() as ends:
+        local = ends.enter_context(HeadscaleClient.over_unix_socket(headscale.socket_path))
+        told = {
+            "instance": "vpn",
+            "namespace": "n",
+            "channel": "direct",
+            "kubeconfig": api.kubeconfig,
+            "address": headscale.grpc_address,
+            "transport": "grpc",
+            "api_key": local.create_api_key(datetime(2100, 1, 1, tzinfo=UTC)),
+        }
+        made = PolicyProvider()
+        made.configure(ConfigureRequest(Config({f"headscale:{key}": value for key, value in told.items()}, "project")))
+        yield made
+        made.channel.close()
+
+
+def failures(provider, olds, news):
+    return [(failure.property, failure.reason) for failure in provider.check(olds, news).failures]
+
+
+def test_changed_policy_is_checked_by_headscale(headscale, provider):
+    assert failures(provider, {"policy": OPEN}, {"policy": CLOSED}) == []
+    assert "CheckPolicy" in headscale.calls
+    ((name, reason),) = failures(provider, {}, {"policy": '{"acl": []}'})
+
+    assert name == "policy"
+    assert reason.startswith("Headscale refuses it: ")
+    assert "'acl'" in reason
+    assert headscale.database.policy is None
+
+
+def test_unchanged_policy_is_not_shown_to_headscale(headscale, provider):
+    assert failures(provider, {"policy": OPEN}, {"policy": OPEN}) == []
+    assert headscale.calls == ["CreateApiKey"]
+
+
+def test_policy_that_is_no_hujson_is_refused_unseen(headscale, provider):
+    assert [name for name, _ in failures(provider, {}, {"policy": "{"})] == ["policy"]
+    assert headscale.calls == ["CreateApiKey"]
+
+
+def test_unreachable_headscale_lets_a_preview_pass(headscale, provider, said):
+    headscale.refuse = lambda _method: (grpc.StatusCode.UNAVAILABLE, "closing")
+
+    assert failures(provider, {}, {"policy": TESTED}) == []
+    assert said[0].startswith("the policy was not shown to Headscale: ")
+    assert "its tests need nodes" in said[0]
+
+
+def test_tests_of_absent_nodes_are_left_out(headscale, provider, said):
+    made = provider.create({"policy": TESTED})
+
+    assert (made.id, len(made.outs["tests_skipped"])) == ("policy", 1)
+    assert "tests" not in headscale.database.policy
+    assert any("is stored without" in line for line in said)
+    read = provider.read("policy", made.outs)
+    assert read.outs == made.outs
+
+
+def test_policy_of_somebody_else_is_not_overwritten(headscale, provider):
+    headscale.database.policy = FOREIGN
+
+    for change in (lambda: provider.create({"policy": OPEN}), lambda: provider.update("policy", {}, {"policy": OPEN})):
+        with pytest.raises(Refusal, match="`overwrite: true`"):
+            change()
+    assert headscale.database.policy == FOREIGN
+
+    provider.create({"policy": OPEN, "overwrite": True})
+
+    assert headscale.database.policy == OPEN
+
+
+def test_edited_policy_is_read_and_restored(headscale, provider):
+    outs = provider.create({"policy": OPEN}).outs
+    headscale.database.policy = FOREIGN
+
+    read = provider.read("policy", outs)
+    assert read.inputs == {"policy": FOREIGN}
+    assert provider.diff("policy", read.outs, {"policy": OPEN}).changes
+    provider.update("policy", read.outs, {"policy": OPEN})
+
+    assert headscale.database.policy == OPEN
+
+
+def test_another_layout_is_not_stored_again(headscale, provider):
+    outs = provider.create({"policy": CLOSED}).outs
+    calls = headscale.calls.count("SetPolicy")
+
+    assert provider.update("policy", outs, {"policy": '{\n  "acls": [],\n}'}).outs
+    assert headscale.calls.count("SetPolicy") == calls
+
+
+def test_removed_policy_is_warned_of_and_emptied(headscale, provider, said):
+    outs = provider.create({"policy": OPEN}).outs
+
+    assert provider.diff("policy", outs, {}).changes
+    assert "the policy goes (1 of `acls`)" in said[-1]
+    provider.update("policy", outs, {})
+
+    assert headscale.database.policy == ""
+
+
+def test_undeclared_policy_is_left_to_others(headscale, provider):
+    headscale.database.policy = FOREIGN
+    made = provider.create({})
+
+    assert provider.read(made.id, made.outs).outs == {}
+    provider.delete(made.id, made.outs)
+    assert headscale.database.policy == FOREIGN

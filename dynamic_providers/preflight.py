@@ -13,7 +13,14 @@ from dynamic_providers.resource import HeadscaleResource
 from headscale_core import HeadscaleError
 from headscale_core.policy import acl_tests
 from headscale_core.policy import lifecycle as policy_rules
-from headscale_core.rollout.rollout import Place, RolloutError, consent_hint, move_warning, preflight_problem
+from headscale_core.rollout.rollout import (
+    Place,
+    RolloutError,
+    consent_hint,
+    is_consented,
+    move_warning,
+    preflight_problem,
+)
 from headscale_core.rollout.upgrade import is_another_minor
 
 _COMPARED = ("version", "policy", "retain", "abandon_data", "size", "storage_class")
@@ -40,9 +47,9 @@ class PreflightProvider(HeadscaleProvider):
         elsewhere = not moves and self._is_another_cluster(olds)
         if moves or elsewhere:
             old, new = (Place(props["namespace"], props["instance"]) for props in (olds, news))
-            if news.get("abandon_data") != str(old):
+            if not is_consented(old, olds.get("abandon_data"), news.get("abandon_data"), elsewhere=elsewhere):
                 meaning = move_warning(old, new, retain=bool(olds.get("retain")), elsewhere=elsewhere)
-                raise RolloutError(f"{meaning}; {consent_hint(old)}")
+                raise RolloutError(f"{meaning}; {consent_hint(old, news.get('abandon_data'))}")
         # A state of an earlier version knows no cluster yet.
         noticed = elsewhere or "cluster_id" not in olds
         return DiffResult(changes=bool(moves or noticed or changed(_COMPARED, olds, news)))

@@ -38,11 +38,10 @@ class RolloutProvider(HeadscaleProvider):
         """
         if self._moves(olds, news):
             old = _place(olds)
-            meaning = rules.move_warning(
-                old, _place(news), retain=bool(olds.get("retain")), elsewhere=old.namespace == news["namespace"]
-            )
-            if news.get("abandon_data") != str(old):
-                raise RolloutError(f"{meaning}; {rules.consent_hint(old)}")
+            elsewhere, consent = old.namespace == news["namespace"], news.get("abandon_data")
+            meaning = rules.move_warning(old, _place(news), retain=bool(olds.get("retain")), elsewhere=elsewhere)
+            if not rules.is_consented(old, olds.get("abandon_data"), consent, elsewhere=elsewhere):
+                raise RolloutError(f"{meaning}; {rules.consent_hint(old, consent)}")
             pulumi.log.warn(meaning)
             return DiffResult(changes=True, replaces=["namespace"])
         # Before there is a claim, nothing of it is fixed.

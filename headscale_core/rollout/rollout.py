@@ -261,8 +261,33 @@ def move_warning(old: Place, new: Place, *, retain: bool, elsewhere: bool) -> st
     )
 
 
-def consent_hint(old: Place) -> str:
-    """Return how a stack consents to leave data behind."""
+def is_consented(old: Place, before: object, now: object, *, elsewhere: bool) -> bool:
+    """Return whether a stack consents to leave the data of a place behind.
+
+    A consent names the place. Another cluster has the same place, so there one that an earlier update had already
+    would agree to every cluster that a kubeconfig leads to: it counts only where it is new.
+
+    Args:
+        old: Where the database is that the state knows.
+        before: `abandonData` as the state has it; None for none.
+        now: `abandonData` as it is declared; None for none.
+        elsewhere: Whether the cluster is another one.
+    """
+    return now == str(old) and not (elsewhere and before == now)
+
+
+def consent_hint(old: Place, now: object = None) -> str:
+    """Return how a stack consents to leave data behind.
+
+    Args:
+        old: Where the database is that the state knows.
+        now: `abandonData` as it is declared, which was not enough; None for none.
+    """
+    if now == str(old):
+        return (
+            f"`abandonData: {old}` does not count, for an earlier update had it already: take the change back, remove "
+            "it by a `pulumi up`, and write it again together with the change"
+        )
     return (
         f"to go on, write `abandonData: {old}` for the instance; to keep the data, take the change back or restore a "
         "backup in the new place"

@@ -1,1 +1,1 @@
-"""In-process stand-ins for what a test does not want to start; `tests/contract` holds them to the real ones."""
+"""In-process fakes of what a test does not want to start; `tests/contract` holds them to the real ones."""

@@ -498,14 +498,14 @@ MUTANTS = (
     Mutant(
         "rollout: data is left behind without consent",
         "dynamic_providers/rollout.py",
-        'if news.get("abandon_data") != str(old):',
+        'if not rules.is_consented(old, olds.get("abandon_data"), consent, elsewhere=elsewhere):',
         "if False:",
         (ROLLOUT,),
     ),
     Mutant(
         "preflight: a moved namespace is accepted without consent",
         "dynamic_providers/preflight.py",
-        'if news.get("abandon_data") != str(old):',
+        'if not is_consented(old, olds.get("abandon_data"), news.get("abandon_data"), elsewhere=elsewhere):',
         "if False:",
         (PREFLIGHT,),
     ),

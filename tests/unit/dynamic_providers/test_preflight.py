@@ -114,6 +114,14 @@ def test_other_cluster_is_refused_in_diff(api):
     assert provider.diff("preflight", moved, {**OLD, "abandon_data": "headscale/vpn"}).changes
 
 
+def test_consent_of_earlier_update_does_not_count(api):
+    consent = {**OLD, "abandon_data": "headscale/vpn"}
+    old = {**in_cluster(api, "one").create(consent).outs, "server": "https://elsewhere.example.com"}
+
+    with pytest.raises(Refusal, match="does not count, for an earlier update had it already"):
+        in_cluster(api, "two").diff("preflight", old, consent)
+
+
 def test_other_address_of_same_cluster_is_no_change(api):
     provider = in_cluster(api, "one")
     old = {**provider.create(OLD).outs, "server": "https://elsewhere.example.com"}

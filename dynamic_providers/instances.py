@@ -1,4 +1,4 @@
-"""Which instances a stack has, as a Pulumi resource: one that goes, or that is renamed, is told in the preview."""
+"""Which instances a stack has, as a Pulumi resource: one that goes, or that is renamed, is reported in the preview."""
 
 from collections.abc import Mapping
 from typing import Any

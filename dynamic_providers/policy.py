@@ -125,7 +125,7 @@ def _of_tests(policy: str) -> str:
     """Return what is to be known of a policy's tests before there is a Headscale."""
     if not acl_tests.has_tests(policy):
         return ""
-    return "; its tests need nodes: those whose nodes have not joined by then are left out at first, and told of"
+    return "; its tests need nodes: those whose nodes have not joined by then are left out at first, and reported"
 
 
 def _is_another(olds: Props, news: Props) -> bool:

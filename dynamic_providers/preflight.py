@@ -104,7 +104,7 @@ class PreflightProvider(HeadscaleProvider):
             raise RolloutError(problem)
 
     def _is_another_cluster(self, olds: Props) -> bool:
-        """Return whether another address is that of another cluster; False where it cannot be told."""
+        """Return whether another address is that of another cluster; False where that cannot be determined."""
         before = olds.get("cluster_id")
         try:
             if not before or self.channel.cluster.server() in {None, olds.get("server")}:

@@ -69,7 +69,7 @@ class UserProvider(HeadscaleProvider):
                         self.channel.record,
                         recovery=self._key_recovery(client),
                     )
-                    _tell(recreated)
+                    _warn_recreated(recreated)
                 # One that takes the place of an adopted one is another one.
                 adopt = None if replaced else props.get("adopt")
                 return rules.find_or_create(
@@ -127,7 +127,7 @@ class UserProvider(HeadscaleProvider):
                 )
 
         try:
-            _tell(retry_idempotent(delete))
+            _warn_recreated(retry_idempotent(delete))
         except InstanceNotFound:
             self._require_evidence(props)
         except InstanceStopped as error:
@@ -230,7 +230,7 @@ def _known(id_: str, props: Props) -> rules.UserRef:
     return rules.UserRef(id_, str(props.get("username")), datetime.fromisoformat(created_at) if created_at else None)
 
 
-def _tell(recreated: list[str]) -> None:
+def _warn_recreated(recreated: list[str]) -> None:
     if recreated:
         pulumi.log.warn(
             f"keys were recreated, which Headscale 0.28 deleted with the user: {', '.join(recreated)}; "

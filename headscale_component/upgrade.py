@@ -48,7 +48,7 @@ def changes(spec: HeadscaleArgs, version: str) -> list[str]:
 
 
 def notes(spec: HeadscaleArgs, version: str) -> list[str]:
-    """Return what Headscale's release notes say of the versions on the way to another one.
+    """Return notes from Headscale's changelog for every version between two.
 
     Source: https://github.com/juanfont/headscale/blob/main/CHANGELOG.md.
     """

@@ -1,4 +1,4 @@
-"""Run the sidecar: `python -m headscale_sidecar`, told by its environment (see `settings`)."""
+"""Run the sidecar: `python -m headscale_sidecar`, configured by its environment (see `settings`)."""
 
 import contextlib
 import json

@@ -193,10 +193,10 @@ class ManagedSecret:
         return f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{data_claim(self._instance)}"
 
     def report(self, namespace: str, reason: str, message: str) -> None:
-        """Tell of a failure where people look first: in an Event on the StatefulSet.
+        """Report a failure where people look first: in an Event on the StatefulSet.
 
         Raises:
-            KubernetesError: When it cannot be told.
+            KubernetesError: When the Event cannot be created.
         """
         now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         event = {

@@ -58,7 +58,7 @@ class Channel:
     """One Headscale and its cluster; safe to share between the threads of a provider process.
 
     Args:
-        settings: What the connection was told.
+        settings: The connection's settings.
         connect_timeout_seconds: How long to try to connect: a pod may just be starting. After one timeout later
             callers fail fast, by a single attempt, until a connection succeeds.
         warn: Takes a sentence that a person should see.

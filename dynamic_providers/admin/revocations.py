@@ -21,7 +21,7 @@ class Revocations:
 
     Args:
         cluster: The cluster.
-        settings: What the connection was told.
+        settings: The connection's settings.
         warn: Takes a sentence that a person should see.
     """
 

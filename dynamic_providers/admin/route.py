@@ -24,7 +24,7 @@ class Route:
     """The way to one Headscale.
 
     Args:
-        settings: What the connection was told.
+        settings: The connection's settings.
         cluster: The cluster in which its pod runs.
     """
 
@@ -102,9 +102,9 @@ class Route:
     def _borrowed_key(self) -> Iterator[str]:
         """Make a key by headscale's own command in the pod; short-lived, and deleted afterwards."""
         lifetime = f"{int(_BORROWED_KEY.total_seconds() // 60)}m"
-        told = json.loads(self._run_in_pod("apikeys", "create", "--expiration", lifetime, "--output", "json"))
+        created = json.loads(self._run_in_pod("apikeys", "create", "--expiration", lifetime, "--output", "json"))
         # Up to 0.29 the text alone, from 0.30 an object that holds it.
-        key = str(next(iter(told.values())) if isinstance(told, dict) else told)
+        key = str(next(iter(created.values())) if isinstance(created, dict) else created)
         try:
             yield key
         finally:

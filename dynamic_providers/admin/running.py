@@ -23,7 +23,7 @@ class Running:
 
     Args:
         route: The way to the instance.
-        settings: What the connection was told.
+        settings: The connection's settings.
         warn: Takes a sentence that a person should see.
     """
 

@@ -45,7 +45,7 @@ _CLOSED_IN_SECONDS = 5.0
 class Cluster:
     """One Kubernetes cluster, as a kubeconfig names it; safe to share between threads.
 
-    Who asks soon after somebody asked in vain is told so at once: a thousand resources do not wait a thousand times.
+    After one failed log-in, later requests fail fast for a while: a thousand resources do not wait a thousand times.
 
     Args:
         kubeconfig: Its text or path; None for `KUBECONFIG`, `~/.kube/config`, or the pod's own account.
@@ -84,7 +84,7 @@ class Cluster:
         return f"{self._access.source}{f' ({self._access.server})' if self._access.server else ''}"
 
     def server(self) -> str | None:
-        """Return the address of the API server, None where it cannot be told; nothing is asked for that."""
+        """Return the address of the API server, None where the kubeconfig does not say; no request is made."""
         return kubeconfigs.server(kubeconfigs.load(self._kubeconfig), self._context, self._cluster)
 
     def request(
@@ -267,20 +267,21 @@ class Cluster:
             raise
 
     async def _log_in(self, document: Any) -> Any:  # noqa: ANN401 - kr8s has no types
-        with warnings.catch_warnings():
-            # It warns about versions of Kubernetes that are newer than itself; what is used here is older than both.
-            warnings.simplefilter("ignore")
-            import kr8s.asyncio  # noqa: PLC0415 - 0.5 s, and most commands need none of it
+        # kr8s warns about versions of Kubernetes that are newer than itself; what is used here is older than both. The
+        # filter stays: `catch_warnings` of several threads undo each other
+        # (https://docs.python.org/3/library/warnings.html#warnings.catch_warnings).
+        warnings.filterwarnings("ignore", message="Kubernetes version .* is not supported", category=UserWarning)
+        import kr8s.asyncio  # noqa: PLC0415 - 0.5 s, and most commands need none of it
 
-            try:
-                return await kr8s.asyncio.api(kubeconfig=document)
-            except (OSError, ValueError) as error:
-                # A certificate that is none, a plugin that is not there or prints something else.
-                raise credentials_unavailable(self._access, error) from None
-            except (LookupError, RuntimeError) as error:
-                if self._access.plugin is None:
-                    raise
-                raise credentials_unavailable(self._access, error) from None
+        try:
+            return await kr8s.asyncio.api(kubeconfig=document)
+        except (OSError, ValueError) as error:
+            # A certificate that is none, a plugin that is not there or prints something else.
+            raise credentials_unavailable(self._access, error) from None
+        except (LookupError, RuntimeError) as error:
+            if self._access.plugin is None:
+                raise
+            raise credentials_unavailable(self._access, error) from None
 
 
 async def _closed_session(api: Any) -> None:  # noqa: ANN401 - kr8s has no types

@@ -149,7 +149,7 @@ def load(kubeconfig: str | None) -> Document:
 
 
 def server(document: Mapping[str, Any], context: str | None = None, cluster: str | None = None) -> str | None:
-    """Return the address of the API server, None where it cannot be told.
+    """Return the address of the API server, None where the kubeconfig does not say.
 
     Args:
         document: The kubeconfig.
@@ -167,8 +167,8 @@ def _is_text(kubeconfig: str | None) -> bool:
 
 
 def _paths(kubeconfig: str | None) -> list[Path]:
-    told = kubeconfig or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
-    return [Path(path).expanduser() for path in told.split(os.pathsep) if path]
+    paths = kubeconfig or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    return [Path(path).expanduser() for path in paths.split(os.pathsep) if path]
 
 
 def _existing(kubeconfig: str | None) -> list[Path]:

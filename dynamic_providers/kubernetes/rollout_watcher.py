@@ -53,11 +53,11 @@ class RolloutWatcher:
     Args:
         cluster: The cluster.
         settings: The instance's connection.
-        tell: Takes a line about what is waited for, every now and then.
+        report: Takes a line about what is waited for, every now and then.
     """
 
-    def __init__(self, cluster: Cluster, settings: Settings, tell: Callable[[str], None]) -> None:
-        self._cluster, self._settings, self._tell = cluster, settings, tell
+    def __init__(self, cluster: Cluster, settings: Settings, report: Callable[[str], None]) -> None:
+        self._cluster, self._settings, self._report = cluster, settings, report
         self._place = Place(settings.namespace, settings.instance)
 
     def follow(self, target: Target) -> str | None:
@@ -87,7 +87,7 @@ class RolloutWatcher:
                     "what it says, or give it more time by `readyTimeout`, and run `pulumi up` again"
                 )
             if waits_for != said and now - said_at >= _SAID_EVERY_SECONDS:
-                self._tell(waits_for)
+                self._report(waits_for)
                 said, said_at = waits_for, now
             time.sleep(_PAUSE_SECONDS)
 
@@ -214,7 +214,7 @@ class RolloutWatcher:
                 )
             answer = self._cluster.request("POST", self._path("v1", "persistentvolumeclaims", ""), body=body)
             if answer.ok:
-                self._tell(f"claim {place.namespace}/{place.claim} never had a volume, and was recreated as declared")
+                self._report(f"claim {place.namespace}/{place.claim} never had a volume, and was recreated as declared")
                 return
             time.sleep(_PAUSE_SECONDS)
 
@@ -235,7 +235,7 @@ class RolloutWatcher:
         """Return what is wrong with what answers; Headscale tells its version from 0.27 on."""
         try:
             status, text = self._ask(self._settings.http_port, "/version", tls=self._settings.tls)
-            told = json.loads(text).get("version") if status == http.client.OK else None
+            answered = json.loads(text).get("version") if status == http.client.OK else None
         except ClusterError as error:
             if error.status == _FORBIDDEN:
                 return ""
@@ -244,9 +244,9 @@ class RolloutWatcher:
             return f"Headscale does not answer: {error}"
         except (ValueError, AttributeError):
             return ""
-        if not isinstance(told, str) or not told.startswith("v") or told == version:
+        if not isinstance(answered, str) or not answered.startswith("v") or answered == version:
             return ""
-        return f"Headscale answers as {told} and not as {version}: does `image` hold another version?"
+        return f"Headscale answers as {answered} and not as {version}: does `image` hold another version?"
 
     def _ask(self, port: int, path: str, *, tls: bool) -> tuple[int, str]:
         """Return status and text of a GET to a port in the pod."""

@@ -1,4 +1,4 @@
-"""Secrets that hold keys: written by us, and never over somebody else's."""
+"""Secrets that hold keys: written by us, and never over one that is not owned."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class KubernetesSecretStore:
     Attributes:
         cluster: The cluster.
         instance: The instance whose keys they are; another one's are as foreign as anybody's.
-        home: Its namespace, for the instance of another namespace may have its name.
+        instance_namespace: Its namespace, for the instance of another namespace may have its name.
         kind: `preauth-key` or `api-key`.
         versions: The resourceVersions of Secrets that were seen to be ours, by namespace and name.
     """
 
     cluster: Cluster
     instance: str
-    home: str
+    instance_namespace: str
     kind: str
     versions: dict[tuple[str, str], str] = field(default_factory=dict, compare=False, repr=False)
 
@@ -61,9 +61,9 @@ class KubernetesSecretStore:
             return self._listed("/api/v1/secrets")
         except ClusterError as error:
             if error.status != FORBIDDEN:
-                # Those in other namespaces may be there and not be told.
+                # Those in other namespaces may exist and not be listed.
                 raise
-            return self._listed(f"/api/v1/namespaces/{self.home}/secrets")
+            return self._listed(f"/api/v1/namespaces/{self.instance_namespace}/secrets")
 
     def _listed(self, path: str) -> list[tuple[str, str, StoredSecret]]:
         selector = ",".join(f"{key}={value}" for key, value in self._labels().items() if key != NAMESPACE_LABEL)
@@ -117,7 +117,7 @@ class KubernetesSecretStore:
         self.versions[namespace, name] = answer.body["metadata"]["resourceVersion"]
 
     def delete(self, namespace: str, name: str) -> None:
-        """Delete our Secret as it was seen last; one that is gone, or somebody else's, is left alone."""
+        """Delete our Secret as it was seen last; one that is gone, or not owned, is left alone."""
         if (version := self.versions.pop((namespace, name), None)) and self._delete(namespace, name, version):
             return
         try:
@@ -142,7 +142,7 @@ class KubernetesSecretStore:
         return {
             NAME_LABEL: APP_NAME,
             INSTANCE_LABEL: self.instance,
-            NAMESPACE_LABEL: self.home,
+            NAMESPACE_LABEL: self.instance_namespace,
             MANAGED_BY_LABEL: MANAGER,
             KIND_LABEL: self.kind,
         }
@@ -156,8 +156,8 @@ class KubernetesSecretStore:
 
     def _is_owned(self, labels: Mapping[str, str]) -> bool:
         # Those that were written before there was a label for it get it with the next write.
-        told = {NAMESPACE_LABEL: self.home, **labels}
-        return all(told.get(key) == value for key, value in self._labels().items())
+        with_namespace = {NAMESPACE_LABEL: self.instance_namespace, **labels}
+        return all(with_namespace.get(key) == value for key, value in self._labels().items())
 
 
 def _path(namespace: str, name: str) -> str:

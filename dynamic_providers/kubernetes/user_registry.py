@@ -90,7 +90,7 @@ class PvcUserRegistry:
         return names
 
     def holds(self, name: str) -> bool | None:
-        """Return whether a user is noted; None where that cannot be told: no record is kept, or it is incomplete."""
+        """Return whether a user is noted; None where that is not known: no record is kept, or it is incomplete."""
         names = self.names()
         if not self._is_kept:
             return None

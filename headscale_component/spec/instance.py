@@ -138,7 +138,7 @@ class HeadscaleArgs(SpecModel):
     versions delete the user's own keys alone (https://github.com/juanfont/headscale/issues/3154)."""
 
     policy: PolicySpec | None = None
-    """Who may reach whom. Without it every node reaches every other, unless somebody else stored a policy."""
+    """Who may reach whom. Without it every node reaches every other, unless a policy was stored by hand."""
 
     pre_auth_keys: dict[DnsSubdomain, PreAuthKeySpec] = Field(default_factory=dict)
     """The keys with which nodes join, by name."""

@@ -148,7 +148,7 @@ class PolicySpec(SpecModel):
     """A HuJSON file, by its path from the project's folder."""
 
     overwrite: bool = False
-    """Whether a policy that somebody else stored before is replaced, when this one is first brought up."""
+    """Whether a policy that was stored by hand before is replaced, when this one is first brought up."""
 
     groups: dict[str, list[str]] | None = None
     """Users by group, for example `group:admin: ["alice@"]`."""

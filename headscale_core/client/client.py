@@ -168,7 +168,7 @@ class HeadscaleClient:
         ephemeral: bool = False,
         tags: Sequence[str] = (),
     ) -> PreAuthKey:
-        """Make a preauth key; the answer is the only place where its text is ever told.
+        """Make a preauth key; the answer is the only place where its text ever appears.
 
         Args:
             user_id: The owner; None for a key with tags alone (0.28 and newer).
@@ -218,7 +218,7 @@ class HeadscaleClient:
         return [api_key_of(key) for key in answer.api_keys]
 
     def create_api_key(self, expiration: datetime) -> str:
-        """Make an API key and return its text, which is told here only; `api_key_prefix` names it afterwards."""
+        """Make an API key and return its text, which appears here only; `api_key_prefix` names it afterwards."""
         request = wire.CreateApiKeyRequest(expiration=timestamp(expiration))
         return str(self._transport.call("CreateApiKey", request, wire.CreateApiKeyResponse).api_key)
 

@@ -78,8 +78,8 @@ def has_tests(policy: str) -> bool:
     return any(_tests(_document(policy)))
 
 
-def told(policy: str, names: Collection[str]) -> str:
-    """Return tests for people, each with whom it is about."""
+def describe(policy: str, names: Collection[str]) -> str:
+    """Return the names of tests, each with its source."""
     sources = {name: test.get("src") for name, _, test in _tests(_document(policy)) if isinstance(test, dict)}
     return ", ".join(f"`{name}` (src `{sources.get(name)}`)" for name in names)
 

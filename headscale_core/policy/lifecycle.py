@@ -42,8 +42,8 @@ def create(client: HeadscaleClient, declared: str, *, overwrite: bool) -> list[s
     found = stored(client)
     if found and not overwrite and acl_tests.left_out(found, declared) is None and found != declared:
         raise PolicyError(
-            "Headscale has another policy already, which somebody else stored; see `headscale policy get`, take over "
-            "what is needed, and write `overwrite: true` under `policy`"
+            "Headscale has another policy already, which this stack did not store; see `headscale policy get`, take "
+            "over what is needed, and write `overwrite: true` under `policy`"
         )
     return store(client, declared)
 
@@ -126,8 +126,8 @@ def means_the_same(one: str, other: str) -> bool:
 def what_is_skipped(policy: str, skipped: Collection[str]) -> str:
     """Return what is said of tests that are left out."""
     return (
-        f"the policy is stored without {acl_tests.told(policy, skipped)}: nobody whom that is about has joined yet, "
-        "and Headscale refuses a policy with such tests; `pulumi up --refresh` adds them once the nodes are there"
+        f"the policy is stored without {acl_tests.describe(policy, skipped)}: nobody whom that is about has joined "
+        "yet, and Headscale refuses a policy with such tests; `pulumi up --refresh` adds them once the nodes are there"
     )
 
 

@@ -81,8 +81,10 @@ def pod_state(
         return f"{which} of the old template still runs; {problem or 'it is ready'}"
     # A pod that has no node yet waits for its claim, whose own warning says more than the scheduler's.
     has_node = condition(pod, "PodScheduled").get("status") != "False"
-    told = (place.pod, place.claim) if has_node else (place.claim, place.pod)
-    return problem and _with_warning(problem, next(filter(None, (last_warning(events, name) for name in told)), ""))
+    by_importance = (place.pod, place.claim) if has_node else (place.claim, place.pod)
+    return problem and _with_warning(
+        problem, next(filter(None, (last_warning(events, name) for name in by_importance)), "")
+    )
 
 
 def _stateful_set_problem(place: Place, stateful_set: Object | None, replicas: int) -> str:

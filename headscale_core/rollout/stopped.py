@@ -1,4 +1,4 @@
-"""Whether an instance's Headscale can be asked, told from its StatefulSet and its pod."""
+"""Whether an instance's Headscale can be asked, by its StatefulSet and its pod."""
 
 from __future__ import annotations
 

@@ -89,14 +89,16 @@ def _is_owned(client: HeadscaleClient, user: User, profile: Profile, record: Rec
 
 
 def _adopted(name: str, found: list[User], adopt: str | None) -> User:
-    told = shown(found, called=name)
+    candidates = shown(found, called=name)
     if adopt is None:
         raise UserError(
-            f"user `{name}` exists already ({told}) and is not this stack's: write `adopt: true` to keep it from now "
-            "on, or `adoptUsers: true` for all users of the instance"
+            f"user `{name}` exists already ({candidates}) and is not this stack's: write `adopt: true` to keep it from "
+            "now on, or `adoptUsers: true` for all users of the instance"
         )
     if len(found) > 1:
-        raise UserError(f"more than one user is called `{name}` ({told}): write which one, as `adopt: {found[0].id}`")
+        raise UserError(
+            f"more than one user is called `{name}` ({candidates}): write which one, as `adopt: {found[0].id}`"
+        )
     return found[0]
 
 

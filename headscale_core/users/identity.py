@@ -52,7 +52,7 @@ class KeyRecovery(Protocol):
 class UserRef:
     """A user as the state knows it.
 
-    The id alone does not tell: in a database that was lost, or restored, ids begin again, and are somebody else's.
+    The id alone is not enough: in a database that was lost or restored, ids begin again and belong to other users.
     """
 
     user_id: str
@@ -112,9 +112,9 @@ def shown(users: list[User], *, called: str = "") -> str:
         users: The users.
         called: A name that goes without saying.
     """
-    told = [_in_words(user, called) for user in users[:_MOST_SHOWN]]
-    more = len(users) - len(told)
-    return ", ".join([*told, f"and {more} more"] if more > 0 else told) or "nobody"
+    listed = [_in_words(user, called) for user in users[:_MOST_SHOWN]]
+    more = len(users) - len(listed)
+    return ", ".join([*listed, f"and {more} more"] if more > 0 else listed) or "nobody"
 
 
 def _in_words(user: User, called: str) -> str:

@@ -27,7 +27,9 @@ STORED = StoredSecret({"key": "secret"}, {"headscale-component/key-id": "7"}, {"
 
 @pytest.fixture
 def api_client(kubernetes):
-    return Cluster(kubernetes.kubeconfig)
+    cluster = Cluster(kubernetes.kubeconfig)
+    yield cluster
+    cluster.close()
 
 
 @pytest.fixture
@@ -131,14 +133,14 @@ def test_foreign_secret_is_neither_read_nor_deleted(kubernetes, api_client, stor
 
 OTHERS = {
     "another instance": {"instance": "other"},
-    "another namespace": {"home": "other"},
+    "another namespace": {"instance_namespace": "other"},
     "another kind": {"kind": "api-key"},
 }
 
 
 @pytest.mark.parametrize("difference", OTHERS.values(), ids=OTHERS)
 def test_secret_of_another_owner_is_foreign(kubernetes, api_client, store, difference):
-    owner = {"instance": "vpn", "home": kubernetes.namespace, "kind": "preauth-key", **difference}
+    owner = {"instance": "vpn", "instance_namespace": kubernetes.namespace, "kind": "preauth-key", **difference}
     other = KubernetesSecretStore(api_client, **owner)
     other.write(kubernetes.namespace, "laptop", STORED)
 
@@ -218,22 +220,32 @@ def test_invalid_label_is_refused(kubernetes, store):
     assert caught.value.status == 422
 
 
-def registry(kubernetes, **options):
-    return PvcUserRegistry(Cluster(kubernetes.kubeconfig), kubernetes.namespace, "vpn", **options)
+@pytest.fixture
+def registry(kubernetes):
+    """Make registries of programs of their own: each has a connection, closed afterwards."""
+    clusters = []
+
+    def make(**options):
+        clusters.append(Cluster(kubernetes.kubeconfig))
+        return PvcUserRegistry(clusters[-1], kubernetes.namespace, "vpn", **options)
+
+    yield make
+    for cluster in clusters:
+        cluster.close()
 
 
-def test_registered_users_are_read_by_the_next_program(kubernetes):
-    first = registry(kubernetes)
+def test_registered_users_are_read_by_the_next_program(kubernetes, registry):
+    first = registry()
     first.add("alice", "bob")
     first.remove("bob")
 
-    again = registry(kubernetes)
+    again = registry()
     assert (again.holds("alice"), again.holds("bob"), again.names()) == (True, False, {"alice"})
     assert again.is_found("alice")
 
 
-def test_registries_of_two_programs_lose_nothing(kubernetes, api_client):
-    first, second = registry(kubernetes), registry(kubernetes)
+def test_registries_of_two_programs_lose_nothing(kubernetes, api_client, registry):
+    first, second = registry(), registry()
     assert (first.names(), second.names()) == (set(), set())
 
     first.add("alice")
@@ -241,15 +253,15 @@ def test_registries_of_two_programs_lose_nothing(kubernetes, api_client):
     second.add("bob")
     first.remove("alice")
 
-    assert registry(kubernetes).names() == {"bob"}
+    assert registry().names() == {"bob"}
     assert found(api_client, claim_path(kubernetes))["metadata"]["annotations"]["theirs"] == "kept"
 
 
-def test_concurrent_registries_lose_nothing(kubernetes):
+def test_concurrent_registries_lose_nothing(kubernetes, registry):
     begin = threading.Barrier(4)
 
     def work(program):
-        value = registry(kubernetes)
+        value = registry()
         value.names()
         begin.wait(10)
         for number in range(3):
@@ -258,22 +270,22 @@ def test_concurrent_registries_lose_nothing(kubernetes):
     with ThreadPoolExecutor(4) as programs:
         list(programs.map(work, range(4)))
 
-    assert len(registry(kubernetes).names()) == 12
+    assert len(registry().names()) == 12
 
 
-def test_full_claim_takes_no_more_users(kubernetes, api_client):
+def test_full_claim_takes_no_more_users(kubernetes, api_client, registry):
     changed(api_client, claim_path(kubernetes), annotations={"theirs": "x" * (256 * 1024 - 300)})
     said = []
-    full = registry(kubernetes, warn=said.append)
+    full = registry(warn=said.append)
     full.add("alice")
 
     assert full.holds("alice") is None
     assert len(said) == 1
 
 
-def test_without_claim_no_registry_is_kept(kubernetes, api_client):
+def test_without_claim_no_registry_is_kept(kubernetes, api_client, registry):
     delete_claim(kubernetes, api_client)
-    users = registry(kubernetes)
+    users = registry()
     users.add("alice")
 
     assert not users.has_claim()

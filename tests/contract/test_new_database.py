@@ -1,4 +1,4 @@
-"""A database that was lost: in its successor ids begin again, and are somebody else's."""
+"""A database that was lost: in its successor ids begin again and belong to others."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,7 +1,9 @@
 """The contract of Kubernetes, on a real API server: what the fake of the unit tests is held to."""
 
 import base64
+import itertools
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,10 +13,7 @@ import pytest
 from headscale_sidecar.kubernetes import ApiServer
 from tests.contract.test_kubernetes import *  # noqa: F403 - the suite
 
-# Of its 29 tests some fail on a busy cluster, and it leaves connections open: see `docs/roadmap.md`.
-pytestmark = pytest.mark.slow
-
-NAMESPACE = "kubernetes-contract"
+NUMBERS = itertools.count(1)
 RULES = [
     {"apiGroups": [""], "resources": ["secrets", "persistentvolumeclaims"], "verbs": ["get", "create", "patch"]},
     {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
@@ -29,17 +28,18 @@ class RealKubernetes:
 
     kubeconfig: str
     pod: ApiServer
-    namespace: str = NAMESPACE
+    namespace: str
 
 
 @pytest.fixture
 def kubernetes(cluster, tmp_path):
-    cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=120s")
-    metadata = {"namespace": NAMESPACE, "labels": {"app": "vpn"}}
+    # One of its own for each test: a namespace takes seconds to go.
+    namespace = f"kubernetes-contract-{os.getpid()}-{next(NUMBERS)}"
+    metadata = {"namespace": namespace, "labels": {"app": "vpn"}}
     template = {"metadata": {"labels": {"app": "vpn"}}, "spec": {"containers": [{"name": "none", "image": "none"}]}}
     claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}}
     cluster.apply(
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
         {
             "apiVersion": "apps/v1",
             "kind": "StatefulSet",
@@ -58,9 +58,9 @@ def kubernetes(cluster, tmp_path):
             "spec": claim,
         },
     )
-    account = cluster.as_account("sidecar", NAMESPACE, RULES)
-    yield RealKubernetes(json.dumps(cluster.kubeconfig()), seen_by_a_pod(account, tmp_path))
-    cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=false")
+    account = cluster.as_account("sidecar", namespace, RULES)
+    yield RealKubernetes(json.dumps(cluster.kubeconfig()), seen_by_a_pod(account, tmp_path), namespace)
+    cluster.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait=false")
 
 
 def seen_by_a_pod(kubeconfig: dict, folder: Path) -> ApiServer:

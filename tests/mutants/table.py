@@ -67,9 +67,9 @@ MUTANTS = (
     ),
     # Secrets, and what stands in the state.
     Mutant(
-        "secrets: a Secret of somebody else is taken for our own",
+        "secrets: a Secret that is not owned is read as owned",
         "dynamic_providers/kubernetes/secret_store.py",
-        "return all(told.get(key) == value for key, value in self._labels().items())",
+        "return all(with_namespace.get(key) == value for key, value in self._labels().items())",
         "return True",
         (CONTRACTS, PROVIDERS),
     ),
@@ -231,7 +231,7 @@ MUTANTS = (
         (PROVIDERS, USERS),
     ),
     Mutant(
-        "users: somebody else's user is adopted without being asked",
+        "users: a user that is not owned is adopted without consent",
         "headscale_core/users/adoption.py",
         "    if adopt is None:\n",
         "    if False:\n",
@@ -389,7 +389,7 @@ MUTANTS = (
         (CONTROLLER,),
     ),
     Mutant(
-        "sidecar: somebody else's Secret is taken for its own",
+        "sidecar: a Secret that is not owned is read as owned",
         "headscale_sidecar/kubernetes.py",
         "if any(labels.get(key) != value for key, value in self._labels().items()):",
         "if False:",
@@ -418,7 +418,7 @@ MUTANTS = (
     ),
     # The policy.
     Mutant(
-        "policy: one that somebody else stored is overwritten",
+        "policy: one that is not owned is overwritten",
         "headscale_core/policy/lifecycle.py",
         "if found and not overwrite and",
         "if False and",

@@ -179,7 +179,7 @@ class HeadscaleConfig(ConfigSection):
     """Whether nodes may send each other files."""
 
     auto_update: Annotated[SwitchConfig, Since((0, 29))] = SwitchConfig(enabled=False)
-    """Whether clients are told to update themselves."""
+    """Whether clients are asked to update themselves."""
 
     randomize_client_port: Annotated[
         Flag | None,

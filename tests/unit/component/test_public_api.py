@@ -52,6 +52,8 @@ PUBLIC = [
     "load_instances",
     "stack_instances",
 ]
+MODELS = [name for name in PUBLIC if name.endswith(("Spec", "Config", "Args")) and name != "ConnectionArgs"]
+ERRORS = [name for name in PUBLIC if name.endswith("Error")] + ["SecretModified", "SecretNotOwned"]
 
 
 def models_in(annotation):
@@ -68,6 +70,7 @@ def test_public_names_are_these():
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_public_name_resolves_and_is_documented(name):
+    assert getattr(headscale_component, name).__name__ == name
     assert getattr(headscale_component, name).__doc__
 
 
@@ -85,12 +88,22 @@ def test_models_of_an_instance_are_public():
     assert {model.__name__ for model in parts} <= set(PUBLIC)
 
 
-def test_models_load_without_pulumi():
-    program = "import sys, headscale_component as h; h.HeadscaleArgs, h.PodSpec; print('pulumi' in sys.modules)"
+@pytest.mark.parametrize("name", ERRORS)
+def test_public_error_is_an_exception(name):
+    assert issubclass(getattr(headscale_component, name), Exception)
+
+
+@pytest.mark.parametrize("names", [MODELS, ERRORS], ids=["models", "errors"])
+def test_models_and_errors_load_no_pulumi(names):
+    program = (
+        "import sys, headscale_component as h\n"
+        f"for name in {names}: assert getattr(h, name).__name__ == name\n"
+        "print([name for name in ('pulumi', 'pulumi_kubernetes', 'kr8s') if name in sys.modules])"
+    )
 
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=REPOSITORY)
 
-    assert run.stdout == "False\n"
+    assert run.stdout == "[]\n"
 
 
 @pytest.fixture

@@ -2,12 +2,15 @@
 
 import asyncio
 import sys
+from datetime import UTC, datetime
 
 import httpx
 import pytest
+from pulumi.dynamic import Config, ConfigureRequest
 
 from dynamic_providers.admin import retry
 from dynamic_providers.kubernetes.event_loop import EventLoopThread
+from headscale_core import HeadscaleClient
 from tests.fakes.kubernetes import FakeKubernetes
 
 
@@ -52,3 +55,24 @@ def api():
     """A running API server."""
     with FakeKubernetes().serving() as server:
         yield server
+
+
+@pytest.fixture
+def direct(api):
+    """Return the configuration of a provider that reaches a fake Headscale over gRPC, with a key of its own."""
+
+    def configuration(headscale, namespace="headscale"):
+        with HeadscaleClient.over_unix_socket(headscale.socket_path) as local:
+            key = local.create_api_key(datetime(2100, 1, 1, tzinfo=UTC))
+        settings = {
+            "instance": "vpn",
+            "namespace": namespace,
+            "channel": "direct",
+            "kubeconfig": api.kubeconfig,
+            "address": headscale.grpc_address,
+            "transport": "grpc",
+            "api_key": key,
+        }
+        return ConfigureRequest(Config({f"headscale:{name}": value for name, value in settings.items()}, "project"))
+
+    return configuration

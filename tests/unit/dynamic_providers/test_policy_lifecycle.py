@@ -1,17 +1,12 @@
 """What the policy's provider checks, stores, reads and leaves, against a fake Headscale."""
 
-import contextlib
-from datetime import UTC, datetime
-
 import grpc
 import pytest
-from pulumi.dynamic import Config, ConfigureRequest
 
 from dynamic_providers import policy as policy_module
 from dynamic_providers import provider as provider_module
 from dynamic_providers.failures import Refusal
 from dynamic_providers.policy import PolicyProvider
-from headscale_core import HeadscaleClient
 from tests.fakes.headscale import FakeHeadscale
 
 OPEN = '{"acls": [{"action": "accept", "src": ["*"], "dst": ["*:*"]}]}'
@@ -35,24 +30,13 @@ def said(monkeypatch):
 
 
 @pytest.fixture
-def provider(api, headscale, said, monkeypatch):
+def provider(direct, headscale, said, monkeypatch):
     monkeypatch.setattr(provider_module, "_channels", {})
     monkeypatch.setattr(policy_module, "_PATIENCE_IN_PREVIEW_SECONDS", 0.1)
-    with contextlib.ExitStack() as ends:
-        local = ends.enter_context(HeadscaleClient.over_unix_socket(headscale.socket_path))
-        told = {
-            "instance": "vpn",
-            "namespace": "n",
-            "channel": "direct",
-            "kubeconfig": api.kubeconfig,
-            "address": headscale.grpc_address,
-            "transport": "grpc",
-            "api_key": local.create_api_key(datetime(2100, 1, 1, tzinfo=UTC)),
-        }
-        made = PolicyProvider()
-        made.configure(ConfigureRequest(Config({f"headscale:{key}": value for key, value in told.items()}, "project")))
-        yield made
-        made.channel.close()
+    configured = PolicyProvider()
+    configured.configure(direct(headscale))
+    yield configured
+    configured.channel.close()
 
 
 def failures(provider, olds, news):

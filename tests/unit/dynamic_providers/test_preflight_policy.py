@@ -1,16 +1,11 @@
 """The policy of an upgrade: stored while the old version still runs, unless somebody has edited it."""
 
-import contextlib
-from datetime import UTC, datetime
-
 import grpc
 import pytest
-from pulumi.dynamic import Config, ConfigureRequest
 
 from dynamic_providers import preflight as preflight_module
 from dynamic_providers import provider as provider_module
 from dynamic_providers.preflight import PreflightProvider
-from headscale_core import HeadscaleClient
 from tests.fakes.headscale import FakeHeadscale
 
 OLD_POLICY = '{"acls": []}'
@@ -40,31 +35,20 @@ def warnings(monkeypatch):
 
 
 @pytest.fixture
-def upgrade(api, headscale, warnings, monkeypatch):
+def upgrade(direct, headscale, warnings, monkeypatch):
     """Run the preflight of a change; takes inputs, and returns the policy that is stored afterwards."""
     monkeypatch.setattr(provider_module, "_channels", {})
     monkeypatch.setattr(preflight_module, "_PATIENCE_SECONDS", 0.1)
-    with contextlib.ExitStack() as ends:
-        local = ends.enter_context(HeadscaleClient.over_unix_socket(headscale.socket_path))
-        told = {
-            "instance": "vpn",
-            "namespace": "headscale",
-            "channel": "direct",
-            "kubeconfig": api.kubeconfig,
-            "address": headscale.grpc_address,
-            "transport": "grpc",
-            "api_key": local.create_api_key(datetime(2100, 1, 1, tzinfo=UTC)),
-        }
+    configuration = direct(headscale)
 
-        def run(news, olds=OLD):
-            provider = PreflightProvider()
-            settings = {f"headscale:{key}": value for key, value in told.items()}
-            provider.configure(ConfigureRequest(Config(settings, "project")))
-            updated = provider.update("preflight", olds, news)
-            assert (updated.outs or {}).items() >= news.items()
-            return headscale.database.policy
+    def run(news, olds=OLD):
+        provider = PreflightProvider()
+        provider.configure(configuration)
+        updated = provider.update("preflight", olds, news)
+        assert (updated.outs or {}).items() >= news.items()
+        return headscale.database.policy
 
-        yield run
+    return run
 
 
 @pytest.mark.parametrize(

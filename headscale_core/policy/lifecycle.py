@@ -126,8 +126,8 @@ def means_the_same(one: str, other: str) -> bool:
 def what_is_skipped(policy: str, skipped: Collection[str]) -> str:
     """Return what is said of tests that are left out."""
     return (
-        f"the policy is stored without {acl_tests.describe(policy, skipped)}: nobody whom that is about has joined "
-        "yet, and Headscale refuses a policy with such tests; `pulumi up --refresh` adds them once the nodes are there"
+        f"the policy is stored without {acl_tests.describe(policy, skipped)}: no node of these sources has joined yet, "
+        "and Headscale refuses a policy with such tests; `pulumi up --refresh` adds them once the nodes are there"
     )
 
 

@@ -142,7 +142,7 @@ def test_another_policy_is_drift_whatever_its_tests(headscale, provider, said):
 
 def test_a_preview_says_that_tests_wait_for_nodes(provider, said):
     assert provider.check({}, props(DECLARED)).failures == []
-    assert "nobody whom that is about has joined yet" in said[0]
+    assert "no node of these sources has joined yet" in said[0]
     said.clear()
     provider.channel.settings = Settings("vpn", "ns", channel="direct", address="127.0.0.1:1", api_key="x")
 

@@ -14,12 +14,7 @@ from headscale_core.client.conversion import api_key_of, node_of, pre_auth_key_o
 from headscale_core.client.errors import NotFound, Unsupported
 from headscale_core.client.grpc_transport import NOBODY, Transport
 from headscale_core.client.models import ApiKey, Node, PreAuthKey, User
-
-TAGS_ALONE_SINCE = 28
-"""The minor version from which keys have ids of their own, and may belong to tags alone."""
-
-POLICY_CHECK_SINCE = 29
-"""The minor version from which the server checks a policy without storing it."""
+from headscale_core.values.versions import KEY_IDS, POLICY_CHECK, Feature, HeadscaleVersion
 
 
 class HeadscaleClient:
@@ -31,7 +26,7 @@ class HeadscaleClient:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._minor: int | None = None
+        self._version: HeadscaleVersion | None = None
 
     @classmethod
     def over_unix_socket(cls, path: str, *, timeout_seconds: float = 10.0) -> Self:
@@ -103,11 +98,27 @@ class HeadscaleClient:
     ) -> None:
         self.close()
 
-    def minor_version(self) -> int:
-        """Return the server's minor version, 26 and above; found out once."""
-        if self._minor is None:
-            self._minor = self._transport.minor_version()
-        return self._minor
+    def version(self) -> HeadscaleVersion:
+        """Return the server's minor version, 0.26 or newer; it is determined once.
+
+        Raises:
+            Unsupported: When the server is older than the transport supports.
+            ApiError: When the server cannot be reached or refuses the key.
+        """
+        if self._version is None:
+            self._version = self._transport.version()
+        return self._version
+
+    def supports(self, feature: Feature) -> bool:
+        """Return whether the server's version has a feature of `headscale_core.values.versions`.
+
+        Args:
+            feature: The feature.
+
+        Raises:
+            ApiError: As `version`.
+        """
+        return feature.is_in(self.version())
 
     def health(self) -> None:
         """Ask whether Headscale and its database answer (0.27 and newer; before, look for a user that is not there)."""
@@ -147,7 +158,7 @@ class HeadscaleClient:
 
     def list_pre_auth_keys(self) -> list[PreAuthKey]:
         """Return all preauth keys, expired ones too."""
-        if self.minor_version() >= TAGS_ALONE_SINCE:
+        if self.supports(KEY_IDS):
             return self._list_pre_auth_keys(wire.ListPreAuthKeysRequest())
         return [
             key
@@ -198,7 +209,7 @@ class HeadscaleClient:
 
     def delete_pre_auth_key(self, key_id: int) -> None:
         """Delete a preauth key; before 0.28, which cannot, end it. One that is gone is passed over in silence."""
-        if self.minor_version() >= TAGS_ALONE_SINCE:
+        if self.supports(KEY_IDS):
             with contextlib.suppress(NotFound):
                 self._transport.call("DeletePreAuthKey", wire.PreAuthKeyRequest(id=key_id), wire.Empty)
             return
@@ -208,7 +219,7 @@ class HeadscaleClient:
 
     def _key_request(self, key: PreAuthKey) -> wire.PreAuthKeyRequest:
         """Name a key as this version does: field 1 was the user's id before it was the key's."""
-        if self.minor_version() >= TAGS_ALONE_SINCE:
+        if self.supports(KEY_IDS):
             return wire.PreAuthKeyRequest(id=key.id)
         return wire.PreAuthKeyRequest(id=key.user.id if key.user else 0, key=key.key)
 
@@ -261,7 +272,7 @@ class HeadscaleClient:
         Raises:
             ApiError: With what is wrong in it.
         """
-        if self.minor_version() < POLICY_CHECK_SINCE:
+        if not self.supports(POLICY_CHECK):
             return False
         self._transport.call("CheckPolicy", wire.Policy(policy=policy), wire.Empty)
         return True

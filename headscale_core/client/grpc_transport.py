@@ -18,11 +18,12 @@ from headscale_core.client.errors import (
     Unsupported,
     error_class,
 )
+from headscale_core.values.versions import HEALTH_CALL, KEY_IDS, OLDEST_HEADSCALE, POLICY_CHECK, HeadscaleVersion
 
 Answer = TypeVar("Answer", bound=Message)
 
 _SERVICE = "/headscale.v1.HeadscaleService"
-LONGEST_DETAIL = 300
+MAX_DETAIL = 300
 
 NOBODY = 2**62
 """The id of a user that is not there; 0 is no filter and lists everybody, and databases count to 2**63."""
@@ -41,8 +42,13 @@ class Transport(Protocol):
         """
         ...
 
-    def minor_version(self) -> int:
-        """Return the server's minor version, 26 and above."""
+    def version(self) -> HeadscaleVersion:
+        """Return the server's minor version, 0.26 or newer.
+
+        Raises:
+            Unsupported: When the transport is not spoken with a version that old.
+            ApiError: When the server cannot be reached or refuses the key.
+        """
         ...
 
     def close(self) -> None:
@@ -76,32 +82,41 @@ class GrpcTransport:
         try:
             return invoke(request, timeout=self._timeout_seconds, metadata=self._metadata)
         except grpc.RpcError as error:
-            detail = (error.details() or "")[:LONGEST_DETAIL]
+            detail = (error.details() or "")[:MAX_DETAIL]
             raise error_class(error.code().name, detail)(method, self.address, detail) from None
         except ValueError as error:
             # gRPC says so where another thread has closed the channel.
-            raise Unreachable(method, self.address, str(error)[:LONGEST_DETAIL]) from None
+            raise Unreachable(method, self.address, str(error)[:MAX_DETAIL]) from None
 
     def close(self) -> None:
         """Give up the connection."""
         self._channel.close()
 
-    def minor_version(self) -> int:
-        """Return the server's minor version, found out by what it can do.
+    def version(self) -> HeadscaleVersion:
+        """Return the server's minor version, as its features show it.
 
         There is no call for it, `/version` is not on the unix socket, and 0.29 has no gRPC reflection on TCP. So three
-        calls that only read are tried: 0.27 brought `Health`, 0.29 `CheckPolicy`, and since 0.28 the list of preauth
-        keys does not ask whose they are, so that it does not miss the user.
+        calls that only read are tried: `Health`, `CheckPolicy`, and the list of the preauth keys of a user that does
+        not exist, which a version with `KEY_IDS` answers, because it lists those of all users.
+
+        Raises:
+            ApiError: When the server cannot be reached or refuses the key.
         """
-        if not self._knows("Health", wire.Empty()):
-            return 26
-        if self._knows("CheckPolicy", wire.Policy(policy="{}")):
-            return 29
+        found = OLDEST_HEADSCALE
+        if self._knows("Health", wire.Empty()):
+            found = HEALTH_CALL.first
+            if self._knows("CheckPolicy", wire.Policy(policy="{}")):
+                found = POLICY_CHECK.first
+            elif self._lists_keys_of_all():
+                found = KEY_IDS.first
+        return found
+
+    def _lists_keys_of_all(self) -> bool:
         try:
             self.call("ListPreAuthKeys", wire.ListPreAuthKeysRequest(user=NOBODY), wire.Empty)
         except NotFound:
-            return 27
-        return 28
+            return False
+        return True
 
     def _knows(self, method: str, request: Message) -> bool:
         try:

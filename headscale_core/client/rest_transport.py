@@ -25,7 +25,8 @@ from headscale_core.client.errors import (
     Unsupported,
     error_class,
 )
-from headscale_core.client.grpc_transport import LONGEST_DETAIL, Answer
+from headscale_core.client.grpc_transport import MAX_DETAIL, Answer
+from headscale_core.values.versions import REST, UNRELEASED_HEADSCALE, HeadscaleVersion
 
 _ROUTES = {
     "Health": ("GET", "health"),
@@ -67,8 +68,9 @@ _FOREIGN = (httpx.HTTPError, httpx.InvalidURL, RuntimeError)
 """What httpx raises of a request (https://www.python-httpx.org/exceptions/), RuntimeError where another thread has
 closed the client."""
 
-OLDEST = 28
-"""The minor version from which REST is spoken here: before, keys are named otherwise, and gRPC is always there."""
+
+_DEVELOPMENT = HeadscaleVersion(0, 0)
+"""The version of a build that is not of a tag begins with `v0.0.0`."""
 
 
 class RestTransport:
@@ -119,7 +121,7 @@ class RestTransport:
         try:
             return json_format.ParseDict(body, answer(), ignore_unknown_fields=True)
         except json_format.ParseError as error:
-            raise ServerFault(method, self.address, f"unexpected answer: {error}"[:LONGEST_DETAIL]) from None
+            raise ServerFault(method, self.address, f"unexpected answer: {error}"[:MAX_DETAIL]) from None
 
     def _send(self, method: str, verb: str, path: str, inside: dict[str, Any]) -> dict[str, Any]:
         response = self._request(method, verb, f"/api/v1/{path}", **inside)
@@ -145,25 +147,32 @@ class RestTransport:
             kind = Unsupported if response.status_code in {200, 404, 405} else error_class(status, text)
             return kind(method, self.address, text)
         if "code" in body:
-            detail = str(body.get("message", ""))[:LONGEST_DETAIL]
+            detail = str(body.get("message", ""))[:MAX_DETAIL]
             return error_class(_CODES.get(int(body["code"]), "UNKNOWN"), detail)(method, self.address, detail)
         inner = [str(value.get("message", "")) for value in body.get("errors") or ()]
-        detail = ": ".join(filter(None, [str(body.get("detail", "")), *inner]))[:LONGEST_DETAIL]
+        detail = ": ".join(filter(None, [str(body.get("detail", "")), *inner]))[:MAX_DETAIL]
         by_words = error_class("UNKNOWN", detail)
         kind = error_class(status, detail) if by_words is ServerFault else by_words
         return kind(method, self.address, detail)
 
-    def minor_version(self) -> int:
-        """Return the server's minor version, as it tells everybody; a development build is newer than all others."""
+    def version(self) -> HeadscaleVersion:
+        """Return the server's minor version, by `/version`; a development build counts as newer than all releases.
+
+        Raises:
+            Unsupported: When the server is older than `REST`, or the answer is not one of Headscale.
+            ApiError: When the server cannot be reached.
+        """
         response = self._request("version", "GET", "/version")
         if response.status_code == httpx.codes.NOT_FOUND:
             # The unix socket serves the API alone, and speaks HTTP since 0.30.
-            return 30
+            return UNRELEASED_HEADSCALE
         body = _json(response) or {}
-        found = re.match(r"v?0\.(\d+)\.", str(body.get("version", "")))
-        if not body or (found and int(found[1]) < OLDEST):
-            raise Unsupported("version", self.address, f"REST is spoken with 0.{OLDEST} and newer; use gRPC")
-        return int(found[1]) if found and found[1] != "0" else 30
+        version = HeadscaleVersion.parse_or_none(str(body.get("version", "")))
+        if version is None or version == _DEVELOPMENT:
+            version = UNRELEASED_HEADSCALE
+        if not body or not REST.is_in(version):
+            raise Unsupported("version", self.address, f"REST is spoken with {REST.first} and newer; use gRPC")
+        return version
 
     def close(self) -> None:
         """Give up the connections."""
@@ -172,7 +181,7 @@ class RestTransport:
 
 def _error_text(error: Exception) -> str:
     """Return what an error says, unless that may be a header: one of them is the key."""
-    return type(error).__name__ if isinstance(error, httpx.LocalProtocolError) else str(error)[:LONGEST_DETAIL]
+    return type(error).__name__ if isinstance(error, httpx.LocalProtocolError) else str(error)[:MAX_DETAIL]
 
 
 def _json(response: httpx.Response) -> dict[str, Any] | None:

@@ -20,6 +20,7 @@ from headscale_core.users.identity import (
     nodes_of,
     shown,
 )
+from headscale_core.values.versions import WIPES_ALL_KEYS_ON_USER_DELETION
 
 __all__ = [
     "KeyRecovery",
@@ -37,9 +38,6 @@ __all__ = [
     "rename",
     "replacement_warning",
 ]
-
-WIPES_ALL_KEYS = 28
-"""Deleting any user on 0.28 deletes the preauth keys of all (headscale issue 3154, fixed in 0.29)."""
 
 
 def rename(client: HeadscaleClient, state: UserRef, new: str, record: Record) -> User:
@@ -155,7 +153,7 @@ def delete(
         UserError: When it has nodes, or when Headscale would delete other people's keys with it.
     """
     user = find(client, state)
-    recovery = recovery if client.minor_version() == WIPES_ALL_KEYS else None
+    recovery = recovery if client.supports(WIPES_ALL_KEYS_ON_USER_DELETION) else None
     if user is None:
         if not client.list_users(name=state.name):
             record.remove(state.name)
@@ -165,7 +163,7 @@ def delete(
         raise UserError(_has_nodes(user, nodes))
     if recovery:
         recovery.prepare(user)
-    elif client.minor_version() == WIPES_ALL_KEYS:
+    elif client.supports(WIPES_ALL_KEYS_ON_USER_DELETION):
         _keep_keys_of_others(client, user, now)
     for node in nodes:
         client.delete_node(node.id)

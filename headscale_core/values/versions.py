@@ -64,6 +64,11 @@ class Feature:
     since: HeadscaleVersion | None = None
     until: HeadscaleVersion | None = None
 
+    @property
+    def first(self) -> HeadscaleVersion:
+        """The first minor version that has it, the oldest that is supported where `since` is None."""
+        return self.since or OLDEST_HEADSCALE
+
     def is_in(self, version: HeadscaleVersion | tuple[int, int]) -> bool:
         """Return whether a version has it."""
         return (self.since is None or version >= self.since) and (self.until is None or version <= self.until)
@@ -76,6 +81,9 @@ OLDEST_HEADSCALE = _V0_26
 
 NEWEST_HEADSCALE = _V0_29
 """The last version that was there when this was written."""
+
+UNRELEASED_HEADSCALE = HeadscaleVersion(0, 30)
+"""What a development build counts as: newer than all releases."""
 
 GRPC = Feature(until=_V0_29)
 """The gRPC API, on the unix socket and on `grpc_listen_addr`. 0.30 removes it: `CHANGELOG.md`, 0.30,

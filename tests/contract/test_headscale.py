@@ -15,6 +15,7 @@ from headscale_core import (
     Unreachable,
     api_key_prefix,
 )
+from headscale_core.values.versions import HeadscaleVersion
 
 WRONG_KEYS = pytest.mark.parametrize("key", ["nonsense", "hskey-api-AAAAAAAAAAAA-" + "B" * 64])
 
@@ -29,7 +30,7 @@ def minor(headscale):
 
 def test_version_is_found_by_calls_that_read(any_headscale):
     with any_headscale.client() as client:
-        assert client.minor_version() == minor(any_headscale)
+        assert client.version() == HeadscaleVersion(0, minor(any_headscale))
         assert client.list_users() == client.list_pre_auth_keys() == client.list_api_keys() == []
 
 
@@ -39,12 +40,12 @@ def test_version_is_found_behind_a_key(any_headscale):
         local.create_pre_auth_key(user_id=alice.id, expiration=in_an_hour())
         key = local.create_api_key(in_an_hour())
     with HeadscaleClient.over_tcp(any_headscale.grpc_address, api_key=key) as remote:
-        assert remote.minor_version() == minor(any_headscale)
+        assert remote.version() == HeadscaleVersion(0, minor(any_headscale))
 
 
 def test_version_is_the_same_by_every_transport(headscale):
     with headscale.client() as client:
-        assert client.minor_version() == (minor(headscale) if headscale.version != "next" else 30)
+        assert client.version() == HeadscaleVersion(0, minor(headscale) if headscale.version != "next" else 30)
 
 
 def test_health_is_answered_by_every_version(any_headscale):

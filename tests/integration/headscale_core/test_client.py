@@ -21,7 +21,7 @@ def in_a(hours):
 
 def test_the_version_is_found_out_by_what_the_server_can_do(any_headscale):
     with any_headscale.client() as client:
-        assert client.minor_version() == int(any_headscale.version.removeprefix("0."))
+        assert client.version() == int(any_headscale.version.removeprefix("0."))
 
 
 READING = {"Health", "ListUsers", "ListPreAuthKeys", "CheckPolicy"}
@@ -43,7 +43,7 @@ def recorded(client):
 def test_finding_out_the_version_only_reads(any_headscale):
     with any_headscale.client() as client:
         calls = recorded(client)
-        client.minor_version()
+        client.version()
 
     assert {method for method, _ in calls} <= READING
 
@@ -54,7 +54,7 @@ def test_the_version_is_found_behind_a_key(any_headscale):
         local.create_pre_auth_key(user_id=alice.id, expiration=in_a(1))
         key = local.create_api_key(in_a(1))
     with HeadscaleClient.over_tcp(any_headscale.grpc_address, api_key=key) as remote:
-        assert remote.minor_version() == int(any_headscale.version.removeprefix("0."))
+        assert remote.version() == int(any_headscale.version.removeprefix("0."))
 
 
 def test_health_lists_no_user(any_headscale):
@@ -113,7 +113,7 @@ def test_a_preauth_key_is_listed_with_everything_but_its_text_and_can_be_ended_a
         client.expire_pre_auth_key(key)
         assert client.list_pre_auth_keys()[0].expiration <= datetime.now(UTC)
         client.delete_pre_auth_key(key.id)
-        if client.minor_version() >= 28:
+        if client.version() >= 28:
             assert client.list_pre_auth_keys() == []
 
 
@@ -132,7 +132,7 @@ def test_the_time_at_which_a_key_ends_comes_back_to_the_microsecond(any_headscal
 def test_the_version_is_told_by_rest_as_by_grpc(headscale):
     with headscale.client() as client:
         newest = int(headscale.version.removeprefix("0.")) if headscale.speaks_grpc else 30
-        assert client.minor_version() == newest
+        assert client.version() == newest
 
 
 def test_rest_does_all_that_grpc_does(headscale):

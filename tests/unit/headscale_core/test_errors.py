@@ -88,7 +88,7 @@ def test_http_status_becomes_its_class(status, kind):
 @pytest.mark.parametrize(
     ("error", "kind"), RAISED_BY_HTTPX.items(), ids=lambda value: getattr(value, "__name__", repr(value))
 )
-@pytest.mark.parametrize("call", ["list_users", "minor_version"])
+@pytest.mark.parametrize("call", ["list_users", "version"])
 def test_error_of_httpx_becomes_its_class(call, error, kind):
     def fail(_):
         raise error

@@ -154,12 +154,12 @@ def test_rest_of_an_older_version_is_unsupported():
         server.client() as client,
         pytest.raises(Unsupported, match=r"0\.28 and newer; use gRPC"),
     ):
-        client.minor_version()
+        client.version()
 
 
 def test_finding_the_version_only_reads(any_headscale):
     with any_headscale.client() as client:
-        client.minor_version()
+        client.version()
 
     assert set(any_headscale.calls) <= {"Health", "ListUsers", "ListPreAuthKeys", "CheckPolicy"}
 

@@ -103,11 +103,11 @@ class ApiKeyProvider(KeyProvider):
         It is never gone for Pulumi, so that the key that nobody holds any more is revoked.
         """
         inputs = {name: props.get(name) for name in _INPUTS}
-        keys = self.list_if_reachable(id_, props, self.channel.api_keys)
+        keys = self.list_if_reachable(id_, props, self.channel.lists.api_keys)
         if keys is None:
             return ReadResult(id_, props, inputs)
         desired = _desired(props)
-        stored = self.channel.stored(self.kind, desired.namespace, desired.secret_name)
+        stored = self.channel.lists.stored(self.kind, desired.namespace, desired.secret_name)
         issued = known(keys, stored, desired.template.data_key) if stored else None
         if issued is None:
             return ReadResult(id_, {**keep_outputs(inputs, props, _COMPUTED), "is_lost": True}, inputs)
@@ -142,7 +142,7 @@ class ApiKeyProvider(KeyProvider):
             outs = _outputs(news, retry_idempotent(finalize))
         if changed_key_fields(SECRET_FIELDS, olds, news) or olds.get("secret_is_wrong"):
             rules.update_secret(self.secrets, _desired(news, id_), _desired(olds).template.data_key)
-            self.channel.list_cache.forget()
+            self.channel.lists.invalidate()
         return outs
 
     def delete(self, id_: str, props: Props) -> None:
@@ -150,7 +150,7 @@ class ApiKeyProvider(KeyProvider):
         desired, prefixes = _desired(props, id_), _prefixes(props)
 
         def delete() -> None:
-            with self.channel.change(patient=False) as client:
+            with self.channel.change(wait_for_pod=False) as client:
                 rules.delete(client, self.secrets, desired, prefixes)
 
         try:

@@ -2,6 +2,7 @@
 
     ProviderError
     ├── ChannelError                 Headscale cannot be reached
+    │   ├── ConnectFailed            Headscale does not answer; retried until the deadline
     │   ├── ConnectionLost           the connection broke in the middle of an operation; retried where that is safe
     │   ├── InstanceNotFound         there is no instance of that name in this cluster any more
     │   ├── InstanceStopped          the instance is there, and its pod does not run
@@ -39,6 +40,18 @@ class ClusterUnreachable(ClusterError):
     """No API server answers, or no kubeconfig tells where one is."""
 
 
+class ConnectFailed(ChannelError):
+    """The way to Headscale is open, and Headscale does not answer.
+
+    Attributes:
+        crashes: Whether a container of the pod crashes, so that another attempt would fail too.
+    """
+
+    def __init__(self, message: str, *, crashes: bool) -> None:
+        super().__init__(message)
+        self.crashes = crashes
+
+
 class ConnectionLost(ChannelError):
     """The connection broke in the middle of an operation."""
 
@@ -52,11 +65,13 @@ class InstanceStopped(ChannelError):
 
     Attributes:
         is_scaled_to_zero: Whether the StatefulSet is to have no pod.
+        may_start: Whether the pod may become ready by itself, False by default.
     """
 
-    def __init__(self, message: str, *, is_scaled_to_zero: bool) -> None:
+    def __init__(self, message: str, *, is_scaled_to_zero: bool, may_start: bool = False) -> None:
         super().__init__(message)
         self.is_scaled_to_zero = is_scaled_to_zero
+        self.may_start = may_start
 
 
 class WrongCluster(ChannelError):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, ClassVar, TypeVar
 
-from dynamic_providers.admin.channel import InstanceNotFound, InstanceStopped
+from dynamic_providers.errors import InstanceNotFound, InstanceStopped
 from dynamic_providers.provider import HeadscaleProvider
 from headscale_core.keys.revocation import PendingRevocation
 from headscale_core.keys.secrets import SecretStore
@@ -41,7 +41,7 @@ class KeyProvider(HeadscaleProvider):
         try:
             return list_keys()
         except InstanceNotFound:
-            if self.channel.stored(self.kind, props["namespace"], props["secret_name"]) is None:
+            if self.channel.lists.stored(self.kind, props["namespace"], props["secret_name"]) is None:
                 self.channel.require_proof_of_deletion(f"{self.title} {id_}")
         except InstanceStopped as error:
             self.channel.running.report_unseen(error)
@@ -70,4 +70,4 @@ class KeyProvider(HeadscaleProvider):
         title = f"{self.title} {id_}"
         if isinstance(away, InstanceNotFound) and not is_stored:
             self.channel.require_proof_of_deletion(title)
-        self.channel.revocations.note(title, keys, away)
+        self.channel.revocations.add(title, keys, away)

@@ -81,7 +81,7 @@ class PolicyProvider(HeadscaleProvider):
             return ReadResult(id_, inputs, inputs)
 
         def look() -> rules.InForce:
-            with self.channel.session(patient=False) as client:
+            with self.channel.session(wait_for_pod=False) as client:
                 return rules.look(client, declared=props["policy"])
 
         try:

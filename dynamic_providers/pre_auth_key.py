@@ -116,11 +116,11 @@ class PreAuthKeyProvider(KeyProvider):
         It is never gone for Pulumi: what has to be recreated is replaced, so that what is left of it is cleaned up.
         """
         inputs = {name: props.get(name) for name in _INPUTS}
-        keys = self.list_if_reachable(id_, props, self.channel.pre_auth_keys)
+        keys = self.list_if_reachable(id_, props, self.channel.lists.pre_auth_keys)
         if keys is None:
             return ReadResult(id_, props, inputs)
         desired = _desired(props)
-        stored = self.channel.stored(self.kind, desired.namespace, desired.secret_name)
+        stored = self.channel.lists.stored(self.kind, desired.namespace, desired.secret_name)
         status = rules.observe(keys, stored, desired, _issued(id_, props), utc_now())
         outs = _outputs(inputs, status.issued)
         if status.ended:
@@ -133,9 +133,9 @@ class PreAuthKeyProvider(KeyProvider):
         """Write the Secret by its new template; nothing of the key itself can be changed."""
         outs = keep_outputs(news, olds, (*_COMPUTED, "ended"))
         if changed_key_fields(SECRET_FIELDS, olds, news) or olds.get("secret_is_wrong"):
-            with self.channel.lock.together():
+            with self.channel.lock.shared():
                 outs |= _computed(rules.restore(self.secrets, _desired(news), _issued(id_, olds)))
-                self.channel.list_cache.forget()
+                self.channel.lists.invalidate()
         return UpdateResult(outs)
 
     def delete(self, id_: str, props: Props) -> None:
@@ -144,8 +144,8 @@ class PreAuthKeyProvider(KeyProvider):
 
         def delete() -> None:
             # The list stays in the cache, so that a thousand deletions list the keys once in a while.
-            with self.channel.change(patient=False, keeps_lists=True) as client:
-                rules.delete(client, self.secrets, state, self.channel.pre_auth_keys(), place)
+            with self.channel.change(wait_for_pod=False, invalidate_lists=False) as client:
+                rules.delete(client, self.secrets, state, self.channel.lists.pre_auth_keys(), place)
 
         try:
             retry_idempotent(delete)

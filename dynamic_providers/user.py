@@ -59,7 +59,7 @@ class UserProvider(HeadscaleProvider):
         replaced = self.channel.journal.replaced_users.get(props["username"])
 
         def find_or_create() -> HeadscaleUser:
-            with self.channel.change(alone=replaced is not None) as client:
+            with self.channel.change(exclusive=replaced is not None) as client:
                 if replaced:
                     recreated = rules.delete_for_replacement(
                         client,
@@ -83,7 +83,7 @@ class UserProvider(HeadscaleProvider):
     def read(self, id_: str, props: Props) -> ReadResult:
         """Return the user as it is now; gone is gone."""
         try:
-            user = self.channel.users().get(id_)
+            user = self.channel.lists.users().get(id_)
         except InstanceNotFound:
             # The instance is to be recreated, and its data may be there still.
             self._require_evidence(props)
@@ -116,7 +116,7 @@ class UserProvider(HeadscaleProvider):
             return
 
         def delete() -> list[str]:
-            with self.channel.change(alone=True, patient=False) as client:
+            with self.channel.change(exclusive=True, wait_for_pod=False) as client:
                 return rules.delete(
                     client,
                     _known(id_, props),

@@ -26,7 +26,7 @@ LAYERS = (
     ("dynamic_providers",),
     ("dynamic_providers.admin",),
     ("dynamic_providers.kubernetes",),
-    ("headscale_component.versions", "dynamic_providers.settings"),
+    ("headscale_component.versions", "dynamic_providers.settings", "dynamic_providers.retry"),
     ("headscale_core.keys", "headscale_core.policy"),
     ("headscale_core.users", "headscale_core.rollout"),
     ("headscale_core.client",),

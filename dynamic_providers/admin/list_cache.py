@@ -1,4 +1,4 @@
-"""What a refresh looks at: lists, asked for once and shared by all resources of a process."""
+"""A cache of lists with a time to live."""
 
 from __future__ import annotations
 
@@ -9,31 +9,42 @@ from typing import Any, TypeVar
 
 Listed = TypeVar("Listed")
 
-_FRESH_SECONDS = 10.0
+_TTL_SECONDS = 10.0
 
 
 class ListCache:
-    """Lists that are true for a few seconds, so that a thousand reads make a handful of calls.
+    """Cache of list calls, so that a thousand reads make a handful of requests; safe to share between threads.
 
-    Every change invalidates them: what is read afterwards is requested again.
+    An entry is valid for 10 seconds. Every change invalidates all entries.
+
+    Args:
+        clock: Returns the monotonic time in seconds; `time.monotonic` by default.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._lists: dict[Hashable, tuple[float, Any]] = {}
+        self._entries: dict[Hashable, tuple[float, Any]] = {}
 
-    def of(self, what: Hashable, ask: Callable[[], Listed]) -> Listed:
-        """Return a list, asked for where it is not at hand or not fresh; others wait for it meanwhile."""
+    def get(self, key: Hashable, fetch: Callable[[], Listed]) -> Listed:
+        """Return a list that is at most 10 seconds old; other threads wait while one fetches it.
+
+        Args:
+            key: What names the list.
+            fetch: Fetches it where it is not cached.
+
+        Raises:
+            Exception: What `fetch` raises; it is not cached.
+        """
         with self._lock:
-            asked, listed = self._lists.get(what, (float("-inf"), None))
-            if self._clock() - asked > _FRESH_SECONDS:
-                listed = ask()
-                self._lists[what] = self._clock(), listed
+            fetched_at, listed = self._entries.get(key, (float("-inf"), None))
+            if self._clock() - fetched_at > _TTL_SECONDS:
+                listed = fetch()
+                self._entries[key] = self._clock(), listed
             found: Listed = listed
             return found
 
-    def forget(self) -> None:
-        """Request them again next time."""
+    def invalidate(self) -> None:
+        """Drop all entries: the next `get` of each list fetches it."""
         with self._lock:
-            self._lists.clear()
+            self._entries.clear()

@@ -1,4 +1,4 @@
-"""Who works at the same time as whom, among the threads of a provider process."""
+"""A readers-writer lock between the threads of a provider process."""
 
 from __future__ import annotations
 
@@ -8,33 +8,34 @@ from collections.abc import Iterator
 
 
 class ReadWriteLock:
-    """Many work together, or one works alone: a readers-writer lock in which nobody starves.
+    """Many threads share it, or one holds it exclusively; a waiting writer keeps new readers out, so nobody starves.
 
-    On Headscale 0.28 the deletion of a user takes the keys that another thread is just making.
+    Deleting a user on Headscale 0.28 is exclusive: it deletes the preauth keys that other threads are creating
+    (https://github.com/juanfont/headscale/issues/3154). It is not reentrant.
     """
 
     def __init__(self) -> None:
         self._gate = threading.Lock()
-        """Everybody comes in through it, one at a time; who wants to be alone keeps it shut behind him."""
-        self._left = threading.Condition()
-        self._together = 0
+        """All enter through it; a writer holds it until it has finished."""
+        self._released = threading.Condition()
+        self._readers = 0
 
     @contextlib.contextmanager
-    def together(self) -> Iterator[None]:
-        """Work while others do, and nobody is alone or waits to be."""
-        with self._gate, self._left:
-            self._together += 1
+    def shared(self) -> Iterator[None]:
+        """Hold the lock together with other readers; waits for a writer, also for one that waits itself."""
+        with self._gate, self._released:
+            self._readers += 1
         try:
             yield
         finally:
-            with self._left:
-                self._together -= 1
-                self._left.notify_all()
+            with self._released:
+                self._readers -= 1
+                self._released.notify_all()
 
     @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
-        """Work while nobody else does."""
+    def exclusive(self) -> Iterator[None]:
+        """Hold the lock alone; waits for all readers."""
         with self._gate:
-            with self._left:
-                self._left.wait_for(lambda: not self._together)
+            with self._released:
+                self._released.wait_for(lambda: not self._readers)
             yield

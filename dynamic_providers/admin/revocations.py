@@ -1,4 +1,4 @@
-"""Keys that are to be revoked once Headscale runs again, noted on the claim that holds its database."""
+"""Keys whose revocation is pending until Headscale runs again, in an annotation of the PVC with its database."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from headscale_core.keys.revocation import PendingRevocation, revoke, valid_unti
 
 
 class Revocations:
-    """The notes of an instance; safe to share between threads, which share requests.
+    """The pending revocations of an instance; safe to share between threads, which share requests.
 
-    Of a Headscale that lives elsewhere nothing is noted: nobody can tell that it does not run.
+    A Headscale outside the cluster has none: whether it runs cannot be observed.
 
     Args:
-        cluster: The cluster.
+        cluster: The cluster with the instance's PVC.
         settings: The connection's settings.
         warn: Takes a sentence that a person should see.
     """
@@ -28,14 +28,14 @@ class Revocations:
     def __init__(self, cluster: Cluster, settings: Settings, warn: Callable[[str], None]) -> None:
         self._warn, self._place = warn, f"{settings.namespace}/{settings.instance}"
         self._claim = f"{settings.namespace}/{data_claim(settings.instance)}"
-        self._record = PvcUserRegistry(cluster, settings.namespace, settings.instance, mark=REVOKE)
-        self._is_kept = settings.channel != "direct"
+        self._registry = PvcUserRegistry(cluster, settings.namespace, settings.instance, mark=REVOKE)
+        self._is_in_cluster = settings.channel != "direct"
         self._lock = threading.Lock()
 
-    def note(self, what: str, keys: Collection[PendingRevocation], away: InstanceNotFound | InstanceStopped) -> None:
-        """Note keys that cannot be revoked now; they are noted when this returns.
+    def add(self, what: str, keys: Collection[PendingRevocation], away: InstanceNotFound | InstanceStopped) -> None:
+        """Write keys that cannot be revoked now to the PVC; they are written when this returns.
 
-        Where there is neither a pod to come nor a claim, there is no database in which they could be valid.
+        Where there is no PVC, and no pod that may start, no database exists in which they could be valid.
 
         Args:
             what: What is deleted, for the messages.
@@ -43,15 +43,15 @@ class Revocations:
             away: Why they cannot be revoked now.
 
         Raises:
-            ClusterError: When they cannot be noted, and the instance is there to be started first.
+            ClusterError: When they cannot be written, and the instance exists and can be started first.
         """
         is_gone = isinstance(away, InstanceNotFound)
         has_pod_to_come = isinstance(away, InstanceStopped) and not away.is_scaled_to_zero
         names = {str(key) for key in keys}
         try:
-            self._record.add(*names)
-            if not names <= self._record.names():
-                if not has_pod_to_come and not self._record.has_claim():
+            self._registry.add(*names)
+            if not names <= self._registry.names():
+                if not has_pod_to_come and not self._registry.has_claim():
                     return
                 raise ClusterError("there is no such claim, no right to patch it, or no room left in its annotations")
         except ClusterError as error:
@@ -68,14 +68,26 @@ class Revocations:
         )
 
     def are_pending(self) -> bool:
-        """Return whether keys wait for their revocation."""
-        return self._is_kept and bool(self._record.names())
+        """Return whether revocations are pending.
+
+        Raises:
+            ClusterError: When the PVC cannot be read.
+        """
+        return self._is_in_cluster and bool(self._registry.names())
 
     def revoke_pending(self, client: HeadscaleClient) -> None:
-        """Revoke the keys that are noted, and strike them out."""
+        """Revoke the keys whose revocation is pending, and remove them from the PVC.
+
+        Args:
+            client: The Headscale.
+
+        Raises:
+            ApiError: When a key cannot be revoked; all stay pending.
+            ClusterError: When the PVC cannot be read or written.
+        """
         if not self.are_pending():
             return
         with self._lock:
-            if names := self._record.names():
+            if names := self._registry.names():
                 revoke(client, [PendingRevocation.parse(name) for name in names])
-                self._record.remove(*names)
+                self._registry.remove(*names)

@@ -17,11 +17,11 @@ from dynamic_providers.settings import Settings
 from headscale_core import HeadscaleClient, api_key_prefix
 from headscale_core.rollout.pod_status import pod_problem
 
-_BORROWED_KEY = timedelta(minutes=15)
+_TEMPORARY_KEY_LIFETIME = timedelta(minutes=15)
 
 
 class Route:
-    """The way to one Headscale.
+    """How one Headscale is reached: by the relay in its pod, by a port of its pod, or directly.
 
     Args:
         settings: The connection's settings.
@@ -33,12 +33,13 @@ class Route:
 
     @contextlib.contextmanager
     def client(self) -> Iterator[HeadscaleClient]:
-        """Open the way, and give a client that was not tried yet.
+        """Open a client, and close all that was opened for it afterwards. No call of Headscale's API was made yet.
 
         Raises:
-            InstanceNotFound: When the StatefulSet is not there.
-            ChannelError: When the API key cannot be used.
-            ClusterError: When Kubernetes does not let us through.
+            InstanceNotFound: When there is no StatefulSet.
+            InvalidConnection: When the address is no URL, or the certificate authority is not PEM.
+            ChannelError: When there is no address, or the API key cannot be read or created.
+            ClusterError: When Kubernetes refuses the port-forward, or does not answer.
         """
         settings = self._settings
         if settings.channel == "direct":
@@ -58,11 +59,14 @@ class Route:
                 yield stack.enter_context(HeadscaleClient.over_relay("127.0.0.1", local))
                 return
             scheme = f"{'https' if settings.tls else 'http'}://" if settings.transport == "rest" else ""
-            key = stack.enter_context(self._borrowed_key()) if settings.borrows_key else self._stored_key()
+            key = stack.enter_context(self._temporary_key()) if settings.borrows_key else self._stored_key()
             yield stack.enter_context(self._remote(f"{scheme}127.0.0.1:{local}", key))
 
     def report(self) -> str:
-        """Return what is in the way, in a sentence that names the command to run next."""
+        """Return what may keep Headscale from answering, in a sentence that names the command to run next.
+
+        It raises nothing: that the pod cannot be read is part of the sentence.
+        """
         settings = self._settings
         if settings.channel == "direct":
             return "look at the address, the proxy before it and Headscale's log"
@@ -87,7 +91,7 @@ class Route:
         )
 
     def _stored_key(self) -> str:
-        """Return the key that was given, or read it from its Secret now."""
+        """Return the API key of the settings, or read it from its Secret now."""
         if self._settings.api_key:
             return _checked_key(self._settings.api_key, "the connection")
         name, namespace = self._settings.api_key_secret, self._settings.namespace
@@ -99,16 +103,14 @@ class Route:
         return _checked_key(base64.b64decode(value).decode(errors="replace"), f"Secret {namespace}/{name}")
 
     @contextlib.contextmanager
-    def _borrowed_key(self) -> Iterator[str]:
-        """Make a key by headscale's own command in the pod; short-lived, and deleted afterwards."""
-        lifetime = f"{int(_BORROWED_KEY.total_seconds() // 60)}m"
-        created = json.loads(self._run_in_pod("apikeys", "create", "--expiration", lifetime, "--output", "json"))
-        # Up to 0.29 the text alone, from 0.30 an object that holds it.
-        key = str(next(iter(created.values())) if isinstance(created, dict) else created)
+    def _temporary_key(self) -> Iterator[str]:
+        """Create a key by headscale's own command in the pod, and delete it afterwards."""
+        lifetime = f"{int(_TEMPORARY_KEY_LIFETIME.total_seconds() // 60)}m"
+        key = created_key(self._run_in_pod("apikeys", "create", "--expiration", lifetime, "--output", "json"))
         try:
             yield key
         finally:
-            # One that cannot be deleted ends by itself within a quarter of an hour.
+            # One that cannot be deleted expires within a quarter of an hour.
             with contextlib.suppress(ClusterError):
                 self._run_in_pod("apikeys", "delete", "--prefix", api_key_prefix(key), "--output", "json")
 
@@ -117,10 +119,11 @@ class Route:
         return self._cluster.execute(settings.pod, settings.namespace, "headscale", ["headscale", *arguments])
 
     def stateful_set(self) -> Mapping[str, Any]:
-        """Return the StatefulSet: a port-forward to a pod of none fails without a reason.
+        """Return the StatefulSet: a port-forward to a pod that has none fails without a reason.
 
         Raises:
-            InstanceNotFound: When it is not there.
+            InstanceNotFound: When it does not exist.
+            ClusterError: When it cannot be read.
         """
         place = f"{self._settings.namespace}/{self._settings.instance}"
         found = self._get("apps/v1", "statefulsets", self._settings.instance)
@@ -132,7 +135,11 @@ class Route:
         return found
 
     def pod(self) -> Mapping[str, Any] | None:
-        """Return the pod, None where there is none."""
+        """Return the pod, None where there is none.
+
+        Raises:
+            ClusterError: When it cannot be read.
+        """
         return self._get("v1", "pods", self._settings.pod)
 
     def _get(self, version: str, kind: str, name: str) -> Mapping[str, Any] | None:
@@ -145,8 +152,29 @@ class Route:
         return answer.body
 
 
+def created_key(output: str) -> str:
+    """Return the key that `headscale apikeys create --output json` printed.
+
+    Args:
+        output: JSON: up to 0.29 the text of the key alone, from 0.30 an object that holds it.
+
+    Raises:
+        ChannelError: When it is something else; the message does not show it, for a key may be in it.
+    """
+    try:
+        answer = json.loads(output)
+    except ValueError:
+        answer = None
+    key = next(iter(answer.values()), None) if isinstance(answer, dict) else answer
+    if not isinstance(key, str) or not key:
+        raise ChannelError(
+            "`headscale apikeys create` printed no API key in the pod: does `image` hold Headscale's own command line?"
+        )
+    return key
+
+
 def _checked_key(text: str, where: str) -> str:
-    """Return a key without the line break that tools put behind it, and refuse what can be none without showing it."""
+    """Return a key without the line break that tools append, and refuse what cannot be one without showing it."""
     key = text.strip()
     if not re.fullmatch(r"[A-Za-z0-9._-]+", key):
         raise ChannelError(f"the API key in {where} holds characters that no key has; store it again as it was made")

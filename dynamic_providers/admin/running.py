@@ -1,4 +1,4 @@
-"""Whether the instance's pod runs: looked at once in a while, and waited for once, by all threads of a process."""
+"""Whether the instance's pod runs: observed every few seconds, and waited for once, by all threads of a process."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ from collections.abc import Callable
 
 from dynamic_providers.admin.route import Route
 from dynamic_providers.errors import InstanceStopped
+from dynamic_providers.retry import POD_START
 from dynamic_providers.settings import Settings
-from headscale_core.rollout.stopped import Stopped, stop_reason
+from headscale_core.rollout.stopped import stop_reason
 
-_WAIT_SECONDS = 5.0
-_PAUSE_SECONDS = 0.5
-_REMEMBERED_SECONDS = 10.0
+_TTL_SECONDS = 10.0
 
 
 class Running:
-    """The look at StatefulSet and pod before something is tried that has another way where Headscale does not run.
+    """The check of StatefulSet and pod before an operation that has an alternative where Headscale does not run.
 
-    A Headscale that lives elsewhere always counts as running.
+    That a pod does not run is cached for 10 seconds. A Headscale outside the cluster always counts as running.
 
     Args:
-        route: The way to the instance.
+        route: Reads StatefulSet and pod.
         settings: The connection's settings.
         warn: Takes a sentence that a person should see.
     """
@@ -30,15 +29,16 @@ class Running:
     def __init__(self, route: Route, settings: Settings, warn: Callable[[str], None]) -> None:
         self._route, self._settings, self._warn = route, settings, warn
         self._lock = threading.Lock()
-        self._stopped: tuple[float, Stopped] | None = None
-        self._may_wait, self._was_told = True, False
+        self._stopped: tuple[float, InstanceStopped] | None = None
+        self._has_waited, self._has_warned = False, False
 
     def require(self) -> None:
-        """Check that Headscale can be asked; a pod that is not ready is given a few seconds, once per process.
+        """Check that Headscale runs; a pod that is not ready is given 5 seconds, once per process.
 
         Raises:
             InstanceStopped: When it does not run.
             InstanceNotFound: When there is no StatefulSet.
+            ClusterError: When StatefulSet or pod cannot be read.
         """
         self._require(needs_ready=False)
 
@@ -48,34 +48,53 @@ class Running:
         Raises:
             InstanceStopped: When it is not.
             InstanceNotFound: When there is no StatefulSet.
+            ClusterError: When StatefulSet or pod cannot be read.
         """
-        self._may_wait = False
+        self._has_waited = True
         self._require(needs_ready=True)
 
-    def forget(self) -> None:
-        """Look again next time, and be ready to wait again: something was started."""
-        self._stopped, self._may_wait = None, True
+    def reset(self) -> None:
+        """Drop what was observed, and allow another wait: the pod was started."""
+        self._stopped, self._has_waited = None, False
 
     def report_unseen(self, error: InstanceStopped) -> None:
-        """Warn, once per process, that a refresh looked at nothing that is in Headscale."""
+        """Warn, once per process, that a refresh observed nothing of what is in Headscale.
+
+        Args:
+            error: Why it did not.
+        """
         with self._lock:
-            was_told, self._was_told = self._was_told, True
-        if not was_told:
+            has_warned, self._has_warned = self._has_warned, True
+        if not has_warned:
             self._warn(f"{error}; its users, keys and policy were not looked at, and stay in the state as they are")
 
     def _require(self, *, needs_ready: bool) -> None:
         if self._settings.channel == "direct":
             return
         if self._stopped and time.monotonic() < self._stopped[0]:
-            raise self._error(self._stopped[1])
-        deadline = time.monotonic() + (_WAIT_SECONDS if self._may_wait else 0.0)
-        while stopped := stop_reason(self._route.stateful_set(), self._route.pod(), needs_ready=needs_ready):
-            if not stopped.may_start or time.monotonic() >= deadline:
-                self._may_wait = self._may_wait and not stopped.may_start
-                self._stopped = time.monotonic() + _REMEMBERED_SECONDS, stopped
-                raise self._error(stopped)
-            time.sleep(_PAUSE_SECONDS)
+            raise _copy(self._stopped[1])
+        try:
+            POD_START.call(
+                lambda: self._observe(needs_ready=needs_ready),
+                lambda error: isinstance(error, InstanceStopped) and error.may_start,
+                deadline_seconds=0.0 if self._has_waited else None,
+            )
+        except InstanceStopped as error:
+            self._has_waited = self._has_waited or error.may_start
+            self._stopped = time.monotonic() + _TTL_SECONDS, error
+            raise
 
-    def _error(self, stopped: Stopped) -> InstanceStopped:
-        place = f"{self._settings.namespace}/{self._settings.instance}"
-        return InstanceStopped(f"Headscale {place} does not run: {stopped.why}", is_scaled_to_zero=not stopped.replicas)
+    def _observe(self, *, needs_ready: bool) -> None:
+        stopped = stop_reason(self._route.stateful_set(), self._route.pod(), needs_ready=needs_ready)
+        if stopped:
+            place = f"{self._settings.namespace}/{self._settings.instance}"
+            raise InstanceStopped(
+                f"Headscale {place} does not run: {stopped.why}",
+                is_scaled_to_zero=not stopped.replicas,
+                may_start=stopped.may_start,
+            )
+
+
+def _copy(error: InstanceStopped) -> InstanceStopped:
+    """Return the same error without the traceback, which threads must not share."""
+    return InstanceStopped(str(error), is_scaled_to_zero=error.is_scaled_to_zero, may_start=error.may_start)

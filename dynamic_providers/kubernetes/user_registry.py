@@ -6,15 +6,15 @@ nothing of each other's (https://kubernetes.io/docs/reference/using-api/api-conc
 
 from __future__ import annotations
 
-import random
 import threading
-import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from dynamic_providers.errors import ClusterError
+from dynamic_providers.kubernetes import errors
 from dynamic_providers.kubernetes.cluster import Answer, Cluster
-from dynamic_providers.kubernetes.errors import CONFLICT, FORBIDDEN, NOT_FOUND
+from dynamic_providers.kubernetes.errors import FORBIDDEN, NOT_FOUND
+from dynamic_providers.retry import CONFLICT
 from headscale_core.defaults import MANAGER, PREFIX, data_claim
 
 MARK = "headscale-component/users"
@@ -29,8 +29,6 @@ _ROOM_BYTES = 240 * 1024
 
 _NO_REGISTRY = (FORBIDDEN, NOT_FOUND)
 _TOO_LARGE = "Too long"
-_TRIES = 10
-_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.05, 1.0
 
 
 @dataclass
@@ -181,33 +179,41 @@ class PvcUserRegistry:
         return self._names
 
     def _write(self, changes: Mapping[str, bool]) -> None:
-        """Write changes, and retry on a conflict."""
-        for attempt in range(_TRIES):
-            names = self._read()
-            desired = self._with_room(names, names - _of(changes, is_noted=False) | _of(changes, is_noted=True))
-            if not self._is_kept or desired == names:
+        """Write changes, and retry on a conflict.
+
+        Raises:
+            ClusterError: When the claim cannot be read or written.
+        """
+        try:
+            CONFLICT.call(lambda: self._write_once(changes), _is_outdated)
+        except ClusterError as error:
+            if error.status != errors.CONFLICT:
+                raise
+            raise ClusterError(
+                f"{self._what} cannot be written: others write it all the time; run `pulumi up` again", error.status
+            ) from None
+
+    def _write_once(self, changes: Mapping[str, bool]) -> None:
+        names = self._read()
+        desired = self._with_room(names, names - _of(changes, is_noted=False) | _of(changes, is_noted=True))
+        if not self._is_kept or desired == names:
+            return
+        answer = self._patch(desired)
+        if answer.ok:
+            self._take(answer)
+            return
+        if answer.status in _NO_REGISTRY:
+            self._is_kept = False
+            return
+        if _TOO_LARGE in answer.message:
+            if _INCOMPLETE in desired:
+                # Not even that has room.
+                self._names = desired
                 return
-            answer = self._patch(desired)
-            if answer.ok:
-                self._take(answer)
-                return
-            if answer.status in _NO_REGISTRY:
-                self._is_kept = False
-                return
-            if _TOO_LARGE in answer.message:
-                if _INCOMPLETE in desired:
-                    # Not even that has room.
-                    self._names = desired
-                    return
-                self._others_bytes = _ROOM_BYTES
-                continue
-            if answer.status != CONFLICT:
-                raise answer.error(f"{self._what} cannot be written")
+            self._others_bytes = _ROOM_BYTES
+        if answer.status == errors.CONFLICT:
             self._names = None
-            # Programs that write at the same time must not do so in step.
-            pause = min(_PAUSE_SECONDS * 2**attempt, _LONGEST_PAUSE_SECONDS)
-            time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
-        raise ClusterError(f"{self._what} cannot be written: others write it all the time; run `pulumi up` again")
+        raise answer.error(f"{self._what} cannot be written")
 
     def _with_room(self, names: set[str], desired: set[str]) -> set[str]:
         """Return what fits into the claim; more users than that are simply not noted."""
@@ -230,6 +236,11 @@ class PvcUserRegistry:
             params={"fieldManager": f"{MANAGER}-users"},
             content_type="application/merge-patch+json",
         )
+
+
+def _is_outdated(error: BaseException) -> bool:
+    """Return whether a write failed by what has changed since the claim was read, so that another may succeed."""
+    return isinstance(error, ClusterError) and (error.status == errors.CONFLICT or _TOO_LARGE in str(error))
 
 
 def _of(changes: Mapping[str, bool], *, is_noted: bool) -> set[str]:

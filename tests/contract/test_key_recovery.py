@@ -167,13 +167,13 @@ def test_keys_created_during_user_deletions_survive(headscale):
         store = MemoryStore()
 
         def make(number):
-            with lock.together():
+            with lock.shared():
                 pre_auth_key.create(
                     client, store, desired_pre_auth_key(user_id=str(alice.id), secret_name=f"key-{number}"), now
                 )
 
         def delete(one):
-            with lock.alone():
+            with lock.exclusive():
                 lifecycle.delete(client, user_ref(one), now, record, recovery=wiped_keys(client, store))
 
         with ThreadPoolExecutor(4) as threads:

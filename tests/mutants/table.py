@@ -28,6 +28,8 @@ INSTANCES = "tests/unit/dynamic_providers/test_instances.py"
 POLICY = "tests/unit/dynamic_providers/test_policy_lifecycle.py"
 FAILURES = "tests/unit/dynamic_providers/test_failures.py"
 STOPPED = "tests/unit/dynamic_providers/test_stopped.py"
+RETRY = "tests/unit/dynamic_providers/test_retry.py"
+ROUTE = "tests/unit/dynamic_providers/test_route.py"
 MANIFESTS = "tests/unit/manifests"
 
 
@@ -169,16 +171,30 @@ MUTANTS = (
     Mutant(
         "channel: an exclusive lock waits for nobody",
         "dynamic_providers/admin/read_write_lock.py",
-        "self._left.wait_for(lambda: not self._together)",
+        "self._released.wait_for(lambda: not self._readers)",
         "pass",
         (PROVIDERS,),
     ),
     Mutant(
         "channel: a broken connection is never retried",
-        "dynamic_providers/admin/retry.py",
-        "for _ in range(times - 1):",
-        "for _ in ():",
-        (PROVIDERS,),
+        "dynamic_providers/retry.py",
+        "lambda error: isinstance(error, ConnectionLost))",
+        "lambda _error: False)",
+        (RETRY,),
+    ),
+    Mutant(
+        "channel: a retry goes on past its deadline",
+        "dynamic_providers/retry.py",
+        "tenacity.stop_never if deadline is None else tenacity.stop_before_delay(deadline)",
+        "tenacity.stop_after_delay(999)",
+        (RETRY,),
+    ),
+    Mutant(
+        "channel: a temporary key that was not printed is used",
+        "dynamic_providers/admin/route.py",
+        "if not isinstance(key, str) or not key:",
+        "if False:",
+        (ROUTE,),
     ),
     Mutant(
         "channel: a cluster without the instance proves its deletion",

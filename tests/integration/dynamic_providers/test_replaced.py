@@ -77,7 +77,7 @@ def test_a_replaced_user_loses_nothing(channel):
 def another_run(channel, kind):
     """Return a provider of another process, which remembers nothing."""
     channel.journal = RunJournal()
-    channel.list_cache.forget()
+    channel.lists.invalidate()
     return a_provider(kind, channel)
 
 
@@ -165,7 +165,7 @@ def test_what_is_deleted_by_another_run_is_deleted(channel, kind):
     nothing = there(channel)
     made = a_provider(kind, channel).create(dict(PROPS[kind]))
     channel.journal = RunJournal()
-    channel.list_cache.forget()
+    channel.lists.invalidate()
 
     a_provider(kind, channel).delete(made.id, made.outs)
 

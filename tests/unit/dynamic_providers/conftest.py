@@ -2,13 +2,14 @@
 
 import asyncio
 import sys
+import time
 from datetime import UTC, datetime
 
 import httpx
 import pytest
 from pulumi.dynamic import Config, ConfigureRequest
 
-from dynamic_providers.admin import retry
+from dynamic_providers import retry
 from dynamic_providers.kubernetes.event_loop import EventLoopThread
 from headscale_core import HeadscaleClient
 from tests.fakes.kubernetes import FakeKubernetes
@@ -23,7 +24,7 @@ def _tracebacks(monkeypatch):
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch):
     """Retries do not wait here."""
-    monkeypatch.setattr(retry, "_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(retry, "_sleep", lambda seconds: time.sleep(min(seconds, 0.01)))
 
 
 @pytest.fixture(autouse=True)

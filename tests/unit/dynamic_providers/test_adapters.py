@@ -11,7 +11,8 @@ from pulumi.output import Unknown
 
 from dynamic_providers.admin.list_cache import ListCache
 from dynamic_providers.api_key import ApiKeyProvider
-from dynamic_providers.kubernetes.cluster import Cluster, ClusterError
+from dynamic_providers.errors import ClusterError
+from dynamic_providers.kubernetes import port_forward
 from dynamic_providers.policy import PolicyProvider
 from dynamic_providers.pre_auth_key import PreAuthKeyProvider
 from dynamic_providers.user import UserProvider
@@ -120,7 +121,7 @@ def test_user_without_a_name_is_read_under_its_declared_one(monkeypatch, shown):
     """Google tells no name; a name that is never Headscale's would be declared anew in every update."""
     ada = User(5, shown, email="ada@example.com", provider="oidc", provider_id="https://id/5")
     provider = a_provider(UserProvider)
-    monkeypatch.setattr(provider.channel, "users", lambda: {"5": ada})
+    monkeypatch.setattr(provider.channel.lists, "users", lambda: {"5": ada})
     declared = {"username": "ada", "adopt": "5"}
 
     read = provider.read("5", {**declared, "user_id": "5", "created_at": ""})
@@ -229,11 +230,11 @@ def test_a_policy_that_goes_says_what_becomes_allowed(monkeypatch):
 def test_a_thousand_reads_ask_once():
     asked = []
     list_cache = ListCache(clock=iter([0, 1, 2, 3, 4, 20, 21]).__next__)
-    lists = [list_cache.of("users", lambda: asked.append(1) or len(asked)) for _ in range(4)]
+    lists = [list_cache.get("users", lambda: asked.append(1) or len(asked)) for _ in range(4)]
 
     assert (lists, len(asked)) == ([1, 1, 1, 1], 1)
-    list_cache.forget()
-    assert list_cache.of("users", lambda: 7) == 7
+    list_cache.invalidate()
+    assert list_cache.get("users", lambda: 7) == 7
 
 
 @pytest.mark.parametrize(("left", "due"), [(9, True), (11, False)], ids=["inside", "outside"])
@@ -278,11 +279,11 @@ def test_a_port_that_somebody_took_first_is_no_end(monkeypatch, taken, opens):
         return object()
 
     monkeypatch.setattr("dynamic_providers.kubernetes.port_forward.BackoffPortForward", Forward)
-    monkeypatch.setattr("kr8s.asyncio.objects.Pod", pod)
+    monkeypatch.setattr("dynamic_providers.kubernetes.port_forward.Pod", pod)
 
     if opens:
-        assert asyncio.run(Cluster()._forward("vpn-0", "n", 1))[1] == 40000
+        assert asyncio.run(port_forward.opened(None, "vpn-0", "n", 1))[1] == 40000
     else:
         with pytest.raises(ClusterError, match=r"no local port .* in use"):
-            asyncio.run(Cluster()._forward("vpn-0", "n", 1))
+            asyncio.run(port_forward.opened(None, "vpn-0", "n", 1))
     assert len(tries) == min(taken + 1, 5)

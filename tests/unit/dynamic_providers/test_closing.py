@@ -12,6 +12,7 @@ from pulumi.dynamic import Config, ConfigureRequest
 from dynamic_providers import lookup
 from dynamic_providers import provider as provider_module
 from dynamic_providers.errors import ClusterError
+from dynamic_providers.kubernetes import pod_command
 from dynamic_providers.kubernetes.cluster import Cluster
 from dynamic_providers.kubernetes.event_loop import EventLoopThread
 from dynamic_providers.policy import PolicyProvider
@@ -65,11 +66,11 @@ def test_close_of_unused_cluster_does_nothing():
 def test_close_ends_work_under_way(api, monkeypatch):
     cluster, started, caught = Cluster(api.kubeconfig), threading.Event(), []
 
-    async def endless(*_):
+    async def endless(*_, **__):
         started.set()
         await asyncio.sleep(3600)
 
-    monkeypatch.setattr(Cluster, "_execute", endless)
+    monkeypatch.setattr(pod_command, "execute", endless)
 
     def execute():
         with pytest.raises(ClusterError, match="closed while it was in use") as error:

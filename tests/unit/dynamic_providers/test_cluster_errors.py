@@ -1,14 +1,23 @@
 """What people are told of a cluster that does not do what is asked: which of many things it is, in one line."""
 
 import json
+import ssl
 import sys
 import time
+from typing import Any, cast
 
+import anyio
+import httpx
+import httpx_ws
+import kr8s
 import pytest
+import urllib3
 
 from dynamic_providers.errors import ClusterError, ClusterUnreachable
-from dynamic_providers.kubernetes import cluster as module
+from dynamic_providers.kubernetes import kr8s_client
 from dynamic_providers.kubernetes.cluster import Cluster
+from dynamic_providers.kubernetes.errors import explained
+from dynamic_providers.kubernetes.kubeconfig import Access
 from dynamic_providers.kubernetes.secret_store import KubernetesSecretStore
 from headscale_core.keys.secrets import StoredSecret
 
@@ -31,9 +40,7 @@ def refusing(api, status, message, *, part=""):
     api.refuse = lambda _, path: (status, message) if part in path else None
 
 
-def test_nobody_listening_is_called_unreachable(monkeypatch):
-    monkeypatch.setattr(module, "_LOG_IN_PAUSES_SECONDS", (0.01, 0.01))
-
+def test_nobody_listening_is_called_unreachable():
     with pytest.raises(ClusterUnreachable, match=r"unreachable at https://127\.0\.0\.1:1 .* look at context `a`"):
         Cluster(NOBODY).request("GET", "/api")
 
@@ -41,9 +48,8 @@ def test_nobody_listening_is_called_unreachable(monkeypatch):
 def test_unreachable_cluster_is_asked_once_for_many(monkeypatch):
     """Hundreds of resources ask one after the other."""
     tries = []
-    monkeypatch.setattr(module, "_LOG_IN_PAUSES_SECONDS", (0.01, 0.01))
-    log_in = Cluster._log_in
-    monkeypatch.setattr(Cluster, "_log_in", lambda *given: tries.append(1) or log_in(*given))
+    log_in = kr8s_client.log_in
+    monkeypatch.setattr(kr8s_client, "log_in", lambda *given: tries.append(1) or log_in(*given))
     cluster = Cluster(NOBODY)
 
     for _ in range(400):
@@ -54,16 +60,15 @@ def test_unreachable_cluster_is_asked_once_for_many(monkeypatch):
 
 
 def test_outage_of_a_moment_is_bridged(api, monkeypatch):
-    monkeypatch.setattr(module, "_LOG_IN_PAUSES_SECONDS", (0.01, 0.01))
-    log_in, outages = Cluster._log_in, [1, 2]
+    log_in, outages = kr8s_client.log_in, [1, 2]
 
-    async def broken(cluster, document):
+    async def broken(*given):
         if outages:
             outages.pop()
             raise TimeoutError
-        return await log_in(cluster, document)
+        return await log_in(*given)
 
-    monkeypatch.setattr(Cluster, "_log_in", broken)
+    monkeypatch.setattr(kr8s_client, "log_in", broken)
 
     assert Cluster(api.kubeconfig).request("GET", SECRET).status == 404
 
@@ -75,7 +80,7 @@ def test_bug_of_ours_keeps_its_own_name(api):
         return dict[str, str]()["missing"]
 
     with pytest.raises(KeyError, match="missing"):
-        cluster._run(bug())
+        cluster._on_loop(bug())
 
 
 @pytest.mark.parametrize("part", ["", "secrets"], ids=["at the log-in", "later"])
@@ -211,3 +216,55 @@ def test_secret_that_somebody_took_meanwhile_stays(api):
     secrets.delete("n", "s")
 
     assert SECRET in api.objects
+
+
+def response(status):
+    return httpx.Response(status, request=httpx.Request("GET", "https://h"))
+
+
+MAPPED = {
+    "kr8s, 401": (kr8s.ServerError("no", response=response(401)), ClusterError, 401),
+    "kr8s, 403": (kr8s.ServerError("no", response=response(403)), ClusterError, 403),
+    "kr8s, no answer": (kr8s.ServerError("no"), ClusterError, None),
+    "kr8s, not found": (kr8s.NotFoundError("no pod"), ClusterError, 404),
+    "kr8s, timeout": (kr8s.APITimeoutError("slow"), ClusterUnreachable, None),
+    "kr8s, closed": (kr8s.ConnectionClosedError("closed"), ClusterError, None),
+    "kr8s, exec": (kr8s.ExecError("failed"), ClusterError, None),
+    "websocket, refused": (httpx_ws.WebSocketUpgradeError(response(403)), ClusterError, 403),
+    "websocket, broken": (httpx_ws.HTTPXWSException("broken"), ClusterError, None),
+    "anyio, broken": (anyio.BrokenResourceError(), ClusterError, None),
+    "anyio, closed": (anyio.ClosedResourceError(), ClusterError, None),
+    "anyio, end": (anyio.EndOfStream(), ClusterError, None),
+    "httpx, refused": (httpx.ConnectError("refused"), ClusterUnreachable, None),
+    "httpx, timeout": (httpx.ReadTimeout("slow"), ClusterUnreachable, None),
+    "httpx, URL": (httpx.InvalidURL("no URL"), ClusterUnreachable, None),
+    "urllib3, refused": (
+        urllib3.exceptions.NewConnectionError(cast(Any, "h"), "refused"),
+        ClusterUnreachable,
+        None,
+    ),
+    "urllib3, certificate": (urllib3.exceptions.SSLError("wrong"), ClusterUnreachable, None),
+    "urllib3, proxy": (urllib3.exceptions.ProxyError("proxy", OSError("refused")), ClusterUnreachable, None),
+    "ssl": (ssl.SSLCertVerificationError("wrong"), ClusterUnreachable, None),
+    "timeout": (TimeoutError(), ClusterUnreachable, None),
+    "reset": (ConnectionResetError("reset"), ClusterUnreachable, None),
+    "several": (ExceptionGroup("two", [KeyError("bug"), httpx.ConnectError("refused")]), ClusterUnreachable, None),
+}
+BUGS = {
+    "key": KeyError("missing"),
+    "value": ValueError("wrong"),
+    "file": FileNotFoundError("gone"),
+    "several": ExceptionGroup("two", [KeyError("a"), KeyError("b")]),
+}
+
+
+@pytest.mark.parametrize(("error", "kind", "status"), MAPPED.values(), ids=MAPPED)
+def test_foreign_error_becomes_its_class(error, kind, status):
+    meaning = explained(error, Access(None, "kubeconfig k"))
+
+    assert (type(meaning), meaning.status) == (kind, status)
+
+
+@pytest.mark.parametrize("error", BUGS.values(), ids=BUGS)
+def test_bug_is_not_an_error_of_the_cluster(error):
+    assert explained(error, Access(None, "kubeconfig k")) is None

@@ -16,11 +16,9 @@ from pulumi.dynamic.dynamic import serialize_provider
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from dynamic_providers import provider as provider_module
-from dynamic_providers.admin import channel as channel_module
 from dynamic_providers.api_key import ApiKeyProvider
 from dynamic_providers.errors import ClusterUnreachable
 from dynamic_providers.failures import DROP_VARIABLE, Refusal
-from dynamic_providers.kubernetes import cluster as cluster_module
 from dynamic_providers.pre_auth_key import PreAuthKeyProvider
 from dynamic_providers.user import UserProvider
 from headscale_core.keys import annotations
@@ -146,8 +144,6 @@ def test_pickles_of_providers_stay_short_and_alike():
 def provider(api, monkeypatch):
     """Return a function that makes a provider whose StatefulSet is nowhere."""
     monkeypatch.setattr(provider_module, "_channels", {})
-    monkeypatch.setattr(cluster_module, "_LOG_IN_PAUSES_SECONDS", (0.01, 0.01))
-    monkeypatch.setattr(channel_module, "_PAUSE_SECONDS", 0.01)
     monkeypatch.delenv(DROP_VARIABLE, raising=False)
     said = []
     monkeypatch.setattr("pulumi.log.warn", said.append)
@@ -268,7 +264,7 @@ def test_refusal_of_a_cluster_drops_nothing(api, provider, monkeypatch, status, 
 def test_lost_cluster_says_nothing_of_a_headscale_elsewhere(api, provider, monkeypatch):
     monkeypatch.setenv(DROP_VARIABLE, "true")
     made = provider(PreAuthKeyProvider, kubeconfig=KUBECONFIG, channel="direct", address="h:1", api_key="k")
-    monkeypatch.setattr(made.channel, "pre_auth_keys", dict)
+    monkeypatch.setattr(made.channel.lists, "pre_auth_keys", dict)
 
     with pytest.raises(Refusal, match="unreachable"):
         made.read("1", dict(KEY))

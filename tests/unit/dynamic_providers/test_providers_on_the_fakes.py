@@ -9,7 +9,6 @@ import pytest
 from pulumi.dynamic import Config, ConfigureRequest
 
 from dynamic_providers import provider as provider_module
-from dynamic_providers.admin import channel as channel_module
 from dynamic_providers.api_key import ApiKeyProvider
 from dynamic_providers.failures import Refusal
 from dynamic_providers.kubernetes.user_registry import MARK
@@ -75,7 +74,6 @@ class Program:
 @pytest.fixture(params=[("0.28", "grpc"), ("0.29", "grpc"), ("0.28", "rest"), ("0.29", "rest")], ids="-".join)
 def program(request, api, monkeypatch):
     monkeypatch.setattr(provider_module, "_channels", {})
-    monkeypatch.setattr(channel_module, "_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr("pulumi.log.warn", lambda _text: None)
     api.put(CLAIM)
     with contextlib.ExitStack() as ends:

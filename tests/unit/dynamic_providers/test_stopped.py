@@ -1,6 +1,7 @@
 """What is read and deleted while Headscale does not run: the state is kept, and keys are noted for revocation."""
 
 import contextlib
+import dataclasses
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,15 +13,16 @@ import pytest
 from pulumi.dynamic import Config, ConfigureRequest
 
 from dynamic_providers import provider as provider_module
-from dynamic_providers.admin import channel as channel_module
+from dynamic_providers import retry
 from dynamic_providers.admin import running as running_module
 from dynamic_providers.api_key import ApiKeyProvider
-from dynamic_providers.errors import ClusterError
+from dynamic_providers.errors import ClusterError, ConnectionLost
 from dynamic_providers.failures import Refusal
 from dynamic_providers.kubernetes.rollout_watcher import RolloutWatcher
 from dynamic_providers.kubernetes.user_registry import MARK, REVOKE
 from dynamic_providers.policy import PolicyProvider
 from dynamic_providers.pre_auth_key import PreAuthKeyProvider
+from dynamic_providers.retry import POD_START
 from dynamic_providers.rollout import RolloutProvider
 from dynamic_providers.user import UserProvider
 from headscale_core import ApiKey, HeadscaleClient, PreAuthKey
@@ -63,9 +65,9 @@ UNREADY = pod(container(state={"waiting": {"reason": "ImagePullBackOff"}}, ready
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch):
-    monkeypatch.setattr(running_module, "_WAIT_SECONDS", 0.2)
-    monkeypatch.setattr(running_module, "_PAUSE_SECONDS", 0.05)
-    monkeypatch.setattr(channel_module, "_PAUSE_SECONDS", 0.01)
+    short = dataclasses.replace(POD_START, initial_seconds=0.05, max_seconds=0.05, deadline_seconds=0.2)
+    monkeypatch.setattr(running_module, "POD_START", short)
+    monkeypatch.setattr(retry, "_sleep", lambda seconds: time.sleep(min(seconds, 0.05)))
 
 
 @pytest.fixture
@@ -140,14 +142,14 @@ def test_unready_pod_is_waited_for_once(stopped):
 
 def fail(monkeypatch, channel, error):
     """Have every attempt to reach Headscale fail, once each."""
-    channel._open_seconds = channel._connect_timeout_seconds = 0.0
+    channel._sessions._connect_timeout_seconds = 0.0
 
     @contextlib.contextmanager
     def failing():
         raise error
         yield
 
-    monkeypatch.setattr(channel._route, "client", failing)
+    monkeypatch.setattr(channel._sessions._route, "client", failing)
 
 
 BROKEN = Unreachable("ListUsers", "vpn", "broken")
@@ -291,7 +293,7 @@ def started_again(stopped, monkeypatch):
     provider_module._channels.clear()
     headscale = FakeHeadscale()
     channel = a_provider(stopped, UserProvider).channel
-    monkeypatch.setattr(channel._route, "client", lambda: contextlib.nullcontext(headscale))
+    monkeypatch.setattr(channel._sessions._route, "client", lambda: contextlib.nullcontext(headscale))
     return SimpleNamespace(api=stopped, headscale=headscale, channel=channel)
 
 
@@ -323,7 +325,7 @@ def test_failed_revocation_stays_noted(started_again, monkeypatch):
     monkeypatch.setattr(started_again.headscale, "list_api_keys", away)
     before = noted(started_again.api)
 
-    with pytest.raises(channel_module.ConnectionLost), started_again.channel.change():
+    with pytest.raises(ConnectionLost), started_again.channel.change():
         pass
 
     assert noted(started_again.api) == before

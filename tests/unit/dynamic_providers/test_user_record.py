@@ -16,7 +16,6 @@ CLAIM = "/api/v1/namespaces/n/persistentvolumeclaims/data-vpn-0"
 
 @pytest.fixture
 def claim(api, monkeypatch):
-    monkeypatch.setattr(user_registry, "_PAUSE_SECONDS", 0.001)
     api.put(CLAIM, {"other": "kept"})
     return api
 
@@ -55,7 +54,6 @@ def test_other_writer_of_the_claim_costs_a_repeat(claim):
 
 
 def test_endless_conflict_ends_with_one_message(claim, monkeypatch):
-    monkeypatch.setattr(user_registry, "_LONGEST_PAUSE_SECONDS", 0.001)
     claim.refuse = lambda method, path: (409, "modified") if method == "PATCH" else None
 
     with pytest.raises(ClusterError, match="others write it all the time"):

@@ -1,32 +1,32 @@
-"""Who works together and who alone; nobody waits for ever."""
+"""The readers-writer lock: readers share it, and a waiting writer is not starved."""
 
 import threading
 
 from dynamic_providers.admin.read_write_lock import ReadWriteLock
 
 
-def test_one_who_waits_to_be_alone_comes_before_later_ones():
+def test_waiting_writer_comes_before_later_readers():
     lock, order = ReadWriteLock(), []
     inside, leave = threading.Event(), threading.Event()
 
     def first():
-        with lock.together():
+        with lock.shared():
             inside.set()
             leave.wait(5)
             order.append("first")
 
-    def alone():
-        with lock.alone():
-            order.append("alone")
+    def exclusive():
+        with lock.exclusive():
+            order.append("exclusive")
 
     def later():
-        with lock.together():
+        with lock.shared():
             order.append("later")
 
     threads = [threading.Thread(target=first)]
     threads[0].start()
     inside.wait(5)
-    threads.append(threading.Thread(target=alone))
+    threads.append(threading.Thread(target=exclusive))
     threads[1].start()
     while not lock._gate.locked():
         pass
@@ -38,14 +38,14 @@ def test_one_who_waits_to_be_alone_comes_before_later_ones():
     for thread in threads:
         thread.join(5)
 
-    assert order == ["first", "alone", "later"]
+    assert order == ["first", "exclusive", "later"]
 
 
-def test_many_work_together():
+def test_readers_share_the_lock():
     lock, both = ReadWriteLock(), threading.Barrier(2, timeout=5)
 
     def work():
-        with lock.together():
+        with lock.shared():
             both.wait()
 
     threads = [threading.Thread(target=work) for _ in range(2)]

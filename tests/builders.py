@@ -1,5 +1,7 @@
 """What tests declare, complete and small; a test names only what it is about."""
 
+from datetime import UTC, datetime, timedelta
+
 from headscale_core.keys.api_key_secret import DesiredApiKey
 from headscale_core.keys.pre_auth_key_secret import DesiredPreAuthKey
 from headscale_core.values.durations import parse_duration
@@ -12,6 +14,11 @@ def an_instance(config=None, **changes):
         "config": {"server_url": "https://vpn.example.com", **(config or {})},
         **changes,
     }
+
+
+def in_a(hours):
+    """Return the time some hours from now."""
+    return datetime.now(UTC) + timedelta(hours=hours)
 
 
 def duration(text):

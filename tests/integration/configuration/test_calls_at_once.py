@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from headscale_component.spec.config.database import GormConfig
+from tests.builders import in_a
 from tests.integration.conftest import running
-from tests.integration.headscale_core.test_client import in_a
 
 STARTS = 10
 

@@ -9,8 +9,8 @@ import pytest
 from dynamic_providers.admin.channel import Channel, ChannelError, Settings, retry_idempotent
 from dynamic_providers.admin.route import Route
 from headscale_core import Unauthenticated
+from tests.builders import in_a
 from tests.integration.conftest import running
-from tests.integration.headscale_core.test_client import in_a
 
 
 @pytest.fixture

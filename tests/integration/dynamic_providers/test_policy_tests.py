@@ -8,8 +8,8 @@ import pytest
 from dynamic_providers.admin.channel import Channel, Settings
 from dynamic_providers.failures import Refusal
 from dynamic_providers.policy import PolicyProvider
+from tests.builders import in_a
 from tests.integration.conftest import running
-from tests.integration.headscale_core.test_client import in_a
 
 PLAIN = {
     "tagOwners": {"tag:db": ["ada@"]},

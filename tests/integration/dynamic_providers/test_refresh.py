@@ -11,9 +11,9 @@ from dynamic_providers.user import UserProvider
 from headscale_core.client.grpc_transport import GrpcTransport
 from headscale_core.client.rest_transport import RestTransport
 from headscale_core.keys import pre_auth_key
+from tests.builders import in_a
 from tests.fakes.memory import MemoryStore
 from tests.integration.conftest import running
-from tests.integration.headscale_core.test_client import in_a
 
 COUNT = 40
 

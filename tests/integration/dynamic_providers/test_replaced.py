@@ -16,9 +16,9 @@ from dynamic_providers.api_key import ApiKeyProvider
 from dynamic_providers.pre_auth_key import PreAuthKeyProvider
 from dynamic_providers.user import UserProvider
 from headscale_core.keys.secrets import StoredSecret
+from tests.builders import in_a
 from tests.fakes.memory import MemoryStore, MemoryUserRegistry
 from tests.integration.conftest import running
-from tests.integration.headscale_core.test_client import in_a
 
 
 @pytest.fixture

@@ -5,136 +5,59 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from datetime import datetime
-from types import TracebackType
-from typing import Self
 
-from headscale_core.client import connect
 from headscale_core.client._proto import headscale_pb2 as wire
+from headscale_core.client.connection import Connection
 from headscale_core.client.conversion import api_key_of, node_of, pre_auth_key_of, timestamp, user_of
 from headscale_core.client.errors import NotFound, Unsupported
-from headscale_core.client.grpc_transport import NOBODY, Transport
+from headscale_core.client.grpc_transport import NOBODY
 from headscale_core.client.models import ApiKey, Node, PreAuthKey, User
-from headscale_core.values.versions import KEY_IDS, POLICY_CHECK, Feature, HeadscaleVersion
+from headscale_core.values.versions import KEY_IDS, POLICY_CHECK
 
 
-class HeadscaleClient:
+class HeadscaleClient(Connection):
     """Calls to one Headscale; safe to share between threads.
 
-    Every call has a deadline and raises an `ApiError` that names what went wrong. None is retried in here: only
-    the caller knows whether a call is idempotent.
+    Every call has a deadline, 10 seconds by default, and raises the subclass of `ApiError` that names what went wrong;
+    `Raises` of a method lists those that a caller may want to handle. No call is retried: only the caller knows whether
+    it is idempotent. The API: https://github.com/juanfont/headscale/tree/main/proto/headscale/v1.
+
+    Args:
+        transport: What carries the calls; see the `over_…` methods.
     """
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-        self._version: HeadscaleVersion | None = None
-
-    @classmethod
-    def over_unix_socket(cls, path: str, *, timeout_seconds: float = 10.0) -> Self:
-        """Return a client of the Headscale behind a unix socket, which asks for no key and speaks gRPC up to 0.29."""
-        return cls(connect.unix_socket(path, timeout_seconds))
-
-    @classmethod
-    def over_relay(cls, host: str, port: int, *, timeout_seconds: float = 10.0) -> Self:
-        """Return a client of the Headscale whose unix socket is relayed to an address."""
-        return cls(connect.relay(host, port, timeout_seconds))
-
-    @classmethod
-    def over_http(
-        cls,
-        url: str,
-        *,
-        api_key: str,
-        ca_certificate: bytes | None = None,
-        server_name: str | None = None,
-        timeout_seconds: float = 10.0,
-    ) -> Self:
-        """Return a client that speaks REST (0.28 and newer).
-
-        Args:
-            url: `http(s)://host:port`.
-            api_key: The key to show.
-            ca_certificate: PEM of the authority to trust instead of the system's.
-            server_name: The name to expect in the certificate, where it differs from the address.
-            timeout_seconds: Deadline of each call.
-
-        Raises:
-            InvalidConnection: When the URL is malformed, or the authority is not PEM.
-        """
-        return cls(connect.http(url, api_key, ca_certificate, server_name, timeout_seconds))
-
-    @classmethod
-    def over_tcp(
-        cls,
-        address: str,
-        *,
-        api_key: str | None = None,
-        tls: bool = False,
-        ca_certificate: bytes | None = None,
-        server_name: str | None = None,
-        timeout_seconds: float = 10.0,
-    ) -> Self:
-        """Return a client that speaks gRPC (up to 0.29).
-
-        Args:
-            address: `host:port`.
-            api_key: The key to show; None where it leads to the unix socket.
-            tls: Whether to speak TLS.
-            ca_certificate: PEM of the authority to trust instead of the system's.
-            server_name: The name to expect in the certificate, where it differs from the address.
-            timeout_seconds: Deadline of each call.
-        """
-        trust = connect.Trust(tls=tls, ca_certificate=ca_certificate, server_name=server_name)
-        return cls(connect.tcp(address, api_key, trust, timeout_seconds))
-
-    def close(self) -> None:
-        """Give up the connection."""
-        self._transport.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def version(self) -> HeadscaleVersion:
-        """Return the server's minor version, 0.26 or newer; it is determined once.
-
-        Raises:
-            Unsupported: When the server is older than the transport supports.
-            ApiError: When the server cannot be reached or refuses the key.
-        """
-        if self._version is None:
-            self._version = self._transport.version()
-        return self._version
-
-    def supports(self, feature: Feature) -> bool:
-        """Return whether the server's version has a feature of `headscale_core.values.versions`.
-
-        Args:
-            feature: The feature.
-
-        Raises:
-            ApiError: As `version`.
-        """
-        return feature.is_in(self.version())
-
     def health(self) -> None:
-        """Ask whether Headscale and its database answer (0.27 and newer; before, look for a user that is not there)."""
+        """Check that Headscale and its database answer.
+
+        Versions without the call (`HEALTH_CALL`) are asked for a user that does not exist instead.
+
+        Raises:
+            ApiError: When they do not.
+        """
         try:
             self._transport.call("Health", wire.Empty(), wire.Empty)
         except Unsupported:
             self.list_users(user_id=NOBODY)
 
     def list_users(self, *, name: str | None = None, user_id: int | None = None) -> list[User]:
-        """Return the users: all, those of a name (several only with an identity provider), or the one of an id."""
+        """Return the users.
+
+        Args:
+            name: Only those of this name: several only where an identity provider has users too. None for all.
+            user_id: Only the one of this id. None for all.
+        """
         request = wire.ListUsersRequest(name=name or "", id=user_id or 0)
         answer = self._transport.call("ListUsers", request, wire.ListUsersResponse)
         return [user_of(user) for user in answer.users]
 
     def create_user(self, name: str, *, display_name: str = "", email: str = "", picture_url: str = "") -> User:
-        """Make a user; Headscale checks next to nothing of it.
+        """Create a user; Headscale validates next to nothing of it.
+
+        Args:
+            name: The name, unique among the users without an identity provider.
+            display_name: The name that people see; empty, the default, for none.
+            email: The e-mail address; empty, the default, for none.
+            picture_url: Address of the profile picture; empty, the default, for none.
 
         Raises:
             AlreadyExists: When the name is taken.
@@ -143,12 +66,20 @@ class HeadscaleClient:
         return user_of(self._transport.call("CreateUser", request, wire.UserResponse).user)
 
     def rename_user(self, user_id: int, new_name: str) -> User:
-        """Give a user another name; its id stays."""
+        """Rename a user; its id, nodes and keys stay.
+
+        Raises:
+            NotFound: When there is no such user.
+            AlreadyExists: When the name is taken.
+        """
         request = wire.RenameUserRequest(old_id=user_id, new_name=new_name)
         return user_of(self._transport.call("RenameUser", request, wire.UserResponse).user)
 
     def delete_user(self, user_id: int) -> None:
-        """Delete a user and its keys. On 0.28 this deletes the preauth keys of EVERYBODY (headscale issue 3154).
+        """Delete a user and its keys.
+
+        On 0.28 this deletes the preauth keys of ALL users (https://github.com/juanfont/headscale/issues/3154), see
+        `WIPES_ALL_KEYS_ON_USER_DELETION`.
 
         Raises:
             NotFound: When there is no such user.
@@ -179,14 +110,15 @@ class HeadscaleClient:
         ephemeral: bool = False,
         tags: Sequence[str] = (),
     ) -> PreAuthKey:
-        """Make a preauth key; the answer is the only place where its text ever appears.
+        """Create a preauth key; from 0.28 on, the answer is the only place where its text appears.
 
         Args:
             user_id: The owner; None for a key with tags alone (0.28 and newer).
-            expiration: When it ends. There is no `never`: without a time Headscale takes the year 1.
-            reusable: Whether more than one node may join with it.
-            ephemeral: Whether its nodes are removed when they are away.
-            tags: Tags for its nodes.
+            expiration: When it expires, aware; kept to the microsecond. There is no `never`: without a time Headscale
+                takes the year 1.
+            reusable: Whether more than one node may join with it, False by default.
+            ephemeral: Whether its nodes are removed when they are offline, False by default.
+            tags: Tags of its nodes, each with the prefix `tag:`; none by default.
 
         Raises:
             NotFound: When there is no such user.
@@ -204,11 +136,11 @@ class HeadscaleClient:
         )
 
     def expire_pre_auth_key(self, key: PreAuthKey) -> None:
-        """End a preauth key now; the nodes that joined with it stay. An unknown one is passed over in silence."""
+        """Expire a preauth key now; nodes that joined with it stay. One that does not exist is ignored."""
         self._transport.call("ExpirePreAuthKey", self._key_request(key), wire.Empty)
 
     def delete_pre_auth_key(self, key_id: int) -> None:
-        """Delete a preauth key; before 0.28, which cannot, end it. One that is gone is passed over in silence."""
+        """Delete a preauth key, or expire it on versions without `KEY_IDS`. One that does not exist is ignored."""
         if self.supports(KEY_IDS):
             with contextlib.suppress(NotFound):
                 self._transport.call("DeletePreAuthKey", wire.PreAuthKeyRequest(id=key_id), wire.Empty)
@@ -229,12 +161,19 @@ class HeadscaleClient:
         return [api_key_of(key) for key in answer.api_keys]
 
     def create_api_key(self, expiration: datetime) -> str:
-        """Make an API key and return its text, which appears here only; `api_key_prefix` names it afterwards."""
+        """Create an API key and return its text, which appears here only.
+
+        Args:
+            expiration: When it expires, aware; kept to the microsecond.
+
+        Returns:
+            The text; `api_key_prefix` of it is what `expire_api_key` and `delete_api_key` take.
+        """
         request = wire.CreateApiKeyRequest(expiration=timestamp(expiration))
         return str(self._transport.call("CreateApiKey", request, wire.CreateApiKeyResponse).api_key)
 
     def expire_api_key(self, prefix: str) -> None:
-        """End an API key now.
+        """Expire an API key now.
 
         Raises:
             NotFound: When there is none with this prefix.
@@ -250,7 +189,10 @@ class HeadscaleClient:
         self._transport.call("DeleteApiKey", wire.ApiKeyRequest(prefix=prefix), wire.Empty)
 
     def list_nodes(self, user: str | None = None) -> list[Node]:
-        """Return the nodes: all, or those of a user by name.
+        """Return the nodes.
+
+        Args:
+            user: Only those of the user of this name; None, the default, for all.
 
         Raises:
             NotFound: When there is no such user.
@@ -259,18 +201,28 @@ class HeadscaleClient:
         return [node_of(node) for node in answer.nodes]
 
     def delete_node(self, node_id: int) -> None:
-        """Remove a node from the tailnet."""
+        """Remove a node from the tailnet.
+
+        Raises:
+            NotFound: When there is no such node.
+        """
         self._transport.call("DeleteNode", wire.NodeRequest(node_id=node_id), wire.Empty)
 
     def expire_node(self, node_id: int) -> None:
-        """Make a node log in again."""
+        """Expire a node: it has to log in again."""
         self._transport.call("ExpireNode", wire.NodeRequest(node_id=node_id), wire.Empty)
 
     def check_policy(self, policy: str) -> bool:
-        """Have a policy checked, its own tests too, without storing it; return whether this version can (0.29, newer).
+        """Have a policy checked, with its tests, without storing it.
+
+        Args:
+            policy: The policy, as HuJSON.
+
+        Returns:
+            Whether this version checks policies (`POLICY_CHECK`); if not, no call is made.
 
         Raises:
-            ApiError: With what is wrong in it.
+            InvalidArgument: When it is invalid, or one of its tests fails.
         """
         if not self.supports(POLICY_CHECK):
             return False
@@ -287,6 +239,9 @@ class HeadscaleClient:
 
     def set_policy(self, policy: str) -> None:
         """Store a policy, in effect at once.
+
+        Args:
+            policy: The policy, as HuJSON; it is stored as it is.
 
         Raises:
             InvalidArgument: When Headscale cannot read it.

@@ -1,4 +1,4 @@
-"""The door to the network: what carries calls, and the one that does it by gRPC."""
+"""What carries the calls of a client, and the transport that does it by gRPC."""
 
 from __future__ import annotations
 
@@ -52,12 +52,19 @@ class Transport(Protocol):
         ...
 
     def close(self) -> None:
-        """Give up the connection."""
+        """Close the connection."""
         ...
 
 
 class GrpcTransport:
-    """Calls over one gRPC channel, which is safe to share between threads and connects on first use."""
+    """Calls over one gRPC channel, which is safe to share between threads and connects on first use.
+
+    Args:
+        channel: The channel; it is closed with the transport.
+        address: Where it leads, for messages.
+        api_key: The key to show; None, the default, on the unix socket.
+        timeout_seconds: Deadline of each call, in seconds; 10 by default.
+    """
 
     def __init__(
         self,
@@ -89,7 +96,7 @@ class GrpcTransport:
             raise Unreachable(method, self.address, str(error)[:MAX_DETAIL]) from None
 
     def close(self) -> None:
-        """Give up the connection."""
+        """Close the connection."""
         self._channel.close()
 
     def version(self) -> HeadscaleVersion:

@@ -82,7 +82,7 @@ class RestTransport:
         unix_socket: Path of the socket to use instead of the network.
         trust: Whom to trust in TLS; None for the system's authorities.
         server_name: The name to expect in the certificate, where it differs from the address.
-        timeout_seconds: Deadline of each call.
+        timeout_seconds: Deadline of each call, in seconds; 10 by default.
 
     Raises:
         InvalidConnection: When the URL is malformed.
@@ -175,7 +175,7 @@ class RestTransport:
         return version
 
     def close(self) -> None:
-        """Give up the connections."""
+        """Close the connections."""
         self._http.close()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from headscale_core import ApiError, HeadscaleClient, HeadscaleError, InvalidArgument, NotFound
 from headscale_core.policy import acl_tests
+from headscale_core.policy.deny_all import DENY_ALL
 from headscale_core.values import hujson
 
 _SECTIONS = ("acls", "grants", "ssh")
@@ -34,13 +35,13 @@ class InForce:
 
 
 def create(client: HeadscaleClient, declared: str, *, overwrite: bool) -> list[str]:
-    """Store a policy where none was, or the same one; return the tests that were left out.
+    """Store a policy where none was, the same one, or the sidecar's; return the tests that were left out.
 
     Raises:
         PolicyError: When another one is stored already and it is not said that it may go.
     """
     found = stored(client)
-    if found and not overwrite and acl_tests.left_out(found, declared) is None and found != declared:
+    if found and not overwrite and found not in {declared, DENY_ALL} and acl_tests.left_out(found, declared) is None:
         raise PolicyError(
             "Headscale has another policy already, which this stack did not store; see `headscale policy get`, take "
             "over what is needed, and write `overwrite: true` under `policy`"

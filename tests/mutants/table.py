@@ -13,6 +13,7 @@ KEYS = "tests/unit/headscale_core/test_keys_on_the_fake.py"
 USERS = "tests/unit/headscale_core/test_users_on_the_fake.py"
 PROVIDERS = "tests/unit/dynamic_providers/test_providers_on_the_fakes.py"
 OPTIONS = "tests/unit/component/test_options.py"
+DENY_ALL = "tests/unit/headscale_sidecar/test_deny_all.py"
 CONTROLLER = "tests/unit/headscale_sidecar/test_sidecar.py"
 READINESS = "tests/unit/headscale_sidecar/test_readiness.py"
 HEALTH = "tests/unit/headscale_sidecar/test_health.py"
@@ -417,6 +418,41 @@ MUTANTS = (
         (SIDECAR_MAIN,),
     ),
     # The policy.
+    Mutant(
+        "policy: the sidecar overwrites a stored one",
+        "headscale_core/policy/deny_all.py",
+        "        if client.get_policy():\n            return False\n",
+        "        client.get_policy()\n",
+        (DENY_ALL,),
+    ),
+    Mutant(
+        "policy: a new database stays open",
+        "headscale_core/policy/deny_all.py",
+        "        client.set_policy(DENY_ALL)\n",
+        "        pass\n",
+        (DENY_ALL,),
+    ),
+    Mutant(
+        "policy: the one that the sidecar stored is kept against the declared one",
+        "headscale_core/policy/lifecycle.py",
+        "found not in {declared, DENY_ALL}",
+        "found not in {declared}",
+        (DENY_ALL,),
+    ),
+    Mutant(
+        "policy: the sidecar is ready before Headscale has one",
+        "headscale_sidecar/keeper.py",
+        "                self._ensure_policy()\n",
+        "                pass\n",
+        (CONTROLLER,),
+    ),
+    Mutant(
+        "policy: a declared one does not close the new database",
+        "headscale_component/manifests/containers.py",
+        'mode == "database" and spec.policy is None',
+        'mode == "database"',
+        (MANIFESTS,),
+    ),
     Mutant(
         "policy: one that is not owned is overwritten",
         "headscale_core/policy/lifecycle.py",

@@ -193,7 +193,7 @@ _MERGED = ("tagOwners", "autoApprovers")
 def policy_text(spec: PolicySpec) -> str:
     """Return the policy as Headscale is to store it; a file that nothing is added to keeps its comments."""
     if spec.file and not added_sections(spec):
-        return Path(spec.file).read_text()
+        return _text_in(spec.file) or "{}"
     return json.dumps(policy_document(spec), indent=2)
 
 
@@ -237,10 +237,26 @@ def document_in(file: str) -> Document:
         OSError: When the file cannot be read.
         ValueError: When it is no HuJSON, or no object.
     """
-    document = hujson.parse(Path(file).read_text(encoding="utf-8-sig"))
+    text = _text_in(file)
+    document = hujson.parse(text) if text else None
+    if document is None:
+        return {}  # an empty file, and `null`, say nothing, which Headscale takes
     if not isinstance(document, dict):
         raise ValueError("holds no policy: write an object, `{...}`")  # noqa: TRY004 - the file's value is wrong
     return {name: _section_spelt_as_here(name, section) for name, section in _spelt_as_here(document).items()}
+
+
+def _text_in(file: str) -> str:
+    """Return a file as it is, its line ends too.
+
+    Raises:
+        OSError: When it cannot be read.
+        ValueError: When it is not in UTF-8.
+    """
+    try:
+        return Path(file).read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"is not in UTF-8, from byte {error.start} on; save it as UTF-8") from None
 
 
 def _section_spelt_as_here(name: str, section: Any) -> Any:  # noqa: ANN401 - parts of a document
@@ -250,18 +266,38 @@ def _section_spelt_as_here(name: str, section: Any) -> Any:  # noqa: ANN401 - pa
 
 
 def _spelt_as_here(keys: Document) -> Document:
-    """Return an object as Headscale reads it: it minds no capitals (`ACLs`, `Action`), and null is nothing."""
-    return {_KNOWN.get(str(key).lower(), key): value for key, value in keys.items() if value is not None}
+    """Return an object as Headscale reads it, and without what is null.
+
+    It minds no capitals, hyphens and underscores (`ACLs`, `tag_owners`):
+    https://pkg.go.dev/github.com/go-json-experiment/json#MatchCaseInsensitiveNames.
+
+    Raises:
+        ValueError: When two keys are one to Headscale.
+    """
+    found: Document = {}
+    written: dict[str, str] = {}
+    for key, value in keys.items():
+        name = _KNOWN.get(_folded(key), key)
+        if name in written:
+            raise ValueError(f"has `{written[name]}` and `{key}` in one object, which are one key; keep one of them")
+        written[name] = key
+        if value is not None or name == key not in _KNOWN.values():
+            found[name] = value
+    return found
+
+
+def _folded(key: str) -> str:
+    return key.lower().replace("_", "").replace("-", "")
 
 
 _RULES = (AclSpec, GrantSpec, SshSpec, NodeAttributesSpec, PolicyTestSpec, SshTestSpec)
 _KNOWN = {
-    name.lower(): name
+    _folded(name): name
     for model in (PolicySpec, AutoApproversSpec, *_RULES)
     for name in (field.alias or key for key, field in model.model_fields.items())
     if name not in OURS
 }
-"""The keys of a policy and its rules, by their small letters."""
+"""The keys of a policy and its rules, as Headscale compares them."""
 
 
 def _merged(of_file: Any, added: Any) -> Any:  # noqa: ANN401 - parts of a document

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from headscale_component.spec.errors import known_keys
 from headscale_component.spec.model import SpecModel
 from headscale_core.values import hujson
 
@@ -194,7 +195,8 @@ def policy_text(spec: PolicySpec) -> str:
     """Return the policy as Headscale is to store it; a file that nothing is added to keeps its comments."""
     if spec.file and not added_sections(spec):
         return _text_in(spec.file) or "{}"
-    return json.dumps(policy_document(spec), indent=2)
+    # Headscale reads some names without their escapes: `"tag:\\u00e9"` is another tag than `tag:é` to it.
+    return json.dumps(policy_document(spec), indent=2, ensure_ascii=False)
 
 
 def added_sections(spec: PolicySpec) -> Document:
@@ -243,7 +245,8 @@ def document_in(file: str) -> Document:
         return {}  # an empty file, and `null`, say nothing, which Headscale takes
     if not isinstance(document, dict):
         raise ValueError("holds no policy: write an object, `{...}`")  # noqa: TRY004 - the file's value is wrong
-    return {name: _section_spelt_as_here(name, section) for name, section in _spelt_as_here(document).items()}
+    sections = _spelt_as_here(document, PolicySpec)
+    return {name: _section_spelt_as_here(name, section) for name, section in sections.items()}
 
 
 def _text_in(file: str) -> str:
@@ -260,13 +263,15 @@ def _text_in(file: str) -> str:
 
 
 def _section_spelt_as_here(name: str, section: Any) -> Any:  # noqa: ANN401 - parts of a document
-    if isinstance(section, list):
-        return [_spelt_as_here(rule) if isinstance(rule, dict) else rule for rule in section]
-    return _spelt_as_here(section) if name == "autoApprovers" and isinstance(section, dict) else section
+    if name == "autoApprovers" and isinstance(section, dict):
+        return _spelt_as_here(section, AutoApproversSpec)
+    if name in _RULES and isinstance(section, list):
+        return [_spelt_as_here(rule, _RULES[name]) if isinstance(rule, dict) else rule for rule in section]
+    return section
 
 
-def _spelt_as_here(keys: Document) -> Document:
-    """Return an object as Headscale reads it, and without what is null.
+def _spelt_as_here(keys: Document, model: type[SpecModel]) -> Document:
+    """Return an object as Headscale reads it, and without what is null, but where it does not read null.
 
     It minds no capitals, hyphens and underscores (`ACLs`, `tag_owners`):
     https://pkg.go.dev/github.com/go-json-experiment/json#MatchCaseInsensitiveNames.
@@ -274,14 +279,15 @@ def _spelt_as_here(keys: Document) -> Document:
     Raises:
         ValueError: When two keys are one to Headscale.
     """
+    known = {_folded(name): name for name in known_keys(model) if name not in OURS}
     found: Document = {}
     written: dict[str, str] = {}
     for key, value in keys.items():
-        name = _KNOWN.get(_folded(key), key)
+        name = known.get(_folded(key), key)
         if name in written:
             raise ValueError(f"has `{written[name]}` and `{key}` in one object, which are one key; keep one of them")
         written[name] = key
-        if value is not None or name == key not in _KNOWN.values():
+        if value is not None or name not in known.values() or name in NEVER_NULL:
             found[name] = value
     return found
 
@@ -290,14 +296,18 @@ def _folded(key: str) -> str:
     return key.lower().replace("_", "").replace("-", "")
 
 
-_RULES = (AclSpec, GrantSpec, SshSpec, NodeAttributesSpec, PolicyTestSpec, SshTestSpec)
-_KNOWN = {
-    _folded(name): name
-    for model in (PolicySpec, AutoApproversSpec, *_RULES)
-    for name in (field.alias or key for key, field in model.model_fields.items())
-    if name not in OURS
+NEWER_SECTIONS = ("grants", "nodeAttrs", "tests", "sshTests", "randomizeClientPort")
+"""What 0.29 brought: https://github.com/juanfont/headscale/blob/v0.29.3/hscontrol/policy/v2/types.go#L2083."""
+NEVER_NULL = frozenset({"proto", "checkPeriod", "acceptEnv", *NEWER_SECTIONS})
+"""Keys that some version refuses also where they are null; elsewhere null is as if nothing was written."""
+_RULES: dict[str, type[SpecModel]] = {
+    "acls": AclSpec,
+    "grants": GrantSpec,
+    "ssh": SshSpec,
+    "nodeAttrs": NodeAttributesSpec,
+    "tests": PolicyTestSpec,
+    "sshTests": SshTestSpec,
 }
-"""The keys of a policy and its rules, as Headscale compares them."""
 
 
 def _merged(of_file: Any, added: Any) -> Any:  # noqa: ANN401 - parts of a document

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from headscale_component.spec.policy_acl_rules import Context, Wrong
-from headscale_component.spec.policy_parts import Rule, is_network, is_range, items_of
+from headscale_component.spec.policy_parts import Rule, address_bits, is_network, items_of
 from headscale_component.spec.policy_ports import port_ranges, protocol_of, split_destination
 
+_MOST_ADDRESS_BITS = 16
+"""Our limit: 65536 addresses take no noticeable memory, 16 million of a /8 take it all."""
 _TESTED_PROTOCOLS = frozenset({"", "tcp", "udp", "sctp"})
 
 
@@ -57,14 +59,22 @@ def expects_some_login(rule: Rule, _: Context) -> Wrong:
         yield (), 'tests nothing: give `accept`, `deny` or `check`, as `["root"]`'
 
 
+def expects_countable_source(rule: Rule, context: Context) -> Wrong:
+    """Find a source of so many addresses that counting each of them, as Headscale does, takes all its memory."""
+    source = rule.get("src", "").strip()
+    network = context.hosts.get(source, source)
+    if is_network(network) and address_bits(network) > _MOST_ADDRESS_BITS:
+        yield ("src",), f"`{source}` has too many addresses, each of which Headscale counts; write a user, tag or host"
+
+
 def expects_logins_on_hosts(rule: Rule, context: Context) -> Wrong:
     """Find a test of logins on a network."""
     for index, written in enumerate(items_of(rule.get("dst"))):
         alias = written.strip()
-        if (is_network(alias) and is_range(alias)) or _is_network_of_a_host(alias, context):
+        if (is_network(alias) and address_bits(alias)) or _is_network_of_a_host(alias, context):
             yield ("dst", index), f"`{alias}` is a network; write one address, a tag or a user"
 
 
 def _is_network_of_a_host(name: str, context: Context) -> bool:
     network = context.hosts.get(name, "")
-    return is_network(network) and is_range(network)
+    return is_network(network) and address_bits(network) > 0

@@ -51,10 +51,10 @@ def is_network(text: str) -> bool:
     return not slash or (bool(_BITS.fullmatch(bits)) and int(bits) <= parsed.max_prefixlen and "%" not in address)
 
 
-def is_range(text: str) -> bool:
-    """Return whether a network holds more than one address."""
-    address, slash, bits = text.rpartition("/")
-    return bool(slash) and int(bits) < ipaddress.ip_address(address).max_prefixlen
+def address_bits(network: str) -> int:
+    """Return how many bits of a network tell its addresses apart: none for a single address."""
+    address, slash, bits = network.rpartition("/")
+    return ipaddress.ip_address(address).max_prefixlen - int(bits) if slash else 0
 
 
 def section_at(document: Document, path: Path) -> Mapping[str, Any]:

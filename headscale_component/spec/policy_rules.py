@@ -13,14 +13,20 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from headscale_component.spec.errors import Problem, dotted, problems_of, unknown_key
+from headscale_component.spec.errors import Problem, dotted, known_keys, problems_of, unknown_key
 from headscale_component.spec.policy import OURS, Document, PolicySpec, added_sections, document_in, merged_document
 from headscale_component.spec.policy_aliases import Reference, references
 from headscale_component.spec.policy_parts import UNREADABLE, Version, is_network, kind_of, section_at
 from headscale_component.spec.policy_places import kinds_at, other_versions, trims_at
 from headscale_component.spec.policy_ports import port_ranges, split_destination
 from headscale_component.spec.policy_users import ambiguous, names_of
-from headscale_component.spec.policy_versions import newer_parts, owner_cycles, rules_refused, tag_refused
+from headscale_component.spec.policy_versions import (
+    newer_parts,
+    nulls_refused,
+    owner_cycles,
+    rules_refused,
+    tag_refused,
+)
 from headscale_component.spec.user import UserSpec
 from headscale_component.spec.valid_part import invalid_fields, valid_part
 
@@ -75,7 +81,7 @@ def policy_problems(
         version,
         invalid=_invalid_sections(policy) | _invalid_sections(in_file),
     )
-    for problem in (*_file_problems(of_file), *_part(added_sections(in_file), known)):
+    for problem in (*_file_problems(of_file, version), *_part(added_sections(in_file), known)):
         yield Problem(("file",), f"`{file}`, {dotted(problem.path)}: {problem.message}")
     yield from _part(added_sections(policy), known)
 
@@ -84,16 +90,18 @@ def _invalid_sections(policy: PolicySpec) -> frozenset[str]:
     return frozenset(PolicySpec.model_fields[name].alias or name for name in invalid_fields(policy))
 
 
-def _file_problems(document: Document) -> Iterator[Problem]:
+def _file_problems(document: Document, version: Version | None) -> Iterator[Problem]:
     """Check a file as the YAML is checked, but in Headscale's own spelling and JSON's own types alone."""
-    for key in OURS:
-        if key in document:
-            yield Problem((key,), unknown_key(key, ()))
-    written = {key: value for key, value in document.items() if key not in OURS}
+    sections = [key for key in known_keys(PolicySpec) if key not in OURS]
+    for key in document.keys() - set(sections):
+        yield Problem((key,), unknown_key(key, sections))
+    written = {key: value for key, value in document.items() if key in sections}
     try:
         PolicySpec.model_validate_json(json.dumps(written), by_name=False, strict=True)
     except ValidationError as error:
         yield from problems_of(error, PolicySpec)
+    else:
+        yield from nulls_refused(written, version)
 
 
 def _part(part: Document, known: _Known) -> Iterator[Problem]:

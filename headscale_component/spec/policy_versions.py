@@ -14,7 +14,7 @@ from headscale_component.spec import policy_acl_rules as acl
 from headscale_component.spec import policy_newer_rules as newer
 from headscale_component.spec import policy_ssh_rules as ssh
 from headscale_component.spec.errors import Problem
-from headscale_component.spec.policy import Document
+from headscale_component.spec.policy import NEWER_SECTIONS, Document
 from headscale_component.spec.policy_acl_rules import Context, Wrong
 from headscale_component.spec.policy_parts import Path, Rule, Version, rules_in, section_at
 from headscale_core.values.versions import POLICY_GRANTS, Feature, HeadscaleVersion
@@ -28,9 +28,16 @@ _TAGS_NEED_A_LETTER = _SINCE_0_29
 _NO_CYCLES = Feature(since=_V0_28, until=_V0_28)
 """https://github.com/juanfont/headscale/blob/v0.28.0/hscontrol/policy/v2/policy.go#L993."""
 
-NEWER_SECTIONS = ("grants", "nodeAttrs", "tests", "sshTests", "randomizeClientPort")
-NEWER_KEYS = {"ssh": "acceptEnv"}
-"""What 0.29 brought: https://github.com/juanfont/headscale/blob/v0.29.3/hscontrol/policy/v2/types.go#L2083."""
+_NEWER_KEYS = {"ssh": "acceptEnv"}
+"""What 0.29 brought: https://github.com/juanfont/headscale/blob/v0.29.3/hscontrol/policy/v2/types.go#L2975."""
+_NOT_NULL = {
+    ("acls", "proto"): Feature(since=_V0_27),
+    ("tests", "proto"): _SINCE_0_29,
+    ("ssh", "checkPeriod"): Feature(until=_V0_28),
+    ("ssh", "acceptEnv"): Feature(since=_V0_27, until=_V0_28),
+}
+"""Keys whose types do not read null, as `Protocol` in
+https://github.com/juanfont/headscale/blob/v0.27.1/hscontrol/policy/v2/types.go#L1455."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,7 @@ _LIMITS = (
     _limit("tests", newer.tested_protocol_has_ports, _EVERY, "v0.29.3 types.go#L3328"),
     _limit("tests", newer.expects_one_port_of_one_host, _EVERY, "v0.29.3 types.go#L3375"),
     _limit("sshTests", newer.expects_some_login, _EVERY, "v0.29.3 types.go#L3409"),
+    _limit("sshTests", newer.expects_countable_source, _EVERY, "v0.29.3 sshtest.go#L393"),
     _limit("sshTests", newer.expects_logins_on_hosts, _EVERY, "v0.29.3 types.go#L3445"),
 )
 
@@ -106,11 +114,24 @@ def newer_parts(document: Document, version: Version | None) -> Iterator[Problem
     """Find sections and keys that a version does not have yet."""
     if version is None or POLICY_GRANTS.is_in(version):
         return
-    paths: list[Path] = [(section,) for section in NEWER_SECTIONS if document.get(section) is not None]
-    for section, key in NEWER_KEYS.items():
+    paths: list[Path] = [(section,) for section in NEWER_SECTIONS if section in document]
+    for section, key in _NEWER_KEYS.items():
         paths += [(section, index, key) for index, rule in enumerate(rules_in(document, section)) if key in rule]
     for path in paths:
         yield Problem(path, "needs Headscale 0.29 or newer; leave it out")
+
+
+def nulls_refused(document: Document, version: Version | None) -> Iterator[Problem]:
+    """Find `null` in a file where a version reads none; in YAML it is left out before Headscale sees it."""
+    if version is None:
+        return
+    for (section, key), versions in _NOT_NULL.items():
+        for index, rule in enumerate(rules_in(document, section) if versions.is_in(version) else ()):
+            if isinstance(rule, Mapping) and rule.get(key, "") is None:
+                yield Problem((section, index, key), "is null, which Headscale does not read here; leave it out")
+    for section in NEWER_SECTIONS:
+        if document.get(section, "") is None and not POLICY_GRANTS.is_in(version):
+            yield Problem((section,), "needs Headscale 0.29 or newer; leave it out")
 
 
 def tag_refused(tag: str, version: Version | None) -> str | None:

@@ -6,7 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from headscale_component.spec.policy_parts import Path, Rule, Version, items_of, kind_of
-from headscale_component.spec.policy_ports import ALL_PORTS, has_ports, port_ranges, protocol_of, split_destination
+from headscale_component.spec.policy_ports import (
+    ALL_PORTS,
+    NUMBERS,
+    has_ports,
+    port_ranges,
+    protocol_of,
+    split_destination,
+)
 
 Wrong = Iterator[tuple[Path, str]]
 """Places within a rule, each with what is wrong there."""
@@ -34,7 +41,8 @@ def protocol_is_known(rule: Rule, context: Context) -> Wrong:
     elif protocol_of(str(proto).lower(), context.version) is not None:
         yield ("proto",), f"`{proto}` has to be in small letters for Headscale 0.26; write `{str(proto).lower()}`"
     elif protocol_of(proto, None) is not None:
-        yield ("proto",), f"`{proto}` is no protocol to Headscale {_minor(context.version)}; write its number as a text"
+        number = NUMBERS.get(str(proto).lower(), proto)
+        yield ("proto",), f'`{proto}` is no protocol to Headscale {_minor(context.version)}; write `"{number}"`'
     else:
         yield ("proto",), f"`{proto}` is no protocol; write `tcp`, `udp`, `icmp`, or 6"
 

@@ -28,7 +28,7 @@ https://github.com/juanfont/headscale/blob/v0.26.1/hscontrol/policy/v2/utils.go#
 _NUMBERS_ARE_NAMES = Feature(since=HeadscaleVersion(0, 29))
 """`6` is `tcp`, and there are `ipv6-icmp` and `fc`: `Protocol.UnmarshalJSON` of 0.29."""
 
-_NUMBERS = {
+NUMBERS = {
     "icmp": 1,
     "igmp": 2,
     "ipv4": 4,
@@ -44,6 +44,7 @@ _NUMBERS = {
     "sctp": 132,
     "fc": 133,
 }
+"""Protocols by name, as https://www.iana.org/assignments/protocol-numbers has them."""
 _NEWER_NAMES = frozenset({"ipv6-icmp", "fc"})
 _WITH_PORTS = frozenset({"", "tcp", "udp", "sctp"})
 
@@ -90,11 +91,11 @@ def protocol_of(proto: str | int | None, version: Version | None) -> str | None:
     text = str("" if proto is None else proto).lower()
     has_newer = is_in(_NUMBERS_ARE_NAMES, version)
     number = int(text) if _INTEGER.fullmatch(text) else None
-    if has_newer and number in _NUMBERS.values():
-        return next(name for name, value in _NUMBERS.items() if value == number)
+    if has_newer and number in NUMBERS.values():
+        return next(name for name, value in NUMBERS.items() if value == number)
     if number is not None:
         return text if number in range(_LAST_PROTOCOL + 1) and not text.startswith("0") else None
-    is_name = text in _NUMBERS and (has_newer or text not in _NEWER_NAMES)
+    is_name = text in NUMBERS and (has_newer or text not in _NEWER_NAMES)
     return text if is_name or not text else None
 
 
@@ -103,7 +104,7 @@ def _untyped_protocol(proto: str | int | None) -> str | None:
     if isinstance(proto, int):
         return None
     text = proto or ""
-    is_known = not text or text in _NUMBERS.keys() - _NEWER_NAMES or _INTEGER.fullmatch(text)
+    is_known = not text or text in NUMBERS.keys() - _NEWER_NAMES or _INTEGER.fullmatch(text)
     return text if is_known else None
 
 

@@ -106,7 +106,9 @@ def _file_problems(document: Document, version: Version | None) -> Iterator[Prob
 
 def _part(part: Document, known: _Known) -> Iterator[Problem]:
     """Check what one of both places says, by what both define."""
-    yield from newer_parts(part, known.version)
+    newer = list(newer_parts(part, known.version))
+    yield from newer
+    part = {section: value for section, value in part.items() if (section,) not in {problem.path for problem in newer}}
     for reference in references(part):
         problem = _wrong_name(reference, known)
         if problem:

@@ -140,3 +140,91 @@ def test_ambiguous_login_warns(changes, warning):
     said = policy_warnings(policy_document(instance.policy), instance)
 
     assert (said == []) if warning is None else (warning in said[0])
+
+
+FORGOTTEN = {
+    "a rule for one alone": ({"acls": [{**ALL, "src": ["ada@"]}]}, "the policy does not name `bob`"),
+    "a rule for all": ({"acls": [ALL]}, None),
+    "a rule for an address": ({"acls": [{**ALL, "src": ["ada@", "100.64.0.2"]}]}, None),
+    "an owner of tags": ({"acls": [{**ALL, "src": ["ada@"]}], "tagOwners": {"tag:a": ["bob@"]}}, None),
+    "a name by its address": ({"acls": [{**ALL, "src": ["ada@", "bob@example.com"]}]}, None),
+}
+
+
+@pytest.mark.parametrize(("policy", "warning"), FORGOTTEN.values(), ids=FORGOTTEN)
+def test_declared_user_without_a_rule_warns(policy, warning):
+    config = {"server_url": "https://vpn.example.com"}
+    instance = HeadscaleArgs.model_validate(
+        {"version": "v0.29.3", "config": config, "users": MADE_HERE, "policy": policy}
+    )
+
+    said = policy_warnings(policy_document(instance.policy), instance)
+
+    assert (said == []) if warning is None else (warning in said[0])
+
+
+@pytest.mark.parametrize(("version", "warns"), [("v0.27.1", True), ("v0.28.0", False)])
+def test_unknown_member_warns_on_0_27_alone(version, warns):
+    policy = {"groups": {"group:a": ["ada@", "cyd@example.com"]}, "acls": [{**ALL, "src": ["group:a"]}]}
+    instance = HeadscaleArgs.model_validate(
+        {
+            "version": version,
+            "config": {"server_url": "https://vpn.example.com", "oidc": LOGIN},
+            "users": {"ada": {"adopt": True}},
+            "policy": policy,
+        }
+    )
+
+    said = policy_warnings(policy_document(instance.policy), instance)
+
+    assert (["before the first login of `cyd@example.com`" in text for text in said] == [True]) is warns
+
+
+REFUSED_FILES = {
+    "a lone surrogate": ('{"groups": {"group:\\ud800": []}}', "lone surrogate"),
+    "two spellings of a key": ('{"tagOwners": {}, "tag_owners": {}}', "which are one key"),
+    "two spellings in a rule": (
+        '{"acls": [{"action": "accept", "src": [], "Src": [], "dst": []}]}',
+        "which are one key",
+    ),
+    "a carriage return behind a comment": ('// a\r{"acls": []}', "a comment without a line's end"),
+    "a truth value as a protocol": (
+        '{"acls": [{"action": "accept", "proto": true, "src": [], "dst": []}]}',
+        "input should be a valid string",
+    ),
+    "null as a protocol": ('{"acls": [{"action": "accept", "proto": null, "src": [], "dst": []}]}', "is null"),
+    "null in a newer section": ('{"grants": null}', "needs Headscale 0.29 or newer"),
+    "a key that is ours": ('{"overwrite": true}', "overwrite: unknown key; known here: acls, autoApprovers, grants"),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), REFUSED_FILES.values(), ids=REFUSED_FILES)
+def test_file_that_headscale_does_not_read_is_refused(tmp_path, text, message):
+    (tmp_path / "p.hujson").write_bytes(text.encode())
+    policy = PolicySpec(file=str(tmp_path / "p.hujson"))
+
+    said = list(policy_problems(policy, {}, version=(0, 28), allow_undeclared_users=False))
+
+    assert [message in text for text in {problem.message for problem in said}] == [True]
+
+
+def test_file_in_another_encoding_is_refused(tmp_path):
+    (tmp_path / "p.hujson").write_bytes('{"hosts": {"b\u00fcro": "10.0.0.1"}}'.encode("latin-1"))
+
+    said = policy_problems(PolicySpec(file=str(tmp_path / "p.hujson")), {}, version=None, allow_undeclared_users=True)
+
+    assert "is not in UTF-8" in str(next(said))
+
+
+@pytest.mark.parametrize("text", ["", "null", "{}"])
+def test_file_that_says_nothing_is_taken(tmp_path, text):
+    (tmp_path / "p.hujson").write_text(text)
+    policy = PolicySpec(file=str(tmp_path / "p.hujson"))
+
+    assert list(policy_problems(policy, {}, version=(0, 28), allow_undeclared_users=False)) == []
+    assert policy_document(policy) == {}
+    assert hujson.parse(policy_text(policy)) in ({}, None)
+
+
+def test_merged_policy_keeps_letters_without_escapes():
+    assert "tag:\u00e9" in policy_text(PolicySpec(tag_owners={"tag:\u00e9": ["alice@"]}))

@@ -17,6 +17,8 @@ $(STAMP): requirements.lock
 	@$(RUN) -m pip install --quiet --require-hashes --only-binary :all: -r requirements.lock
 	@touch $@
 
+up down: export LAB_STARTED_AT := $(shell date +%s)
+
 up: venv ## make a cluster where there is none, deploy the lab stack, and show what you have
 	@$(RUN) -m lab up
 

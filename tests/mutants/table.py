@@ -205,7 +205,7 @@ MUTANTS = (
     Mutant(
         "users: keysOnUserDeletion is ignored",
         "dynamic_providers/user.py",
-        'if settings.keys_on_user_deletion != "remake":',
+        'if settings.keys_on_user_deletion not in ("recreate", "remake"):',
         "if settings:",
         (PROVIDERS,),
     ),

@@ -54,6 +54,7 @@ class PolicyProvider(HeadscaleProvider):
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
         """Compare the texts; say what becomes allowed where the policy goes."""
+        self.channel.journal.policy.declare(is_declared=bool(news.get("policy")))
         if olds.get("policy") and not news.get("policy"):
             pulumi.log.warn(rules.removal_warning(olds["policy"]))
         ownerless = rules.tags_without_owner(olds.get("policy"), news.get("policy"))
@@ -72,7 +73,9 @@ class PolicyProvider(HeadscaleProvider):
             with self.channel.change() as client:
                 return rules.create(client, text, overwrite=bool(props.get("overwrite")))
 
-        return CreateResult("policy", _outputs(props, retry_idempotent(create)))
+        skipped = retry_idempotent(create)
+        self.channel.journal.policy.confirm()
+        return CreateResult("policy", _outputs(props, skipped))
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """Return the policy in force, where one is declared; what is not declared is left to others."""
@@ -106,7 +109,9 @@ class PolicyProvider(HeadscaleProvider):
                 return rules.store(client, news.get("policy"))
 
         if _is_another(olds, news) or olds.get("tests_can_run"):
-            return UpdateResult(_outputs(news, retry_idempotent(update)))
+            skipped = retry_idempotent(update)
+            self.channel.journal.policy.confirm()
+            return UpdateResult(_outputs(news, skipped))
         return UpdateResult(keep_outputs(news, olds, _COMPUTED))
 
     def delete(self, _id: str, _props: Props) -> None:

@@ -107,10 +107,12 @@ class PreAuthKeyProvider(KeyProvider):
         return DiffResult(changes=bool(replaces or altered), replaces=replaces)
 
     def create(self, props: Props) -> CreateResult:
-        """Create key and Secret together, and clean up after an interrupted run."""
+        """Create key and Secret together, once the policy is stored, and clean up after an interrupted run."""
+        title = f"the preauth key for Secret {props['namespace']}/{props['secret_name']}"
 
         def create() -> IssuedPreAuthKey:
             with self.channel.change() as client:
+                self.channel.journal.policy.require(client, title)
                 return rules.create(client, self.secrets, _desired(props), utc_now(), in_state=sorted(self.known))
 
         issued = retry_idempotent(create)

@@ -26,6 +26,7 @@ PREFLIGHT = "tests/unit/dynamic_providers/test_preflight.py"
 PREFLIGHT_POLICY = "tests/unit/dynamic_providers/test_preflight_policy.py"
 INSTANCES = "tests/unit/dynamic_providers/test_instances.py"
 POLICY = "tests/unit/dynamic_providers/test_policy_lifecycle.py"
+POLICY_BEFORE_KEYS = "tests/unit/dynamic_providers/test_policy_before_keys.py"
 FAILURES = "tests/unit/dynamic_providers/test_failures.py"
 STOPPED = "tests/unit/dynamic_providers/test_stopped.py"
 MANIFESTS = "tests/unit/manifests"
@@ -423,6 +424,13 @@ MUTANTS = (
         "if found and not overwrite and",
         "if False and",
         (POLICY,),
+    ),
+    Mutant(
+        "policy: a preauth key is created though the stored policy was cleared",
+        "dynamic_providers/pre_auth_key.py",
+        "                self.channel.journal.policy.require(client, title)\n",
+        "",
+        (POLICY_BEFORE_KEYS,),
     ),
     Mutant(
         "policy: one that Headscale refuses passes the preview",

@@ -20,7 +20,8 @@ from headscale_component.spec.policy_parts import Path, Version, is_network, kin
 from headscale_component.spec.policy_users import ambiguous, names_of
 from headscale_component.spec.policy_versions import rules_refused, tag_refused
 from headscale_component.spec.user import UserSpec
-from headscale_component.spec.valid_part import invalid_fields, valid_part
+from headscale_component.spec.valid_part import invalid_fields, valid_part, value_or_none
+from headscale_core.values.versions import POLICY_CHECK
 
 _SINCE_NEWER = ("grants", "nodeAttrs", "tests", "sshTests", "randomizeClientPort")
 _LAST_PORT = 65535
@@ -64,6 +65,8 @@ def policy_problems(
         version: Headscale's version, None where it is not known.
         allow_undeclared_users: Whether users come from an identity provider too, whom nobody declares.
     """
+    if value_or_none(policy, "server_check") and version is not None and not POLICY_CHECK.is_in(version):
+        yield Problem(("serverCheck",), "needs Headscale 0.29 or newer; leave it out")
     file = policy.file
     try:
         of_file = document_in(file) if file else {}

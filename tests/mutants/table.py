@@ -435,8 +435,15 @@ MUTANTS = (
     Mutant(
         "policy: one that Headscale refuses passes the preview",
         "dynamic_providers/policy.py",
-        'problem = self._server_says(text) if text != olds.get("policy") else None',
+        "problem = self._refusal_by_server(text) if is_asked else None",
         "problem = None",
+        (POLICY,),
+    ),
+    Mutant(
+        "policy: a preview connects to Headscale unasked",
+        "dynamic_providers/policy.py",
+        'news.get("server_check") is True and',
+        "True and",
         (POLICY,),
     ),
     # Rollout, preflight, and what leaves data behind.

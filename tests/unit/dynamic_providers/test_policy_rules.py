@@ -36,7 +36,7 @@ def test_another_crash_has_no_hint_of_policies(log):
 def test_a_refusal_is_told_in_a_line():
     refusal = "multiple errors:\n\ttest(s) failed:\na@ -> b:1: expected DENIED, got ALLOWED\nc@: no\n"
 
-    assert lifecycle.in_a_line(refusal) == (
+    assert lifecycle.single_line(refusal) == (
         "multiple errors: test(s) failed: a@ -> b:1: expected DENIED, got ALLOWED; c@: no"
     )
 

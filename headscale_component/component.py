@@ -138,7 +138,7 @@ class Headscale(pulumi.ComponentResource):
         """Add a user.
 
         Args:
-            username: Its name in Headscale, a DNS label.
+            username: Its name in Headscale, by the rule of `users` in the stack YAML.
             spec: Its profile.
 
         Raises:

@@ -34,6 +34,10 @@ class PolicySpec(SpecModel):
     overwrite: bool = False
     """Whether a policy that was stored by hand before is replaced, when this one is first brought up."""
 
+    server_check: bool = False
+    """Whether a preview asks the running Headscale to check a changed policy without storing it, with its tests (0.29).
+    Otherwise a preview connects to no Headscale. One that is not reachable is a warning."""
+
     groups: dict[str, list[str]] | None = None
     """Users by group, for example `group:admin: ["alice@"]`."""
 
@@ -68,8 +72,10 @@ class PolicySpec(SpecModel):
     """Whether clients use random ports (0.29)."""
 
 
-OURS = ("file", "overwrite")
+OURS = ("file", "overwrite", "serverCheck")
 """What stands under `policy` and is not Headscale's."""
+
+_OUR_FIELDS = {name for name, field in PolicySpec.model_fields.items() if (field.alias or name) in OURS}
 
 _MERGED = ("tagOwners", "autoApprovers")
 
@@ -88,7 +94,7 @@ def added_sections(spec: PolicySpec) -> Document:
     Args:
         spec: The policy, or its valid part.
     """
-    return spec.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True, exclude={*OURS}, warnings=False)
+    return spec.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True, exclude=_OUR_FIELDS, warnings=False)
 
 
 def policy_document(spec: PolicySpec) -> Document:

@@ -28,7 +28,8 @@ from headscale_component.spec.policy_versions import (
     tag_refused,
 )
 from headscale_component.spec.user import UserSpec
-from headscale_component.spec.valid_part import invalid_fields, valid_part
+from headscale_component.spec.valid_part import invalid_fields, valid_part, value_or_none
+from headscale_core.values.versions import POLICY_CHECK
 
 _DEFINED_IN = {"group": "groups", "tag": "tagOwners", "host": "hosts"}
 
@@ -63,6 +64,8 @@ def policy_problems(
         version: Headscale's version, None where it is not known.
         allow_undeclared_users: Whether users come from an identity provider too, whom nobody declares.
     """
+    if value_or_none(policy, "server_check") and version is not None and not POLICY_CHECK.is_in(version):
+        yield Problem(("serverCheck",), "needs Headscale 0.29 or newer; leave it out")
     file = policy.file
     try:
         of_file = document_in(file) if file else {}

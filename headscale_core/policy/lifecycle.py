@@ -92,26 +92,27 @@ def look(client: HeadscaleClient, *, declared: str) -> InForce:
     return InForce(declared, tuple(skipped), can_run=bool({*skipped} - {*waits}))
 
 
-def check(client: HeadscaleClient, policy: str) -> list[str]:
-    """Have Headscale check a policy without storing it; return the tests that would be left out as things are now.
+def check(client: HeadscaleClient, policy: str) -> list[str] | None:
+    """Have Headscale check a policy without storing it.
 
-    The users and nodes that they are about may be made by the very update that a preview is of, or join later.
+    Returns:
+        The tests that would be left out as things are now: the users and nodes that they are about may be created by
+        the update that a preview is of, or join later. None where this version cannot check (before 0.29).
 
     Raises:
         InvalidArgument: When Headscale refuses the rest.
     """
     try:
-        client.check_policy(policy)
+        return [] if client.check_policy(policy) else None
     except InvalidArgument as error:
         skipped = acl_tests.waiting(client, policy) if acl_tests.may_wait(error.detail) else []
         if not skipped:
             raise
         client.check_policy(acl_tests.without(policy, skipped))
         return skipped
-    return []
 
 
-def in_a_line(refusal: str) -> str:
+def single_line(refusal: str) -> str:
     """Return a refusal of several lines, as those of tests are, in one."""
     return re.sub(r"\s*\n\s*", "; ", re.sub(r":\s*\n\s*", ": ", refusal.strip()))
 
@@ -124,8 +125,8 @@ def means_the_same(one: str, other: str) -> bool:
         return one == other
 
 
-def what_is_skipped(policy: str, skipped: Collection[str]) -> str:
-    """Return what is said of tests that are left out."""
+def skipped_tests_warning(policy: str, skipped: Collection[str]) -> str:
+    """Return the warning that tests are left out."""
     return (
         f"the policy is stored without {acl_tests.describe(policy, skipped)}: no node of these sources has joined yet, "
         "and Headscale refuses a policy with such tests; `pulumi up --refresh` adds them once the nodes are there"

@@ -27,6 +27,7 @@ PREFLIGHT = "tests/unit/dynamic_providers/test_preflight.py"
 PREFLIGHT_POLICY = "tests/unit/dynamic_providers/test_preflight_policy.py"
 INSTANCES = "tests/unit/dynamic_providers/test_instances.py"
 POLICY = "tests/unit/dynamic_providers/test_policy_lifecycle.py"
+POLICY_BEFORE_KEYS = "tests/unit/dynamic_providers/test_policy_before_keys.py"
 FAILURES = "tests/unit/dynamic_providers/test_failures.py"
 STOPPED = "tests/unit/dynamic_providers/test_stopped.py"
 MANIFESTS = "tests/unit/manifests"
@@ -206,7 +207,7 @@ MUTANTS = (
     Mutant(
         "users: keysOnUserDeletion is ignored",
         "dynamic_providers/user.py",
-        'if settings.keys_on_user_deletion != "remake":',
+        'if settings.keys_on_user_deletion not in ("recreate", "remake"):',
         "if settings:",
         (PROVIDERS,),
     ),
@@ -461,10 +462,24 @@ MUTANTS = (
         (POLICY,),
     ),
     Mutant(
+        "policy: a preauth key is created though the stored policy was cleared",
+        "dynamic_providers/pre_auth_key.py",
+        "                self.channel.journal.policy.require(client, title)\n",
+        "",
+        (POLICY_BEFORE_KEYS,),
+    ),
+    Mutant(
         "policy: one that Headscale refuses passes the preview",
         "dynamic_providers/policy.py",
-        'problem = self._server_says(text) if text != olds.get("policy") else None',
+        "problem = self._refusal_by_server(text) if is_asked else None",
         "problem = None",
+        (POLICY,),
+    ),
+    Mutant(
+        "policy: a preview connects to Headscale unasked",
+        "dynamic_providers/policy.py",
+        'news.get("server_check") is True and',
+        "True and",
         (POLICY,),
     ),
     # Rollout, preflight, and what leaves data behind.

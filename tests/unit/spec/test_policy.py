@@ -67,6 +67,38 @@ def test_approvers_and_tag_owners_are_merged(tmp_path):
     assert document["acls"] == hujson.parse(FILE)["acls"]
 
 
+def test_server_check_is_not_stored(tmp_path):
+    (tmp_path / "p.hujson").write_text(FILE)
+    of_file = PolicySpec.model_validate({"file": str(tmp_path / "p.hujson"), "serverCheck": True, "overwrite": True})
+    in_yaml = PolicySpec.model_validate({"acls": [], "serverCheck": True})
+
+    assert policy_text(of_file) == FILE
+    assert json.loads(policy_text(in_yaml)) == {"acls": []}
+
+
+def test_server_check_in_policy_file_is_refused(tmp_path):
+    (tmp_path / "p.hujson").write_text('{"serverCheck": true, "acls": []}')
+    spec = PolicySpec(file=str(tmp_path / "p.hujson"))
+
+    (problem,) = policy_problems(spec, {}, version=(0, 29), allow_undeclared_users=False)
+
+    assert problem.path == ("file",)
+    assert "p.hujson`, serverCheck: " in problem.message
+
+
+VERSIONS = {"too old": ((0, 28), ["needs Headscale 0.29 or newer; leave it out"]), "new enough": ((0, 29), [])}
+
+
+@pytest.mark.parametrize(("version", "messages"), VERSIONS.values(), ids=VERSIONS)
+def test_server_check_needs_a_version_that_can(version, messages):
+    spec = PolicySpec.model_validate({"acls": [], "serverCheck": True})
+
+    problems = list(policy_problems(spec, {}, version=version, allow_undeclared_users=False))
+
+    assert [problem.message for problem in problems if problem.path == ("serverCheck",)] == messages
+    assert len(problems) == len(messages)
+
+
 def test_problem_in_policy_file_names_file_and_path(tmp_path):
     (tmp_path / "p.hujson").write_text(FILE.replace('"src"', '"scr"').replace("alice@", "bob@"))
 

@@ -6,13 +6,14 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, UpdateResult
 
 from dynamic_providers.admin.channel import Channel
-from dynamic_providers.errors import ChannelError, ClusterError
+from dynamic_providers.errors import ChannelError, ClusterError, ClusterUnreachable
 from dynamic_providers.kubernetes.rollout_watcher import RolloutWatcher
 from dynamic_providers.provider import HeadscaleProvider, Props, changed
 from dynamic_providers.resource import HeadscaleResource
 from headscale_core import HeadscaleError
 from headscale_core.policy import acl_tests
 from headscale_core.policy import lifecycle as policy_rules
+from headscale_core.rollout.identity import Identity, is_another_cluster
 from headscale_core.rollout.rollout import (
     Place,
     RolloutError,
@@ -24,7 +25,7 @@ from headscale_core.rollout.rollout import (
 from headscale_core.rollout.upgrade import is_another_minor
 
 _COMPARED = ("version", "policy", "retain", "abandon_data", "size", "storage_class")
-_SEEN = ("server", "cluster_id")
+_SEEN = ("server", "cluster_id", "claim")
 _PATIENCE_SECONDS = 5.0
 
 
@@ -61,11 +62,13 @@ class PreflightProvider(HeadscaleProvider):
             RolloutError: When the PVC is larger, of another storage class, or was served by a newer version.
         """
         self._check_claim(props)
-        return CreateResult("preflight", {**props, **self._seen()})
+        return CreateResult("preflight", {**props, **self._noted()})
 
     def read(self, id_: str, props: Props) -> ReadResult:
-        """Return what is known; nothing of it is in the cluster."""
-        return ReadResult(id_, props, {name: value for name, value in props.items() if name not in _SEEN})
+        """Return what is known; the PVC is noted where it was made later and nothing else tells the cluster."""
+        inputs = {name: value for name, value in props.items() if name not in _SEEN}
+        is_known = props.get("cluster_id") or props.get("claim")
+        return ReadResult(id_, props if is_known else {**props, **self._claim_seen()}, inputs)
 
     def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
         """Refuse what the PVC cannot serve, and store a changed policy while the old version still runs.
@@ -79,7 +82,7 @@ class PreflightProvider(HeadscaleProvider):
         self._check_claim(news)
         if is_another_minor(olds.get("version"), news.get("version")) and news.get("policy"):
             self._store_policy(olds, news)
-        return UpdateResult({**news, **self._seen()})
+        return UpdateResult({**news, **self._noted()})
 
     def delete(self, _id: str, _props: Props) -> None:
         """Leave everything."""
@@ -105,19 +108,41 @@ class PreflightProvider(HeadscaleProvider):
 
     def _is_another_cluster(self, olds: Props) -> bool:
         """Return whether another address is that of another cluster; False where that cannot be determined."""
-        before = olds.get("cluster_id")
         try:
-            if not before or self.channel.cluster.server() in {None, olds.get("server")}:
+            if self.channel.cluster.server() in {None, olds.get("server")}:
                 return False
-            now = self._watcher.cluster_id()
+            now = self._seen()
         except ClusterError:
             return False
-        return bool(now) and now != before
+        # A PVC that may not be read shows nothing; one that is not there shows another cluster.
+        before = olds if "claim" in now else {**olds, "claim": None}
+        return is_another_cluster(_identity(before), _identity(now))
 
     def _seen(self) -> Props:
-        """Return which cluster this is, as far as it may be known."""
+        """Return which cluster and which PVC this is, as far as they may be read; the PVC may be made later.
+
+        Raises:
+            ClusterError: When the API server does not answer.
+        """
+        return {
+            "server": self.channel.cluster.server() or "",
+            "cluster_id": self._watcher.cluster_id(),
+            **self._claim_seen(),
+        }
+
+    def _claim_seen(self) -> Props:
         try:
-            return {"server": self.channel.cluster.server() or "", "cluster_id": self._watcher.cluster_id()}
+            return {"claim": self._watcher.claim_uid() or ""}
+        except ClusterUnreachable:
+            raise
+        except ClusterError:
+            return {}
+
+    def _noted(self) -> Props:
+        """Return which cluster and PVC this is, and take it as the right one: its rules were checked before."""
+        self.channel.record.identity.accept()
+        try:
+            return self._seen()
         except ClusterError:
             return {"cluster_id": ""}
 
@@ -143,6 +168,10 @@ class PreflightProvider(HeadscaleProvider):
             channel.close()
 
 
+def _identity(props: Props) -> Identity:
+    return Identity.of(props.get("claim"), props.get("cluster_id"), props.get("server"))
+
+
 class Preflight(HeadscaleResource, module="headscale", name="Preflight"):
     """What goes before every change of an instance: everything of it depends on this.
 
@@ -151,6 +180,7 @@ class Preflight(HeadscaleResource, module="headscale", name="Preflight"):
         storage_class: The PVC's declared class; None for whatever it has.
         server: Address of the API server, as text; empty where the kubeconfig does not tell.
         cluster_id: What tells the cluster from others; empty where it may not be read.
+        claim: The PVC's uid, which tells the cluster where nothing else does; empty where there was none yet.
         instance: Name of the instance.
         namespace: Its namespace.
         version: Headscale's version.

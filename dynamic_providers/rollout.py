@@ -13,6 +13,7 @@ from dynamic_providers.provider import HeadscaleProvider, Props, changed, keep_o
 from dynamic_providers.resource import HeadscaleResource
 from headscale_core import HeadscaleError
 from headscale_core.rollout import rollout as rules
+from headscale_core.rollout.identity import database_id
 from headscale_core.rollout.rollout import Place, RolloutError
 from headscale_core.rollout.upgrade import step_problem
 from headscale_core.values.durations import parse_duration
@@ -54,9 +55,10 @@ class RolloutProvider(HeadscaleProvider):
         return DiffResult(changes=followed or bool(noted))
 
     def create(self, props: Props) -> CreateResult:
-        """Follow the first rollout; the id tells the database from every other one."""
+        """Follow the first rollout; the id tells the database from every other one, and its cluster."""
         claim = self._followed(props)
-        return CreateResult(f"{_place(props)}/{(claim or '')[:8]}", {**props, **self._seen()})
+        id_ = database_id(_place(props), claim, self._cluster_id(), props.get("server"))
+        return CreateResult(id_, {**props, **self._seen()})
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """Look whether the pod is as it was left, and which claim it has; where not, the next update follows again.
@@ -93,6 +95,13 @@ class RolloutProvider(HeadscaleProvider):
         if claim is None:
             return {}
         return {"claim": claim["metadata"].get("uid"), "claim_class": claim["spec"].get("storageClassName")}
+
+    def _cluster_id(self) -> str:
+        """Return what tells the cluster from others; empty where it may not be read."""
+        try:
+            return self._follower.cluster_id()
+        except ClusterError:
+            return ""
 
     def _followed(self, props: Props) -> str | None:
         """Follow the rollout, and revoke the keys that were deleted while Headscale did not run."""

@@ -22,7 +22,7 @@ from headscale_core.rollout.rollout import (
     move_warning,
     preflight_problem,
 )
-from headscale_core.rollout.upgrade import is_another_minor
+from headscale_core.rollout.upgrade import is_another_minor, stored_policy_problem, unknown_policy_problem
 
 _COMPARED = ("version", "policy", "retain", "abandon_data", "size", "storage_class")
 _SEEN = ("server", "cluster_id", "claim")
@@ -77,7 +77,7 @@ class PreflightProvider(HeadscaleProvider):
         for the new version has to be there before that starts.
 
         Raises:
-            RolloutError: As `create`.
+            RolloutError: As `create`; when the policy that is stored is not this stack's.
         """
         self._check_claim(news)
         if is_another_minor(olds.get("version"), news.get("version")) and news.get("policy"):
@@ -147,25 +147,57 @@ class PreflightProvider(HeadscaleProvider):
             return {"cluster_id": ""}
 
     def _store_policy(self, olds: Props, news: Props) -> None:
-        """Store the policy where ours is stored and the old version takes the new one; else it follows the rollout."""
+        """Store the policy where the stored one is this stack's; one that the old version refuses follows the rollout.
+
+        Raises:
+            RolloutError: When another policy is stored, or which one is cannot be found out though the pod runs.
+        """
         channel = Channel(self.channel.settings, connect_timeout_seconds=_PATIENCE_SECONDS)
         try:
             with channel.session() as client:
-                stored, ours = policy_rules.stored(client), olds.get("policy") or ""
-                # What is stored may lack the tests that could not run.
-                if policy_rules.means_the_same(stored, ours) or acl_tests.left_out(stored, ours) is not None:
-                    policy_rules.store(client, news["policy"])
-                else:
-                    pulumi.log.warn(
-                        "the stored policy is not the one of this stack: somebody edited it; it is replaced when "
-                        f"{news['version']} runs, if that starts with it"
-                    )
-        except (ChannelError, ClusterError, HeadscaleError) as error:
+                stored = policy_rules.stored(client)
+                if not news.get("overwrite_policy") and not _is_of_stack(stored, olds, news):
+                    raise RolloutError(stored_policy_problem(str(olds.get("version")), str(news["version"])))
+                policy_rules.store(client, news["policy"])
+        except RolloutError:
+            raise
+        except ChannelError as error:
+            pulumi.log.warn(self._unreachable_warning(error, olds, news))
+        except HeadscaleError as error:
             pulumi.log.warn(
-                f"the policy could not be stored before the upgrade ({error}); it is stored when {news['version']} runs"
+                f"{olds.get('version')} does not store the declared policy ({error}): it is stored when "
+                f"{news['version']} runs, which starts with the policy that was in force until now"
             )
         finally:
             channel.close()
+
+    def _unreachable_warning(self, error: ChannelError, olds: Props, news: Props) -> str:
+        """Return what is said where the old version cannot be asked: its pod does not run, and the new one may fix it.
+
+        Raises:
+            RolloutError: When the pod runs.
+        """
+        try:
+            reason = self._watcher.stopped()
+        except ClusterError as unreadable:
+            # What cannot be read here cannot be changed either: the objects themselves fail next.
+            reason = str(unreadable)
+        if not reason:
+            raise RolloutError(unknown_policy_problem(str(olds.get("version")), str(news["version"]), str(error)))
+        return (
+            f"the stored policy was not compared with the declared one before the upgrade ({error}; {reason}); it is "
+            f"stored when {news['version']} runs"
+        )
+
+
+def _is_of_stack(stored: str, olds: Props, news: Props) -> bool:
+    """Return whether a stored policy is the one of the stack, before the change or after; none is no other's."""
+    # What is stored may lack the tests that could not run.
+    return not stored or any(
+        policy_rules.means_the_same(stored, text) or acl_tests.left_out(stored, text) is not None
+        for text in (olds.get("policy"), news.get("policy"))
+        if text
+    )
 
 
 def _identity(props: Props) -> Identity:
@@ -185,6 +217,7 @@ class Preflight(HeadscaleResource, module="headscale", name="Preflight"):
         namespace: Its namespace.
         version: Headscale's version.
         policy: The declared policy; None where there is none.
+        overwrite_policy: Whether it replaces a policy that others stored; None for not.
         retain: Whether the claim outlives its StatefulSet.
         abandon_data: `namespace/instance` of the data that may be left behind; None for none.
     """
@@ -199,6 +232,7 @@ class Preflight(HeadscaleResource, module="headscale", name="Preflight"):
         namespace: pulumi.Input[str],
         version: str,
         policy: str | None,
+        overwrite_policy: bool = False,
         retain: bool,
         abandon_data: str | None,
         size: str | None = None,
@@ -211,6 +245,7 @@ class Preflight(HeadscaleResource, module="headscale", name="Preflight"):
             "namespace": namespace,
             "version": version,
             "policy": policy,
+            "overwrite_policy": overwrite_policy or None,
             "retain": retain,
             "abandon_data": abandon_data,
             "size": size,

@@ -46,7 +46,7 @@ class ClusterIdentity:
         self._is_accepted = True
 
     def require(self) -> None:
-        """Check that this is the cluster of the state, as far as that is known; without anything known nothing is asked.
+        """Check that this is the cluster of the state, as far as that is known; where nothing is, no request is made.
 
         Raises:
             WrongCluster: When it is another one.
@@ -69,9 +69,9 @@ class ClusterIdentity:
         claim = f"claim {self._place.namespace}/{self._place.claim}"
         what = f"{claim} there is another one" if self._claim else f"there is no {claim}"
         return (
-            f"{self._cluster.name} is another cluster than the one in which {self._place} was deployed: {what}; nothing "
-            "was changed or dropped from the state. Select the right kubeconfig and context; to move the instance to "
-            "this cluster, run `pulumi up` without a refresh and follow its message"
+            f"{self._cluster.name} is another cluster than the one in which {self._place} was deployed: {what}. Nothing "
+            "was changed there or dropped from the state; select the right kubeconfig and context. To move the "
+            "instance to this cluster, run `pulumi up` without a refresh and follow its message"
         )
 
     def _read_claim(self) -> bool:

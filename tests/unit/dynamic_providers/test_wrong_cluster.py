@@ -103,11 +103,11 @@ def test_rollout_of_another_cluster_is_refused(another, state, monkeypatch, vari
 
 
 @pytest.mark.parametrize("known", ["preflight", "rollout"])
-@pytest.mark.parametrize(("kind", "props"), BEHIND.values(), ids=BEHIND)
-def test_what_is_behind_is_protected_by_others(another, state, monkeypatch, known, kind, props):
+@pytest.mark.parametrize("behind", BEHIND)
+def test_what_is_behind_is_protected_by_others(another, state, monkeypatch, known, behind):
     """The engine asks for preflight and rollout first in a refresh, and all of them share a process."""
     monkeypatch.setenv(DROP_VARIABLE, "true")
-    first = {"preflight": PreflightProvider, "rollout": RolloutProvider}[known]
+    first, (kind, props) = {"preflight": PreflightProvider, "rollout": RolloutProvider}[known], BEHIND[behind]
     with pytest.raises(Refusal):
         provider(first, another).read("1", dict(state[known]))
 

@@ -13,6 +13,7 @@ from dynamic_providers.resource import HeadscaleResource
 from headscale_core import HeadscaleError
 from headscale_core.policy import acl_tests
 from headscale_core.policy import lifecycle as policy_rules
+from headscale_core.policy.deny_all import DENY_ALL
 from headscale_core.rollout.identity import Identity, is_another_cluster
 from headscale_core.rollout.rollout import (
     Place,
@@ -191,9 +192,9 @@ class PreflightProvider(HeadscaleProvider):
 
 
 def _is_of_stack(stored: str, olds: Props, news: Props) -> bool:
-    """Return whether a stored policy is the one of the stack, before the change or after; none is no other's."""
+    """Return whether a stored policy is the one of the stack, before the change or after, or nobody's."""
     # What is stored may lack the tests that could not run.
-    return not stored or any(
+    return stored in {"", DENY_ALL} or any(
         policy_rules.means_the_same(stored, text) or acl_tests.left_out(stored, text) is not None
         for text in (olds.get("policy"), news.get("policy"))
         if text

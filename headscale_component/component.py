@@ -199,6 +199,7 @@ class Headscale(pulumi.ComponentResource):
             namespace=spec.namespace,
             version=spec.version,
             policy=policy_text(spec.policy) if spec.policy and in_database else None,
+            overwrite_policy=bool(spec.policy and in_database and spec.policy.overwrite),
             retain=spec.retain,
             abandon_data=spec.abandon_data,
             size=spec.persistent_volume_claim.size,

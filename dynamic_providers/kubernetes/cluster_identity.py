@@ -69,8 +69,8 @@ class ClusterIdentity:
         claim = f"claim {self._place.namespace}/{self._place.claim}"
         what = f"{claim} there is another one" if self._claim else f"there is no {claim}"
         return (
-            f"{self._cluster.name} is another cluster than the one in which {self._place} was deployed: {what}. Nothing "
-            "was changed there or dropped from the state; select the right kubeconfig and context. To move the "
+            f"{self._cluster.name} is another cluster than the one in which {self._place} was deployed: {what}. "
+            "Nothing was changed there or dropped from the state; select the right kubeconfig and context. To move the "
             "instance to this cluster, run `pulumi up` without a refresh and follow its message"
         )
 

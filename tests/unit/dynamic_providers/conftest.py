@@ -8,7 +8,7 @@ import httpx
 import pytest
 from pulumi.dynamic import Config, ConfigureRequest
 
-from dynamic_providers.admin import retry
+from dynamic_providers.admin import channel, retry
 from dynamic_providers.kubernetes.event_loop import EventLoopThread
 from headscale_core import HeadscaleClient
 from tests.fakes.kubernetes import FakeKubernetes
@@ -23,7 +23,8 @@ def _tracebacks(monkeypatch):
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch):
     """Retries do not wait here."""
-    monkeypatch.setattr(retry, "_PAUSE_SECONDS", 0.01)
+    for module in (channel, retry):
+        monkeypatch.setattr(module, "_PAUSE_SECONDS", 0.01)
 
 
 @pytest.fixture(autouse=True)

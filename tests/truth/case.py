@@ -36,14 +36,14 @@ class Case:
 
 def question(case: Case, text: str) -> dict[str, Any]:
     """Return what the engine is asked of a policy, in the text that it would get."""
-    users = [
+    users: list[dict[str, Any]] = [
         {"id": number, "name": name, "email": user.get("email", "")}
         for number, (name, user) in enumerate(case.users.items(), start=1)
     ]
     nodes = case.nodes
     if nodes is None:
         nodes = [_node(user["id"], user=user["id"]) for user in users]
-        nodes += [_node(number, tags=[tag]) for number, tag in enumerate(_tags(case.text), start=100)]
+        nodes += [_node(number, tags=[tag]) for number, tag in enumerate(_tags(text), start=100)]
     return {"kind": "policy", "text": text, "users": users, "nodes": nodes}
 
 

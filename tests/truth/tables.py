@@ -30,7 +30,7 @@ def with_rule(section: str, **changes: Any) -> Policy:
 
 
 def cases() -> Iterator[Case]:
-    for table in (aliases, pairs, values, names, shapes):
+    for table in (aliases, pairs, ports, values, names, rule_shapes, shapes):
         for number, policy in enumerate(table()):
             yield Case("tables", f"{table.__name__} {number}", json.dumps(policy), users=words.USERS)
 
@@ -76,43 +76,44 @@ def pairs() -> Iterator[Policy]:
             yield with_rule("grants", src=list(two), dst=[destination])
 
 
-def values() -> Iterator[Policy]:
-    """Yield each value of each key that names nobody."""
-    for ports in words.PORTS:
-        for host in ("*", "tag:a", "10.0.0.1", "fd7a:115c:a1e0::1", "[fd7a:115c:a1e0::1]", "alice@"):
-            yield with_rule("acls", dst=[f"{host}:{ports}"])
-    for proto, ports in itertools.product(words.PROTOCOLS, ("*", "22", "0-65535", "1-65535")):
-        yield with_rule("acls", proto=proto, dst=[f"tag:a:{ports}"])
+def ports() -> Iterator[Policy]:
+    """Yield ports of each kind of destination, and of each protocol."""
+    hosts = ("*", "tag:a", "10.0.0.1", "fd7a:115c:a1e0::1", "[fd7a:115c:a1e0::1]", "alice@")
+    for host, written in itertools.product(hosts, words.PORTS):
+        yield with_rule("acls", dst=[f"{host}:{written}"])
+    for proto, written in itertools.product(words.PROTOCOLS, ("*", "22", "0-65535", "1-65535")):
+        yield with_rule("acls", proto=proto, dst=[f"tag:a:{written}"])
     for proto in words.PROTOCOLS:
         yield with_rule("acls", proto=proto, src=[], dst=[])
         yield with_rule("tests", proto=proto)
-    for key, found in {
-        "ip": words.GRANTED,
-        "app": words.CAPABILITIES,
-        "via": (["tag:a"], [], None, ["tag:a"] * 2),
-    }.items():
+
+
+def values() -> Iterator[Policy]:
+    """Yield each value of each key that names nobody."""
+    tables: tuple[tuple[str, dict[str, Any], str, tuple[Any, ...]], ...] = (
+        ("acls", {}, "action", words.ACTIONS),
+        ("ssh", {}, "action", words.ACTIONS),
+        ("ssh", {}, "users", words.LOGINS),
+        ("ssh", {}, "acceptEnv", words.ENVIRONMENT),
+        ("ssh", {"action": "accept"}, "checkPeriod", words.PERIODS),
+        ("ssh", {"action": "check"}, "checkPeriod", words.PERIODS),
+        ("grants", {}, "ip", words.GRANTED),
+        ("grants", {}, "app", words.CAPABILITIES),
+        ("grants", {"ip": ...}, "app", words.CAPABILITIES),
+        ("grants", {"ip": ..., "dst": ["autogroup:internet"]}, "app", words.CAPABILITIES),
+        ("grants", {}, "via", (["tag:a"], [], None, ["tag:a"] * 2)),
+        ("nodeAttrs", {}, "attr", words.ATTRIBUTES),
+        ("nodeAttrs", {}, "ipPool", words.POOLS),
+        ("nodeAttrs", {"attr": ...}, "ipPool", words.POOLS),
+        ("tests", {}, "accept", words.TESTED),
+        ("tests", {"accept": ...}, "deny", words.TESTED),
+        ("sshTests", {}, "accept", words.LOGINS),
+        ("sshTests", {"accept": ...}, "deny", words.LOGINS),
+        ("sshTests", {"accept": ...}, "check", words.LOGINS),
+    )
+    for section, beside, key, found in tables:
         for value in found:
-            yield with_rule("grants", **{key: value})
-    for capability in words.CAPABILITIES:
-        yield with_rule("grants", ip=..., app=capability)
-        yield with_rule("grants", ip=..., app=capability, dst=["autogroup:internet"])
-    for key, found in {"users": words.LOGINS, "acceptEnv": words.ENVIRONMENT}.items():
-        for value in found:
-            yield with_rule("ssh", **{key: value})
-    for action, period in itertools.product(("accept", "check"), words.PERIODS):
-        yield with_rule("ssh", action=action, checkPeriod=period)
-    for section, action in itertools.product(("acls", "ssh"), words.ACTIONS):
-        yield with_rule(section, action=action)
-    for attributes in words.ATTRIBUTES:
-        yield with_rule("nodeAttrs", attr=attributes)
-    for pool in words.POOLS:
-        yield with_rule("nodeAttrs", ipPool=pool)
-        yield with_rule("nodeAttrs", attr=..., ipPool=pool)
-    for tested in words.TESTED:
-        yield with_rule("tests", accept=tested)
-        yield with_rule("tests", accept=..., deny=tested)
-    for key, logins in itertools.product(("accept", "deny", "check"), words.LOGINS):
-        yield with_rule("sshTests", **{"accept": ..., key: logins})
+            yield with_rule(section, **{**beside, key: value})
     for network in words.NETWORKS:
         yield {**words.NAMES, "hosts": {**words.NAMES["hosts"], "x": network}}
         yield {**words.NAMES, "autoApprovers": {"routes": {network: ["tag:a"]}}}
@@ -134,33 +135,37 @@ def names() -> Iterator[Policy]:
         yield {"tagOwners": {"tag:x": owners, "tag:y": ["tag:z"], "tag:z": ["tag:x"]}}
 
 
-def shapes() -> Iterator[Policy]:
-    """Yield policies with a value of another type, an unknown key, a missing one, or one in capitals."""
-    sections = [*RULES, *words.NAMES, "autoApprovers", "randomizeClientPort"]
-    for section, value in itertools.product([*sections, "unknown", "", "#note", "version", "postures"], words.MISTYPED):
-        yield {section: value}
+def rule_shapes() -> Iterator[Policy]:
+    """Yield rules with a value of another type, an unknown key, a missing one, or one in capitals."""
+    unusual = ("unknown", "#note", "", "proto", "checkPeriod", "acceptEnv", "comment", "srcPosture", "via")
     for section, rule in RULES.items():
-        for key in [*rule, "unknown", "#note", "", "proto", "checkPeriod", "acceptEnv", "comment", "srcPosture", "via"]:
+        for key in (*rule, *unusual):
             yield with_rule(section, **{key: ...})
-            yield with_rule(section, **{key: ..., key.upper(): rule.get(key)})
-            yield with_rule(section, **{key: ..., key.capitalize(): rule.get(key)})
+            for capitals in (key.upper(), key.capitalize()):
+                yield with_rule(section, **{key: ..., capitals: rule.get(key)})
             yield with_rule(section, **{key.upper(): rule.get(key)})
             for value in words.MISTYPED:
                 yield with_rule(section, **{key: value})
-        for key, value in rule.items():
-            if isinstance(value, list):
-                yield with_rule(section, **{key: value * 2})
-                yield with_rule(section, **{key: value[0]})
+        for key in (key for key, value in rule.items() if isinstance(value, list)):
+            yield with_rule(section, **{key: rule[key] * 2})
+            yield with_rule(section, **{key: rule[key][0]})
+
+
+def shapes() -> Iterator[Policy]:
+    """Yield sections with a value of another type, of an unknown name, or of a name in capitals."""
+    sections = (*RULES, *words.NAMES, "autoApprovers", "randomizeClientPort", "unknown", "", "#note", "postures")
+    for section, value in itertools.product(sections, words.MISTYPED):
+        yield {section: value}
+    for section, rule in RULES.items():
         yield {**words.NAMES, section.upper(): [rule]}
         yield {**words.NAMES, section.capitalize(): [rule]}
         yield {**words.NAMES, section: [rule, rule]}
         yield {section: [rule]}
-    for section in words.NAMES:
-        for value in words.MISTYPED:
-            yield {**words.NAMES, section: {f"{section.rstrip('s')}:x": value}}
-            yield {section: {{"groups": "group:x", "tagOwners": "tag:x", "hosts": "x"}[section]: value}}
-    for key in ("routes", "exitNode", "ROUTES", "unknown", ""):
-        for value in words.MISTYPED:
-            yield {**words.NAMES, "autoApprovers": {key: value}}
+    names = {"groups": "group:x", "tagOwners": "tag:x", "hosts": "x"}
+    for (section, name), value in itertools.product(names.items(), words.MISTYPED):
+        yield {section: {name: value}}
+        yield {**words.NAMES, section: {**words.NAMES[section], name: value}}
+    for key, value in itertools.product(("routes", "exitNode", "ROUTES", "unknown", ""), words.MISTYPED):
+        yield {**words.NAMES, "autoApprovers": {key: value}}
     for value in words.MISTYPED:
         yield {**words.NAMES, "autoApprovers": {"routes": {"10.0.0.0/8": value}}}

@@ -162,7 +162,7 @@ class PreflightProvider(HeadscaleProvider):
         except RolloutError:
             raise
         except ChannelError as error:
-            pulumi.log.warn(self._unreachable_warning(error, olds, news))
+            pulumi.log.warn(_unreachable_warning(channel, error, olds, news))
         except HeadscaleError as error:
             pulumi.log.warn(
                 f"{olds.get('version')} does not store the declared policy ({error}): it is stored when "
@@ -171,23 +171,24 @@ class PreflightProvider(HeadscaleProvider):
         finally:
             channel.close()
 
-    def _unreachable_warning(self, error: ChannelError, olds: Props, news: Props) -> str:
-        """Return what is said where the old version cannot be asked: its pod does not run, and the new one may fix it.
 
-        Raises:
-            RolloutError: When the pod runs.
-        """
-        try:
-            reason = self._watcher.stopped()
-        except ClusterError as unreadable:
-            # What cannot be read here cannot be changed either: the objects themselves fail next.
-            reason = str(unreadable)
-        if not reason:
-            raise RolloutError(unknown_policy_problem(str(olds.get("version")), str(news["version"]), str(error)))
-        return (
-            f"the stored policy was not compared with the declared one before the upgrade ({error}; {reason}); it is "
-            f"stored when {news['version']} runs"
-        )
+def _unreachable_warning(channel: Channel, error: ChannelError, olds: Props, news: Props) -> str:
+    """Return what is said where the old version cannot be asked: its pod does not run, and the new one may fix it.
+
+    Raises:
+        RolloutError: When the pod runs.
+    """
+    try:
+        reason = RolloutWatcher(channel.cluster, channel.settings, pulumi.log.info).stopped()
+    except ClusterError as unreadable:
+        # What cannot be read here cannot be changed either: the objects themselves fail next.
+        reason = str(unreadable)
+    if not reason:
+        raise RolloutError(unknown_policy_problem(str(olds.get("version")), str(news["version"]), str(error)))
+    return (
+        f"the stored policy was not compared with the declared one before the upgrade ({error}; {reason}); it is "
+        f"stored when {news['version']} runs"
+    )
 
 
 def _is_of_stack(stored: str, olds: Props, news: Props) -> bool:

@@ -134,5 +134,5 @@ def test_pod_that_runs_unreachable_refuses_the_upgrade(api, headscale, upgrade):
     api.objects["/apis/apps/v1/namespaces/headscale/statefulsets/vpn"] = workload
     api.objects["/api/v1/namespaces/headscale/pods/vpn-0"] = pod(container())
 
-    with pytest.raises(Refusal, match="v0.28.0 runs and cannot be asked for its policy.*found nobody there"):
+    with pytest.raises(Refusal, match=r"v0.28.0 runs and cannot be asked for its policy.*found nobody there"):
         upgrade(NEW)

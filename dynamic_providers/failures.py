@@ -72,7 +72,7 @@ def _is_trace(note: str) -> bool:
 
 
 def drops_read(read: Call) -> Call:
-    """Return a provider's `read` that drops a resource where `PULUMI_K8S_DELETE_UNREACHABLE` says that its cluster is gone."""
+    """Return a `read` that drops a resource where `PULUMI_K8S_DELETE_UNREACHABLE` says that its cluster is gone."""
 
     @functools.wraps(read)
     def wrapped(provider: Any, id_: str, props: Any) -> ReadResult:  # noqa: ANN401 - any provider of ours
@@ -90,7 +90,7 @@ def drops_read(read: Call) -> Call:
 
 
 def drops_delete(delete: Call) -> Call:
-    """Return a provider's `delete` that is done where `PULUMI_K8S_DELETE_UNREACHABLE` says that the cluster is gone."""
+    """Return a `delete` that is done where `PULUMI_K8S_DELETE_UNREACHABLE` says that the cluster is gone."""
 
     @functools.wraps(delete)
     def wrapped(provider: Any, id_: str, props: Any) -> None:  # noqa: ANN401 - any provider of ours

@@ -72,7 +72,7 @@ def _is_trace(note: str) -> bool:
 
 
 def drops_read(read: Call) -> Call:
-    """Return a provider's `read` by which a resource is gone when its cluster is said to be gone for good."""
+    """Return a `read` that drops a resource where `PULUMI_K8S_DELETE_UNREACHABLE` says that its cluster is gone."""
 
     @functools.wraps(read)
     def wrapped(provider: Any, id_: str, props: Any) -> ReadResult:  # noqa: ANN401 - any provider of ours
@@ -90,7 +90,7 @@ def drops_read(read: Call) -> Call:
 
 
 def drops_delete(delete: Call) -> Call:
-    """Return a provider's `delete` that is done when the cluster is said to be gone for good."""
+    """Return a `delete` that is done where `PULUMI_K8S_DELETE_UNREACHABLE` says that the cluster is gone."""
 
     @functools.wraps(delete)
     def wrapped(provider: Any, id_: str, props: Any) -> None:  # noqa: ANN401 - any provider of ours
@@ -121,7 +121,7 @@ def _is_in_cluster(props: Mapping[str, Any]) -> bool:
 def _require_gone(
     channel: Channel, error: ClusterUnreachable | WrongCluster, id_: str, props: Mapping[str, Any]
 ) -> None:
-    """Raise the error unless the cluster is gone, by the word of the person; a cluster that has answered is not.
+    """Raise the error unless the cluster is gone, by the environment variable; one that has answered is not.
 
     A cluster that answers without the instance may be the same one, recreated; one that is known to be another is not.
     """
@@ -132,4 +132,4 @@ def _require_gone(
         raise error
     if os.environ.get(DROP_VARIABLE) != "true":
         raise type(error)(f"{error}; if the cluster is gone for good, {DROP_VARIABLE}=true drops this from the state")
-    pulumi.log.warn(f"{id_} is dropped from the state, for {DROP_VARIABLE} is true: {error}")
+    pulumi.log.warn(f"{id_} is dropped from the state because {DROP_VARIABLE} is true: {error}")

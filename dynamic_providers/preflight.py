@@ -7,6 +7,7 @@ from pulumi.dynamic import CreateResult, DiffResult, ReadResult, UpdateResult
 
 from dynamic_providers.admin.channel import Channel
 from dynamic_providers.errors import ChannelError, ClusterError, ClusterUnreachable
+from dynamic_providers.kubernetes.cluster_identity import read_cluster_id
 from dynamic_providers.kubernetes.rollout_watcher import RolloutWatcher
 from dynamic_providers.provider import HeadscaleProvider, Props, changed
 from dynamic_providers.resource import HeadscaleResource
@@ -127,7 +128,7 @@ class PreflightProvider(HeadscaleProvider):
         """
         return {
             "server": self.channel.cluster.server() or "",
-            "cluster_id": self._watcher.cluster_id(),
+            "cluster_id": read_cluster_id(self.channel.cluster),
             **self._claim_seen(),
         }
 

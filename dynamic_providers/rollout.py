@@ -8,6 +8,7 @@ from pulumi.output import Unknown
 
 from dynamic_providers.admin.channel import retry_idempotent
 from dynamic_providers.errors import ChannelError, ClusterError
+from dynamic_providers.kubernetes.cluster_identity import read_cluster_id
 from dynamic_providers.kubernetes.rollout_watcher import RolloutWatcher, Target
 from dynamic_providers.provider import HeadscaleProvider, Props, changed, keep_outputs
 from dynamic_providers.resource import HeadscaleResource
@@ -99,7 +100,7 @@ class RolloutProvider(HeadscaleProvider):
     def _cluster_id(self) -> str:
         """Return what tells the cluster from others; empty where it may not be read."""
         try:
-            return self._follower.cluster_id()
+            return read_cluster_id(self.channel.cluster)
         except ClusterError:
             return ""
 
@@ -131,8 +132,8 @@ class RolloutProvider(HeadscaleProvider):
             claim = self._follower.claim_uid()
         except ClusterError as error:
             pulumi.log.warn(
-                f"the cluster's address changed from {olds.get('server')} to {news.get('server')}; whether it is "
-                f"another cluster, with another database, is found out by `pulumi up`: {error}"
+                f"the cluster's address changed from {olds.get('server')} to {news.get('server')}; this preview "
+                f"cannot check whether it is another cluster, with another database; `pulumi up` does: {error}"
             )
             return False
         return bool(claim != olds["claim"])

@@ -10,8 +10,6 @@ from dynamic_providers.kubernetes.errors import NOT_FOUND
 from headscale_core.rollout.identity import Identity, is_wrong_cluster
 from headscale_core.rollout.rollout import Place
 
-KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
-
 
 class ClusterIdentity:
     """The cluster of one instance as the state knows it and as it is; safe to share between threads.
@@ -86,6 +84,17 @@ class ClusterIdentity:
 
     def _read_cluster_id(self) -> str:
         if self._cluster_id is None:
-            answer = self._cluster.request("GET", KUBE_SYSTEM)
-            self._cluster_id = str(answer.body["metadata"]["uid"]) if answer.ok else ""
+            self._cluster_id = read_cluster_id(self._cluster)
         return self._cluster_id
+
+
+def read_cluster_id(cluster: Cluster) -> str:
+    """Return the uid of the namespace kube-system, which tells clusters apart; empty where it may not be read.
+
+    https://opentelemetry.io/docs/specs/semconv/resource/k8s/#cluster
+
+    Raises:
+        ClusterError: When the API server does not answer.
+    """
+    answer = cluster.request("GET", "/api/v1/namespaces/kube-system")
+    return str(answer.body["metadata"]["uid"]) if answer.ok else ""

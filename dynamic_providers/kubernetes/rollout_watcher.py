@@ -113,17 +113,6 @@ class RolloutWatcher:
                 raise answer.error(f"claim {self._place.namespace}/{self._place.claim} cannot be annotated")
         return str(metadata["uid"])
 
-    def cluster_id(self) -> str:
-        """Return the uid of the namespace kube-system, which tells clusters apart; empty where it may not be read.
-
-        https://opentelemetry.io/docs/specs/semconv/resource/k8s/#cluster
-
-        Raises:
-            ClusterError: When the API server does not answer.
-        """
-        answer = self._cluster.request("GET", "/api/v1/namespaces/kube-system")
-        return str(answer.body["metadata"]["uid"]) if answer.ok else ""
-
     def is_settled(self, target: Target) -> bool:
         """Return whether everything is as a rollout is to end, at this moment."""
         return not self._state(target, grow=False)

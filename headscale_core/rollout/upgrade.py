@@ -44,7 +44,8 @@ def stored_policy_problem(before: str, after: str) -> str:
     return (
         f"the policy that Headscale has stored is not the one of this stack, and {after} does not start if it refuses "
         f"that: declare `version: {before}` again and run `pulumi up --refresh`, by which the stack's policy is in "
-        f"force; then upgrade. Changes that somebody made by hand are lost unless you take them over into the stack"
+        "force; then upgrade. Changes that somebody made by hand are lost unless you take them over into the stack. "
+        "`overwrite: true` under `policy` replaces them without this step"
     )
 
 

@@ -155,7 +155,7 @@ def test_wrong_cluster_without_instance_drops_nothing(another, state, monkeypatc
             assert DROP_VARIABLE not in str(caught.value)
 
 
-def test_recreated_cluster_is_left_by_the_persons_word(api, state, monkeypatch):
+def test_recreated_cluster_is_dropped_with_the_variable(api, state, monkeypatch):
     """At the same address, and without the instance: what the variable is for."""
     monkeypatch.setenv(DROP_VARIABLE, "true")
     for path in (CLAIM, STATEFUL_SET, POD):

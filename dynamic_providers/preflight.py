@@ -67,7 +67,7 @@ class PreflightProvider(HeadscaleProvider):
         return CreateResult("preflight", {**props, **self._noted()})
 
     def read(self, id_: str, props: Props) -> ReadResult:
-        """Return what is known; the PVC is noted where it was made later and nothing else tells the cluster."""
+        """Return what is known; the PVC is added where it was created later and nothing else identifies the cluster."""
         inputs = {name: value for name, value in props.items() if name not in _SEEN}
         is_known = props.get("cluster_id") or props.get("claim")
         return ReadResult(id_, props if is_known else {**props, **self._claim_seen()}, inputs)
@@ -175,7 +175,7 @@ class PreflightProvider(HeadscaleProvider):
 
 
 def _unreachable_warning(channel: Channel, error: ChannelError, olds: Props, news: Props) -> str:
-    """Return what is said where the old version cannot be asked: its pod does not run, and the new one may fix it.
+    """Return the warning for an old version that cannot be asked: its pod does not run, and the new one may fix it.
 
     Raises:
         RolloutError: When the pod runs.
@@ -214,8 +214,8 @@ class Preflight(HeadscaleResource, module="headscale", name="Preflight"):
         size: The PVC's declared size, a Kubernetes quantity.
         storage_class: The PVC's declared class; None for whatever it has.
         server: Address of the API server, as text; empty where the kubeconfig does not tell.
-        cluster_id: What tells the cluster from others; empty where it may not be read.
-        claim: The PVC's uid, which tells the cluster where nothing else does; empty where there was none yet.
+        cluster_id: What identifies the cluster; empty where it may not be read.
+        claim: The PVC's uid, which identifies the cluster where nothing else does; empty where there was none yet.
         instance: Name of the instance.
         namespace: Its namespace.
         version: Headscale's version.

@@ -98,7 +98,7 @@ class RolloutProvider(HeadscaleProvider):
         return {"claim": claim["metadata"].get("uid"), "claim_class": claim["spec"].get("storageClassName")}
 
     def _cluster_id(self) -> str:
-        """Return what tells the cluster from others; empty where it may not be read."""
+        """Return what identifies the cluster; empty where it may not be read."""
         try:
             return read_cluster_id(self.channel.cluster)
         except ClusterError:

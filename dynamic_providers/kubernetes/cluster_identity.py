@@ -89,7 +89,7 @@ class ClusterIdentity:
 
 
 def read_cluster_id(cluster: Cluster) -> str:
-    """Return the uid of the namespace kube-system, which tells clusters apart; empty where it may not be read.
+    """Return the uid of the namespace kube-system, which identifies the cluster; empty where it may not be read.
 
     https://opentelemetry.io/docs/specs/semconv/resource/k8s/#cluster
 

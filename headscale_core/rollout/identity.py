@@ -1,8 +1,8 @@
 """Whether the cluster that answers is the one that the state speaks of.
 
-Three things tell: the PVC's uid, the uid of the namespace kube-system, which tells clusters apart
+Three things identify it: the PVC's uid, the uid of the namespace kube-system, which is another one in each cluster
 (https://opentelemetry.io/docs/specs/semconv/resource/k8s/#cluster), and the address of the API server. Each is kept by
-its first eight characters, the address by those of its hash: that is enough to tell one from another.
+its first eight characters, the address by those of its hash: that is enough to distinguish them.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Identity:
 
 
 def database_id(place: Place, claim: object, cluster: object, server: object) -> str:
-    """Return what tells a database from every other one, and its cluster from others where that is known.
+    """Return the id of a database, with that of its cluster where that is known.
 
     Args:
         place: The instance.
@@ -76,7 +76,7 @@ def identity_in(props: Mapping[str, Any], place: Place) -> Identity:
 
 
 def is_another_cluster(state: Identity, now: Identity) -> bool:
-    """Return whether another cluster answers than the one of the state; False where that cannot be told.
+    """Return whether another cluster answers than the one of the state; False where that cannot be determined.
 
     A PVC that was recreated has another uid in the same cluster.
 

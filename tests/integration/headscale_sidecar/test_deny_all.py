@@ -177,7 +177,7 @@ def test_policy_cleared_by_hand_is_closed_on_restart(serve, sidecar_of, version)
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_late_headscale_is_closed_within_a_second(serve, sidecar_of, version):
-    """The sidecar waits for it: no node has the time to join and to be told that it may reach everything."""
+    """The sidecar waits for it: no node has the time to join and to get a map in which everything is allowed."""
     headscale = serve(version)
     headscale.stop()
     sidecar = sidecar_of(headscale)

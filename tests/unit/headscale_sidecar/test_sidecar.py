@@ -210,24 +210,24 @@ ADDRESSES = {
     "[fd00::1]:8081": ("fd00::1", 8081),
     "localhost:1": ("localhost", 1),
 }
-TOLD = {"POD_NAMESPACE": "a", "INSTANCE": "b", "SECRET_NAME": "c"}
+ENVIRONMENT = {"POD_NAMESPACE": "a", "INSTANCE": "b", "SECRET_NAME": "c"}
 
 
 @pytest.mark.parametrize(("text", "address"), ADDRESSES.items())
 def test_addresses_of_both_families_are_read(text, address):
-    assert settings_from({**TOLD, "HEALTH_LISTEN": text}).health_listen == address
+    assert settings_from({**ENVIRONMENT, "HEALTH_LISTEN": text}).health_listen == address
 
 
 @pytest.mark.parametrize("text", ["", "8081", ":", ":0", ":65536", ":²", "::8081", "fd00::1:8081", "[a]:1", "[::]"])
 def test_what_is_no_address_is_refused(text):
     with pytest.raises(SettingsError, match=r"^HEALTH_LISTEN: .* is no address; write"):
-        settings_from({**TOLD, "HEALTH_LISTEN": text})
+        settings_from({**ENVIRONMENT, "HEALTH_LISTEN": text})
 
 
 @pytest.mark.parametrize("text", [":50480", "0.0.0.0:50480", "[::]:50480", "10.0.0.1:50480"])
 def test_relay_off_loopback_is_refused(text):
     with pytest.raises(SettingsError, match="is not loopback"):
-        settings_from({**TOLD, "RELAY_LISTEN": text})
+        settings_from({**ENVIRONMENT, "RELAY_LISTEN": text})
 
 
 @pytest.mark.parametrize("shown", [KEY, base64.b64encode(KEY.encode()).decode()], ids=["in clear", "in base64"])
@@ -290,7 +290,7 @@ def test_sidecar_process_loads_nothing_heavy():
 @pytest.mark.parametrize("value", ["yes", "True", "1", ""])
 def test_unclear_word_about_open_tailnets_is_refused(value):
     with pytest.raises(SettingsError, match=f"OPEN_WITHOUT_POLICY: `{value}` is neither `true` nor `false`"):
-        settings_from({**TOLD, "OPEN_WITHOUT_POLICY": value})
+        settings_from({**ENVIRONMENT, "OPEN_WITHOUT_POLICY": value})
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ def test_unclear_word_about_open_tailnets_is_refused(value):
     [({}, True), ({"OPEN_WITHOUT_POLICY": "false"}, True), ({"OPEN_WITHOUT_POLICY": "true"}, False)],
 )
 def test_headscale_without_policy_is_closed_by_default(settings, denies):
-    assert settings_from({**TOLD, **settings}).denies_without_policy is denies
+    assert settings_from({**ENVIRONMENT, **settings}).denies_without_policy is denies
 
 
 def test_policy_is_ensured_once_and_before_the_key():

@@ -66,13 +66,13 @@ def identity_in(props: Mapping[str, Any], place: Place) -> Identity:
         props: The state: of a `Preflight` or a `Rollout`, or of what has a `database`.
         place: The instance.
     """
-    noted = Identity.of(props.get("claim"), props.get("cluster_id"), props.get("server"))
+    known = Identity.of(props.get("claim"), props.get("cluster_id"), props.get("server"))
     before, _, database = str(props.get("database") or "").rpartition("/")
     if before != str(place):
-        return noted
+        return known
     # Earlier versions have the claim alone.
     claim, cluster, server, *_ = (*database.split("-"), "", "")
-    return noted | Identity(frozenset(filter(None, (claim,))), cluster, server)
+    return known | Identity(frozenset(filter(None, (claim,))), cluster, server)
 
 
 def is_another_cluster(state: Identity, now: Identity) -> bool:

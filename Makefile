@@ -5,7 +5,7 @@ PYTHON ?= python3
 RUN := .venv/bin/python
 STAMP := .venv/.locked
 
-.PHONY: help venv up down status join test test-full test-unit test-integration test-e2e test-lab lint schema architecture fmt images bench mutants coverage kubeconfig shell-env
+.PHONY: help venv up down status join test test-full test-unit test-integration test-e2e test-lab lint schema architecture fmt images bench truth mutants coverage kubeconfig shell-env
 
 help: ## show this
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +16,8 @@ $(STAMP): requirements.lock
 	@$(PYTHON) -m venv .venv
 	@$(RUN) -m pip install --quiet --require-hashes --only-binary :all: -r requirements.lock
 	@touch $@
+
+up down: export LAB_STARTED_AT := $(shell date +%s)
 
 up: venv ## make a cluster where there is none, deploy the lab stack, and show what you have
 	@$(RUN) -m lab up
@@ -82,6 +84,9 @@ fmt: venv ## let ruff format and fix what it can
 bench: venv ## measure against the targets, 200 and 1,000 of each; writes build/bench.json
 	@$(RUN) -m lab prepare
 	$(RUN) -m tests.bench --many
+
+truth: venv ## hold what is refused before anything runs against the policy engine of each Headscale
+	$(RUN) -m tests.truth
 
 mutants: venv ## put one serious fault at a time into a copy, and name the unit test that notices
 	$(RUN) -m tests.mutants

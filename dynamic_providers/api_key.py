@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, TypedDict, cast
+from typing import Any, ClassVar, TypedDict, TypeVar, cast
 
 import pulumi
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
@@ -13,6 +13,7 @@ from dynamic_providers.admin.channel import InstanceNotFound, InstanceStopped, r
 from dynamic_providers.key_provider import KeyProvider
 from dynamic_providers.key_secret import PLACE, SECRET_FIELDS, KeyInputs, changed_key_fields, duration_of
 from dynamic_providers.provider import Props, another_database, checked, keep_outputs
+from dynamic_providers.renamed_outputs import state_if_same, under_present_names
 from dynamic_providers.resource import HeadscaleResource
 from headscale_core.defaults import API_KEY_DATA_KEY, API_KEY_EXPIRATION, API_KEY_OVERLAP, API_KEY_ROTATION_BUFFER
 from headscale_core.keys import api_key as rules
@@ -23,9 +24,17 @@ from headscale_core.keys.secrets import read_if_owned
 from headscale_core.values import validators
 from headscale_core.values.durations import parse_duration
 
+Given = TypeVar("Given")
+
 _MUTABLE = ("expiration", "rotation_buffer", "overlap", *SECRET_FIELDS)
 _INPUTS = ("owner", "database", *PLACE, *_MUTABLE)
-_COMPUTED = ("prefix", "expires_at", "created_at", "retire_at", "replaced")
+_COMPUTED = ("prefix", "expires_at", "created_at", "revoke_at", "superseded")
+_RENAMED = {
+    "retire_at": "revoke_at",
+    "replaced": "superseded",
+    "is_lost": "not_found",
+    "secret_is_wrong": "secret_drift",
+}
 
 
 class ApiKeyInputs(KeyInputs, total=False):
@@ -47,19 +56,22 @@ class ApiKeyOutputs(TypedDict, total=False):
         prefix: What names the key in Headscale's lists.
         expires_at: When the key expires.
         created_at: When it was created.
-        retire_at: When the next of the keys that it replaced is to be revoked; absent where none waits.
-        replaced: Prefixes of those keys.
-        is_lost: True where a refresh found that the Secret holds no key that Headscale knows; the next update rotates.
-        secret_is_wrong: True where a refresh found that somebody changed the Secret; the next update writes it again.
+        revoke_at: When the next of the superseded keys is to be revoked; absent where none waits. Earlier versions
+            wrote it as `retire_at`.
+        superseded: Prefixes of the keys that it replaced and that are not revoked yet; once `replaced`.
+        not_found: True where a refresh found that the Secret holds no key that Headscale knows; the next update
+            rotates; once `is_lost`.
+        secret_drift: True where a refresh found that somebody changed the Secret; the next update writes it again;
+            once `secret_is_wrong`.
     """
 
     prefix: str
     expires_at: str
     created_at: str
-    retire_at: str
-    replaced: list[str]
-    is_lost: bool
-    secret_is_wrong: bool
+    revoke_at: str
+    superseded: list[str]
+    not_found: bool
+    secret_drift: bool
 
 
 class ApiKeyProvider(KeyProvider):
@@ -82,6 +94,7 @@ class ApiKeyProvider(KeyProvider):
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
         """Rotate in place when the time has come or the lifetime changed. Only the clock is asked."""
+        olds = _current(olds)
         replaces = [*changed_key_fields(PLACE, olds, news), *another_database(olds, news)]
         altered = changed_key_fields((*_MUTABLE, "database"), olds, news)
         is_changed = bool(replaces or altered or _is_due(olds, news) or _is_revocation_due(olds))
@@ -106,19 +119,21 @@ class ApiKeyProvider(KeyProvider):
         keys = self.list_if_reachable(id_, props, self.channel.lists.api_keys)
         if keys is None:
             return ReadResult(id_, props, inputs)
-        desired = _desired(props)
+        desired, current = _desired(props), _current(props)
         stored = self.channel.lists.stored(self.kind, desired.namespace, desired.secret_name)
         issued = known(keys, stored, desired.template.data_key) if stored else None
         if issued is None:
-            return ReadResult(id_, {**keep_outputs(inputs, props, _COMPUTED), "is_lost": True}, inputs)
+            lost = {**keep_outputs(inputs, current, _COMPUTED), "not_found": True}
+            return ReadResult(id_, state_if_same(lost, props, current), inputs)
         outs = _outputs(inputs, issued)
         if stored is not None and not desired.template.matches(stored):
-            outs["secret_is_wrong"] = True
+            outs["secret_drift"] = True
         first = stored.annotations.get(FIRST_KEY) if stored else None
-        return ReadResult(_id_of(props, first) if first else id_, outs, inputs)
+        return ReadResult(_id_of(props, first) if first else id_, state_if_same(outs, props, current), inputs)
 
     def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
         """Rotate, revoke what was replaced long enough ago, or write the Secret by its new template."""
+        olds = _current(olds)
         if not (_is_due(olds, news) or changed_key_fields(("expiration",), olds, news)):
             # What was edited since the last refresh cannot be kept.
             with contextlib.suppress(rules.SecretModified):
@@ -140,14 +155,14 @@ class ApiKeyProvider(KeyProvider):
                     return rules.finalize(client, self.secrets, _desired(olds), utc_now())
 
             outs = _outputs(news, retry_idempotent(finalize))
-        if changed_key_fields(SECRET_FIELDS, olds, news) or olds.get("secret_is_wrong"):
+        if changed_key_fields(SECRET_FIELDS, olds, news) or olds.get("secret_drift"):
             rules.update_secret(self.secrets, _desired(news, id_), _desired(olds).template.data_key)
             self.channel.lists.invalidate()
         return outs
 
     def delete(self, id_: str, props: Props) -> None:
         """Delete the key and, unless another key is in it by now, its Secret; recorded where Headscale does not run."""
-        desired, prefixes = _desired(props, id_), _prefixes(props)
+        desired, prefixes = _desired(props, id_), _prefixes(_current(props))
 
         def delete() -> None:
             with self.channel.change(wait_for_pod=False) as client:
@@ -180,11 +195,13 @@ class ApiKey(HeadscaleResource, module="headscale", name="ApiKey"):
         prefix: What names the key in Headscale's lists; no secret.
         expires_at: When the present key expires, RFC 3339.
         created_at: When it was created, RFC 3339.
-        retire_at: When the key that it replaced may be revoked, RFC 3339; None where none waits.
-        replaced: Prefixes of the keys that wait for that.
+        revoke_at: When the next of the superseded keys is to be revoked, RFC 3339; None where none waits.
+        superseded: Prefixes of the keys that it replaced and that are not revoked yet; None for none.
+        retire_at: The old name of `revoke_at`.
+        replaced: The old name of `superseded`.
     """
 
-    computed: ClassVar[tuple[str, ...]] = _COMPUTED
+    computed: ClassVar[tuple[str, ...]] = (*_COMPUTED, "retire_at", "replaced")
     owner: pulumi.Output[str | None]
     namespace: pulumi.Output[str]
     secret_name: pulumi.Output[str]
@@ -197,6 +214,8 @@ class ApiKey(HeadscaleResource, module="headscale", name="ApiKey"):
     prefix: pulumi.Output[str]
     expires_at: pulumi.Output[str]
     created_at: pulumi.Output[str]
+    revoke_at: pulumi.Output[str | None]
+    superseded: pulumi.Output[list[str] | None]
     retire_at: pulumi.Output[str | None]
     replaced: pulumi.Output[list[str] | None]
 
@@ -227,6 +246,18 @@ class ApiKey(HeadscaleResource, module="headscale", name="ApiKey"):
             **key_secret.secret_inputs(secret_key, secret_labels, secret_annotations, default_key=API_KEY_DATA_KEY),
         }
         super().__init__(ApiKeyProvider(), resource_name, props, opts)
+        # The state has either name, and programs use either.
+        self.revoke_at = self.retire_at = _first_given(self.revoke_at, self.retire_at)
+        self.superseded = self.replaced = _first_given(self.superseded, self.replaced)
+
+
+def _first_given(new: pulumi.Output[Given | None], old: pulumi.Output[Given | None]) -> pulumi.Output[Given | None]:
+    return pulumi.Output.all(new, old).apply(lambda values: values[1] if values[0] is None else values[0])
+
+
+def _current(state: Props) -> Props:
+    """Return a state, of an earlier version too, under the names of this one."""
+    return under_present_names(state, _RENAMED)
 
 
 def _id_of(props: Props, first: str) -> str:
@@ -253,16 +284,16 @@ def _is_due(olds: Props, news: Props) -> bool:
     """Return whether the key is to be rotated: its time has come, or a refresh found that it does not work."""
     buffer = duration_of(news["rotation_buffer"])
     expires_at = datetime.fromisoformat(olds["expires_at"])
-    return bool(olds.get("is_lost")) or (buffer is not None and is_due(expires_at, buffer, utc_now()))
+    return bool(olds.get("not_found")) or (buffer is not None and is_due(expires_at, buffer, utc_now()))
 
 
 def _prefixes(props: Props) -> list[str]:
-    return [props["prefix"], *(props.get("replaced") or ())]
+    return [props["prefix"], *(props.get("superseded") or ())]
 
 
 def _is_revocation_due(olds: Props) -> bool:
     """Return whether a key that was replaced is to be revoked now."""
-    revoke_at = olds.get("retire_at")
+    revoke_at = olds.get("revoke_at")
     return bool(revoke_at) and datetime.fromisoformat(str(revoke_at)) <= utc_now()
 
 
@@ -271,7 +302,7 @@ def _computed(issued: IssuedApiKey) -> ApiKeyOutputs:
         prefix=issued.prefix, expires_at=issued.expires_at.isoformat(), created_at=issued.created_at.isoformat()
     )
     if issued.revoke_at:
-        outs["retire_at"], outs["replaced"] = issued.revoke_at.isoformat(), sorted(issued.superseded)
+        outs["revoke_at"], outs["superseded"] = issued.revoke_at.isoformat(), sorted(issued.superseded)
     return outs
 
 

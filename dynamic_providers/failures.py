@@ -11,7 +11,7 @@ import functools
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -19,6 +19,8 @@ from pulumi.dynamic import ReadResult
 
 from dynamic_providers.errors import ClusterUnreachable, ProviderError, WrongCluster
 from headscale_core.errors import HeadscaleError
+from headscale_core.rollout.identity import identity_in
+from headscale_core.rollout.rollout import Place
 
 if TYPE_CHECKING:
     from dynamic_providers.admin.channel import Channel
@@ -70,14 +72,17 @@ def _is_trace(note: str) -> bool:
 
 
 def drops_read(read: Call) -> Call:
-    """Return a provider's `read` by which a resource is gone when its cluster is said to be gone for good."""
+    """Return a `read` that drops a resource where `PULUMI_K8S_DELETE_UNREACHABLE` says that its cluster is gone."""
 
     @functools.wraps(read)
     def wrapped(provider: Any, id_: str, props: Any) -> ReadResult:  # noqa: ANN401 - any provider of ours
         try:
+            _require_right_cluster(provider, props)
             result: ReadResult = read(provider, id_, props)
+            # Another resource may have shown meanwhile that this is another cluster.
+            _require_right_cluster(provider, props)
         except (ClusterUnreachable, WrongCluster) as error:
-            _check_gone(provider.channel, error, id_)
+            _require_gone(provider.channel, error, id_, props)
             return ReadResult("", {})
         return result
 
@@ -85,25 +90,46 @@ def drops_read(read: Call) -> Call:
 
 
 def drops_delete(delete: Call) -> Call:
-    """Return a provider's `delete` that is done when the cluster is said to be gone for good."""
+    """Return a `delete` that is done where `PULUMI_K8S_DELETE_UNREACHABLE` says that the cluster is gone."""
 
     @functools.wraps(delete)
     def wrapped(provider: Any, id_: str, props: Any) -> None:  # noqa: ANN401 - any provider of ours
         try:
+            _require_right_cluster(provider, props)
             delete(provider, id_, props)
         except (ClusterUnreachable, WrongCluster) as error:
-            _check_gone(provider.channel, error, id_)
+            _require_gone(provider.channel, error, id_, props)
 
     return wrapped
 
 
-def _check_gone(channel: Channel, error: ClusterUnreachable | WrongCluster, id_: str) -> None:
-    """Raise the error unless the cluster is gone, by the word of the person; a cluster that has answered is not."""
-    if channel.settings.channel == "direct":
+def _require_right_cluster(provider: Any, props: Mapping[str, Any]) -> None:  # noqa: ANN401 - any provider of ours
+    """Check that the cluster is the one of the state, by what the state of this resource and of others knows."""
+    channel: Channel | None = getattr(provider, "_channel", None)
+    if channel is None or (channel.settings.channel == "direct" and not _is_in_cluster(props)):
+        return
+    identity, settings = channel.record.identity, channel.settings
+    identity.expect(identity_in(props, Place(settings.namespace, settings.instance)))
+    identity.require()
+
+
+def _is_in_cluster(props: Mapping[str, Any]) -> bool:
+    """Return whether a resource is about objects in the cluster; what is inside a Headscale may be elsewhere."""
+    return "template" in props or "cluster_id" in props
+
+
+def _require_gone(
+    channel: Channel, error: ClusterUnreachable | WrongCluster, id_: str, props: Mapping[str, Any]
+) -> None:
+    """Raise the error unless the cluster is gone, by the environment variable; one that has answered is not.
+
+    A cluster that answers without the instance may be the same one, recreated; one that is known to be another is not.
+    """
+    if channel.settings.channel == "direct" and not _is_in_cluster(props):
         # The Headscale lives elsewhere, and so do its users and keys.
         raise error
-    if isinstance(error, ClusterUnreachable) and channel.cluster.has_answered:
+    if channel.record.identity.is_wrong or (isinstance(error, ClusterUnreachable) and channel.cluster.has_answered):
         raise error
     if os.environ.get(DROP_VARIABLE) != "true":
         raise type(error)(f"{error}; if the cluster is gone for good, {DROP_VARIABLE}=true drops this from the state")
-    pulumi.log.warn(f"{id_} is dropped from the state, for {DROP_VARIABLE} is true: {error}")
+    pulumi.log.warn(f"{id_} is dropped from the state because {DROP_VARIABLE} is true: {error}")

@@ -1,4 +1,4 @@
-"""Which instances a stack has, as a Pulumi resource: one that goes, or that is renamed, is reported in the preview."""
+"""Which instances a stack has, as a Pulumi resource: the preview reports one that is removed or renamed."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,10 @@ class InstancesProvider(HeadscaleProvider):
     """Adapter that compares names alone. Its dotted path is in people's state: moving it needs an alias here."""
 
     def check(self, olds: Props, news: Props) -> CheckResult:
-        """Refuse a rename without consent, for the data keeps its old name; tell of an instance that goes."""
+        """Refuse a rename without consent, for the data keeps its old name; warn of an instance that is removed.
+
+        One that `pulumi state move` gave to another stack looks the same here: the list is all that is compared.
+        """
         before, after = olds.get("instances") or {}, news.get("instances") or {}
         added = {name: value for name, value in after.items() if name not in before}
         failures = []
@@ -26,31 +29,32 @@ class InstancesProvider(HeadscaleProvider):
             if not added:
                 fate = "stays" if retain else "is deleted"
                 pulumi.log.warn(
-                    f"instance {old} goes: its nodes lose their control server, its keys end, and claim "
-                    f"{old.namespace}/{old.claim} with the database {fate}"
+                    f"instance {old} is no longer in this stack. If `pulumi state move` moved it to another stack, "
+                    "nothing happens to it. If not, it is deleted: its nodes lose their control server, its keys are "
+                    f"revoked, and claim {old.namespace}/{old.claim} with the database {fate}"
                 )
             elif any(
                 value["abandon_data"] == str(old) and value["namespace"] != old.namespace for value in added.values()
             ):
-                pulumi.log.warn(f"instance {old} goes; {_meaning(old, added, retain=retain)}")
+                pulumi.log.warn(f"instance {old} is removed; {_meaning(old, added, retain=retain)}")
             else:
                 failures.append(CheckFailure(f"instances.{name}", _refusal(old, added, retain=retain)))
         return CheckResult(news, failures)
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
-        """Compare what is noted."""
+        """Compare the lists."""
         return DiffResult(changes=_noted(olds) != _noted(news))
 
     def create(self, props: Props) -> CreateResult:
-        """Note them."""
+        """Store the list in the state."""
         return CreateResult("instances", props)
 
     def read(self, id_: str, props: Props) -> ReadResult:
-        """Return what is noted; nothing of it is in the cluster."""
+        """Return what the state has; nothing of it is in the cluster."""
         return ReadResult(id_, props, props)
 
     def update(self, _id: str, _olds: Props, news: Props) -> UpdateResult:
-        """Note them."""
+        """Store the list in the state."""
         return UpdateResult(news)
 
     def delete(self, _id: str, _props: Props) -> None:
@@ -66,14 +70,17 @@ def _noted(props: Props) -> dict[str, dict[str, Any]]:
 
 
 def _refusal(old: Place, added: Mapping[str, Any], *, retain: bool) -> str:
-    """Return why an instance may not go in the same change in which others come."""
-    together = f"goes in the same change in which {', '.join(sorted(added))} comes"
+    """Return why an instance may not be removed in the same change that adds others."""
+    together = f"is removed in the same change that adds {', '.join(sorted(added))}"
     if any(value["namespace"] == old.namespace for value in added.values()):
         # Its Secrets have their names until it is gone.
         way_out = "remove it in a change of its own, and add the other in the next"
     else:
         way_out = f"{consent_hint(old)}; if it is none, remove it in a change of its own"
-    return f"{together}. If it is renamed: {_meaning(old, added, retain=retain)}; {way_out}"
+    return (
+        f"{together}. If it is renamed: {_meaning(old, added, retain=retain)}; {way_out}. If `pulumi state move` moved "
+        f"it to another stack: add {', '.join(sorted(added))} in a change of its own, after a `pulumi up` without it"
+    )
 
 
 def _meaning(old: Place, added: Mapping[str, Any], *, retain: bool) -> str:

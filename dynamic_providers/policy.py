@@ -16,14 +16,19 @@ from headscale_core.policy import lifecycle as rules
 from headscale_core.values import hujson
 
 _COMPUTED = ("tests_skipped", "tests_can_run")
-_PATIENCE_IN_PREVIEW_SECONDS = 3.0
+_CONNECT_TIMEOUT_SECONDS = 3.0
+_NOT_CHECKED = "Headscale has not checked the policy"
 
 
 class PolicyProvider(HeadscaleProvider):
     """Adapter of the policy's rules. Its dotted path is in people's state: moving it needs an alias here."""
 
     def check(self, olds: Props, news: Props) -> CheckResult:
-        """Check the syntax; have Headscale check one that changed, where it can and is in reach."""
+        """Check the syntax; where `server_check` asks for it, have the running Headscale check one that changed.
+
+        It is the only check of a provider that opens a connection, for at most 3 s, and a Headscale that is not
+        reachable is no failure.
+        """
         text = news.get("policy")
         if not text or isinstance(text, Unknown):
             return CheckResult(news, [])
@@ -31,29 +36,33 @@ class PolicyProvider(HeadscaleProvider):
             hujson.parse(text)
         except ValueError as error:
             return CheckResult(news, [CheckFailure("policy", str(error))])
-        problem = self._server_says(text) if text != olds.get("policy") else None
+        is_asked = news.get("server_check") is True and text != olds.get("policy")
+        problem = self._refusal_by_server(text) if is_asked else None
         return CheckResult(news, [CheckFailure("policy", problem)] if problem else [])
 
-    def _server_says(self, text: str) -> str | None:
-        """Return what Headscale finds wrong; nothing where it is not in reach, for a preview must not need it."""
-        channel = Channel(self.channel.settings, connect_timeout_seconds=_PATIENCE_IN_PREVIEW_SECONDS)
+    def _refusal_by_server(self, text: str) -> str | None:
+        """Return what Headscale finds wrong; None, with a warning, where it is not reachable or too old to check."""
+        channel = Channel(self.channel.settings, connect_timeout_seconds=_CONNECT_TIMEOUT_SECONDS)
         try:
             with channel.session() as client:
-                skipped = rules.check(client, text)
-            if skipped:
-                pulumi.log.warn(rules.what_is_skipped(text, skipped))
+                skipped, version = rules.check(client, text), client.version()
+            if skipped is None:
+                pulumi.log.warn(f"{_NOT_CHECKED}: 0.29 and newer can; the running version is {version}")
+            elif skipped:
+                pulumi.log.warn(rules.skipped_tests_warning(text, skipped))
         except InvalidArgument as error:
-            return f"Headscale refuses it: {rules.in_a_line(error.detail)}"
+            return f"Headscale refuses it: {rules.single_line(error.detail)}"
         except InstanceNotFound:
-            pulumi.log.info(f"the policy was not shown to Headscale: it is not there yet{_of_tests(text)}")
+            pulumi.log.info(f"{_NOT_CHECKED}: there is no instance yet{_note_on_tests(text)}")
         except (ChannelError, ClusterError, HeadscaleError) as error:
-            pulumi.log.info(f"the policy was not shown to Headscale: {str(error).partition(';')[0]}{_of_tests(text)}")
+            pulumi.log.warn(f"{_NOT_CHECKED}: {str(error).partition(';')[0]}{_note_on_tests(text)}")
         finally:
             channel.close()
         return None
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
         """Compare the texts; say what becomes allowed where the policy goes."""
+        self.channel.journal.policy.declare(is_declared=bool(news.get("policy")))
         if olds.get("policy") and not news.get("policy"):
             pulumi.log.warn(rules.removal_warning(olds["policy"]))
         ownerless = rules.tags_without_owner(olds.get("policy"), news.get("policy"))
@@ -72,7 +81,9 @@ class PolicyProvider(HeadscaleProvider):
             with self.channel.change() as client:
                 return rules.create(client, text, overwrite=bool(props.get("overwrite")))
 
-        return CreateResult("policy", _outputs(props, retry_idempotent(create)))
+        skipped = retry_idempotent(create)
+        self.channel.journal.policy.confirm()
+        return CreateResult("policy", _outputs(props, skipped))
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """Return the policy in force, where one is declared; what is not declared is left to others."""
@@ -106,7 +117,9 @@ class PolicyProvider(HeadscaleProvider):
                 return rules.store(client, news.get("policy"))
 
         if _is_another(olds, news) or olds.get("tests_can_run"):
-            return UpdateResult(_outputs(news, retry_idempotent(update)))
+            skipped = retry_idempotent(update)
+            self.channel.journal.policy.confirm()
+            return UpdateResult(_outputs(news, skipped))
         return UpdateResult(keep_outputs(news, olds, _COMPUTED))
 
     def delete(self, _id: str, _props: Props) -> None:
@@ -117,11 +130,11 @@ def _outputs(props: Props, skipped: list[str]) -> Props:
     """Return the outputs of a policy that was stored without some of its tests, and say so."""
     if not skipped:
         return props
-    pulumi.log.warn(rules.what_is_skipped(props["policy"], skipped))
+    pulumi.log.warn(rules.skipped_tests_warning(props["policy"], skipped))
     return {**props, "tests_skipped": skipped}
 
 
-def _of_tests(policy: str) -> str:
+def _note_on_tests(policy: str) -> str:
     """Return what is to be known of a policy's tests before there is a Headscale."""
     if not acl_tests.has_tests(policy):
         return ""
@@ -144,6 +157,8 @@ class Policy(HeadscaleResource, module="headscale", name="Policy"):
         policy: The policy as HuJSON; None leaves it to others. From a policy to None opens everything, and says so.
         database: What tells the database that it is in from another, in which it is stored again; None for none.
         overwrite: Whether a policy that was stored by others before is replaced.
+        server_check: True where a preview, and `pulumi up`, ask the running Headscale to check a changed policy (0.29
+            and newer can); None, the default, for no connection before something is stored.
         tests_skipped: The tests that Headscale cannot run yet, as `tests[0]`, and that were left out; None for none.
         tests_can_run: Whether a refresh found that one of those can be run by now.
     """
@@ -151,6 +166,7 @@ class Policy(HeadscaleResource, module="headscale", name="Policy"):
     computed: ClassVar[tuple[str, ...]] = _COMPUTED
     policy: pulumi.Output[str | None]
     overwrite: pulumi.Output[bool | None]
+    server_check: pulumi.Output[bool | None]
     tests_skipped: pulumi.Output[list[str] | None]
     tests_can_run: pulumi.Output[bool | None]
 
@@ -160,6 +176,7 @@ class Policy(HeadscaleResource, module="headscale", name="Policy"):
         *,
         policy: pulumi.Input[str] | None = None,
         overwrite: bool = False,
+        server_check: bool = False,
         database: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -167,6 +184,7 @@ class Policy(HeadscaleResource, module="headscale", name="Policy"):
         props: dict[str, Any] = {
             "policy": policy,
             "overwrite": overwrite or None,
+            "server_check": server_check or None,
             "database": database,
             **dict.fromkeys(_COMPUTED),
         }

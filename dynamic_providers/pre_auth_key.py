@@ -13,6 +13,7 @@ from dynamic_providers.admin.channel import InstanceNotFound, InstanceStopped, r
 from dynamic_providers.key_provider import KeyProvider
 from dynamic_providers.key_secret import PLACE, SECRET_FIELDS, KeyInputs, changed_key_fields, duration_of
 from dynamic_providers.provider import Props, another_database, checked, keep_outputs
+from dynamic_providers.renamed_outputs import state_if_same, under_present_names
 from dynamic_providers.resource import HeadscaleResource
 from headscale_core.defaults import PRE_AUTH_KEY_DATA_KEY, PRE_AUTH_KEY_EXPIRATION
 from headscale_core.keys import pre_auth_key as rules
@@ -26,6 +27,8 @@ _IMMUTABLE = (*PLACE, "user_id", "expiration", "reusable", "ephemeral", "tags")
 _MUTABLE = ("renew_before", "recreate_if_invalid", *SECRET_FIELDS)
 _INPUTS = ("owner", "database", *_IMMUTABLE, *_MUTABLE)
 _COMPUTED = ("key", "expires_at")
+_RENAMED = {"ended": "invalid_reason", "secret_is_wrong": "secret_drift"}
+_RENAMED_REASONS = {"ended by hand": renewal.EXPIRED_MANUALLY}
 
 
 class PreAuthKeyInputs(KeyInputs, total=False):
@@ -54,14 +57,16 @@ class PreAuthKeyOutputs(TypedDict, total=False):
     Attributes:
         key: The key, a Pulumi secret.
         expires_at: When it expires, RFC 3339 with microseconds.
-        ended: Why a refresh found it invalid, one of the reasons in `renewal`; absent where it is valid.
-        secret_is_wrong: True where a refresh found that somebody changed the Secret; the next update writes it again.
+        invalid_reason: Why a refresh found it invalid, one of the reasons in `renewal`; absent where it is valid.
+            Earlier versions wrote it as `ended`.
+        secret_drift: True where a refresh found that somebody changed the Secret; the next update writes it again.
+            Earlier versions wrote it as `secret_is_wrong`.
     """
 
     key: str
     expires_at: str
-    ended: str
-    secret_is_wrong: bool
+    invalid_reason: str
+    secret_drift: bool
 
 
 class PreAuthKeyProvider(KeyProvider):
@@ -92,19 +97,22 @@ class PreAuthKeyProvider(KeyProvider):
         The new one is in its Secret before the old one is deleted. Only the clock is asked, and what a refresh found.
         """
         self.known.add(id_)
+        olds = _current(olds)
         replaces = [*changed_key_fields(_IMMUTABLE, olds, news), *another_database(olds, news)]
         if "tags" in replaces and not isinstance(news.get("tags"), Unknown):
             pulumi.log.warn(renewal.tags_warning(olds["secret_name"], olds.get("tags"), news.get("tags")))
         if not replaces and _is_due(olds, news):
             replaces = ["expires_at"]
-        altered = changed_key_fields((*_MUTABLE, "database"), olds, news) or olds.get("secret_is_wrong")
+        altered = changed_key_fields((*_MUTABLE, "database"), olds, news) or olds.get("secret_drift")
         return DiffResult(changes=bool(replaces or altered), replaces=replaces)
 
     def create(self, props: Props) -> CreateResult:
-        """Create key and Secret together, and clean up after an interrupted run."""
+        """Create key and Secret together, once the policy is stored, and clean up after an interrupted run."""
+        title = f"the preauth key for Secret {props['namespace']}/{props['secret_name']}"
 
         def create() -> IssuedPreAuthKey:
             with self.channel.change() as client:
+                self.channel.journal.policy.require(client, title)
                 return rules.create(client, self.secrets, _desired(props), utc_now(), in_state=sorted(self.known))
 
         issued = retry_idempotent(create)
@@ -123,16 +131,17 @@ class PreAuthKeyProvider(KeyProvider):
         stored = self.channel.lists.stored(self.kind, desired.namespace, desired.secret_name)
         status = rules.observe(keys, stored, desired, _issued(id_, props), utc_now())
         outs = _outputs(inputs, status.issued)
-        if status.ended:
-            outs["ended"] = status.ended
+        if status.invalid_reason:
+            outs["invalid_reason"] = status.invalid_reason
         elif not status.secret_in_sync:
-            outs["secret_is_wrong"] = True
-        return ReadResult(status.issued.key_id, outs, inputs)
+            outs["secret_drift"] = True
+        return ReadResult(status.issued.key_id, state_if_same(outs, props, _current(props)), inputs)
 
     def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
         """Write the Secret by its new template; nothing of the key itself can be changed."""
-        outs = keep_outputs(news, olds, (*_COMPUTED, "ended"))
-        if changed_key_fields(SECRET_FIELDS, olds, news) or olds.get("secret_is_wrong"):
+        olds = _current(olds)
+        outs = keep_outputs(news, olds, (*_COMPUTED, "invalid_reason"))
+        if changed_key_fields(SECRET_FIELDS, olds, news) or olds.get("secret_drift"):
             with self.channel.lock.shared():
                 outs |= _computed(rules.restore(self.secrets, _desired(news), _issued(id_, olds)))
                 self.channel.lists.invalidate()
@@ -236,6 +245,13 @@ class PreAuthKey(HeadscaleResource, module="headscale", name="PreAuthKey"):
         super().__init__(PreAuthKeyProvider(), resource_name, props, pulumi.ResourceOptions.merge(opts, secret))
 
 
+def _current(state: Props) -> Props:
+    """Return a state, of an earlier version too, in the words of this one."""
+    current = under_present_names(state, _RENAMED)
+    reason = current.get("invalid_reason")
+    return {**current, "invalid_reason": _RENAMED_REASONS.get(reason, reason)} if reason else current
+
+
 def _desired(props: Props) -> DesiredPreAuthKey:
     inputs = cast("PreAuthKeyInputs", props)
     return DesiredPreAuthKey(
@@ -254,7 +270,7 @@ def _desired(props: Props) -> DesiredPreAuthKey:
 def _is_due(olds: Props, news: Props) -> bool:
     """Return whether the key is to be replaced: its time has come, or a refresh found that it is invalid."""
     return renewal.is_renewal_due(
-        olds.get("ended"),
+        olds.get("invalid_reason"),
         datetime.fromisoformat(olds["expires_at"]),
         utc_now(),
         policy=news.get("recreate_if_invalid"),

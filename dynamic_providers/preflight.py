@@ -6,13 +6,16 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, UpdateResult
 
 from dynamic_providers.admin.channel import Channel
-from dynamic_providers.errors import ChannelError, ClusterError
+from dynamic_providers.errors import ChannelError, ClusterError, ClusterUnreachable
+from dynamic_providers.kubernetes.cluster_identity import read_cluster_id
 from dynamic_providers.kubernetes.rollout_watcher import RolloutWatcher
 from dynamic_providers.provider import HeadscaleProvider, Props, changed
 from dynamic_providers.resource import HeadscaleResource
 from headscale_core import HeadscaleError
 from headscale_core.policy import acl_tests
 from headscale_core.policy import lifecycle as policy_rules
+from headscale_core.policy.deny_all import DENY_ALL
+from headscale_core.rollout.identity import Identity, is_another_cluster
 from headscale_core.rollout.rollout import (
     Place,
     RolloutError,
@@ -21,10 +24,10 @@ from headscale_core.rollout.rollout import (
     move_warning,
     preflight_problem,
 )
-from headscale_core.rollout.upgrade import is_another_minor
+from headscale_core.rollout.upgrade import is_another_minor, stored_policy_problem, unknown_policy_problem
 
 _COMPARED = ("version", "policy", "retain", "abandon_data", "size", "storage_class")
-_SEEN = ("server", "cluster_id")
+_SEEN = ("server", "cluster_id", "claim")
 _PATIENCE_SECONDS = 5.0
 
 
@@ -61,11 +64,13 @@ class PreflightProvider(HeadscaleProvider):
             RolloutError: When the PVC is larger, of another storage class, or was served by a newer version.
         """
         self._check_claim(props)
-        return CreateResult("preflight", {**props, **self._seen()})
+        return CreateResult("preflight", {**props, **self._noted()})
 
     def read(self, id_: str, props: Props) -> ReadResult:
-        """Return what is known; nothing of it is in the cluster."""
-        return ReadResult(id_, props, {name: value for name, value in props.items() if name not in _SEEN})
+        """Return what is known; the PVC is added where it was created later and nothing else identifies the cluster."""
+        inputs = {name: value for name, value in props.items() if name not in _SEEN}
+        is_known = props.get("cluster_id") or props.get("claim")
+        return ReadResult(id_, props if is_known else {**props, **self._claim_seen()}, inputs)
 
     def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
         """Refuse what the PVC cannot serve, and store a changed policy while the old version still runs.
@@ -74,12 +79,12 @@ class PreflightProvider(HeadscaleProvider):
         for the new version has to be there before that starts.
 
         Raises:
-            RolloutError: As `create`.
+            RolloutError: As `create`; when the policy that is stored is not this stack's.
         """
         self._check_claim(news)
         if is_another_minor(olds.get("version"), news.get("version")) and news.get("policy"):
             self._store_policy(olds, news)
-        return UpdateResult({**news, **self._seen()})
+        return UpdateResult({**news, **self._noted()})
 
     def delete(self, _id: str, _props: Props) -> None:
         """Leave everything."""
@@ -105,42 +110,101 @@ class PreflightProvider(HeadscaleProvider):
 
     def _is_another_cluster(self, olds: Props) -> bool:
         """Return whether another address is that of another cluster; False where that cannot be determined."""
-        before = olds.get("cluster_id")
         try:
-            if not before or self.channel.cluster.server() in {None, olds.get("server")}:
+            if self.channel.cluster.server() in {None, olds.get("server")}:
                 return False
-            now = self._watcher.cluster_id()
+            now = self._seen()
         except ClusterError:
             return False
-        return bool(now) and now != before
+        # A PVC that may not be read shows nothing; one that is not there shows another cluster.
+        before = olds if "claim" in now else {**olds, "claim": None}
+        return is_another_cluster(_identity(before), _identity(now))
 
     def _seen(self) -> Props:
-        """Return which cluster this is, as far as it may be known."""
+        """Return which cluster and which PVC this is, as far as they may be read; the PVC may be made later.
+
+        Raises:
+            ClusterError: When the API server does not answer.
+        """
+        return {
+            "server": self.channel.cluster.server() or "",
+            "cluster_id": read_cluster_id(self.channel.cluster),
+            **self._claim_seen(),
+        }
+
+    def _claim_seen(self) -> Props:
         try:
-            return {"server": self.channel.cluster.server() or "", "cluster_id": self._watcher.cluster_id()}
+            return {"claim": self._watcher.claim_uid() or ""}
+        except ClusterUnreachable:
+            raise
+        except ClusterError:
+            return {}
+
+    def _noted(self) -> Props:
+        """Return which cluster and PVC this is, and take it as the right one: its rules were checked before."""
+        self.channel.record.identity.accept()
+        try:
+            return self._seen()
         except ClusterError:
             return {"cluster_id": ""}
 
     def _store_policy(self, olds: Props, news: Props) -> None:
-        """Store the policy where ours is stored and the old version takes the new one; else it follows the rollout."""
+        """Store the policy where the stored one is this stack's; one that the old version refuses follows the rollout.
+
+        Raises:
+            RolloutError: When another policy is stored, or which one is cannot be found out though the pod runs.
+        """
         channel = Channel(self.channel.settings, connect_timeout_seconds=_PATIENCE_SECONDS)
         try:
             with channel.session() as client:
-                stored, ours = policy_rules.stored(client), olds.get("policy") or ""
-                # What is stored may lack the tests that could not run.
-                if policy_rules.means_the_same(stored, ours) or acl_tests.left_out(stored, ours) is not None:
-                    policy_rules.store(client, news["policy"])
-                else:
-                    pulumi.log.warn(
-                        "the stored policy is not the one of this stack: somebody edited it; it is replaced when "
-                        f"{news['version']} runs, if that starts with it"
-                    )
-        except (ChannelError, ClusterError, HeadscaleError) as error:
+                stored = policy_rules.stored(client)
+                if not news.get("overwrite_policy") and not _is_of_stack(stored, olds, news):
+                    raise RolloutError(stored_policy_problem(str(olds.get("version")), str(news["version"])))
+                policy_rules.store(client, news["policy"])
+        except RolloutError:
+            raise
+        except ChannelError as error:
+            pulumi.log.warn(_unreachable_warning(channel, error, olds, news))
+        except HeadscaleError as error:
             pulumi.log.warn(
-                f"the policy could not be stored before the upgrade ({error}); it is stored when {news['version']} runs"
+                f"{olds.get('version')} does not store the declared policy ({error}): it is stored when "
+                f"{news['version']} runs, which starts with the policy that was in force until now"
             )
         finally:
             channel.close()
+
+
+def _unreachable_warning(channel: Channel, error: ChannelError, olds: Props, news: Props) -> str:
+    """Return the warning for an old version that cannot be asked: its pod does not run, and the new one may fix it.
+
+    Raises:
+        RolloutError: When the pod runs.
+    """
+    try:
+        reason = RolloutWatcher(channel.cluster, channel.settings, pulumi.log.info).stopped()
+    except ClusterError as unreadable:
+        # What cannot be read here cannot be changed either: the objects themselves fail next.
+        reason = str(unreadable)
+    if not reason:
+        raise RolloutError(unknown_policy_problem(str(olds.get("version")), str(news["version"]), str(error)))
+    return (
+        f"the stored policy was not compared with the declared one before the upgrade ({error}; {reason}); it is "
+        f"stored when {news['version']} runs"
+    )
+
+
+def _is_of_stack(stored: str, olds: Props, news: Props) -> bool:
+    """Return whether a stored policy is the one of the stack, before the change or after, or nobody's."""
+    # What is stored may lack the tests that could not run.
+    return stored in {"", DENY_ALL} or any(
+        policy_rules.means_the_same(stored, text) or acl_tests.left_out(stored, text) is not None
+        for text in (olds.get("policy"), news.get("policy"))
+        if text
+    )
+
+
+def _identity(props: Props) -> Identity:
+    return Identity.of(props.get("claim"), props.get("cluster_id"), props.get("server"))
 
 
 class Preflight(HeadscaleResource, module="headscale", name="Preflight"):
@@ -150,11 +214,13 @@ class Preflight(HeadscaleResource, module="headscale", name="Preflight"):
         size: The PVC's declared size, a Kubernetes quantity.
         storage_class: The PVC's declared class; None for whatever it has.
         server: Address of the API server, as text; empty where the kubeconfig does not tell.
-        cluster_id: What tells the cluster from others; empty where it may not be read.
+        cluster_id: What identifies the cluster; empty where it may not be read.
+        claim: The PVC's uid, which identifies the cluster where nothing else does; empty where there was none yet.
         instance: Name of the instance.
         namespace: Its namespace.
         version: Headscale's version.
         policy: The declared policy; None where there is none.
+        overwrite_policy: Whether it replaces a policy that others stored; None for not.
         retain: Whether the claim outlives its StatefulSet.
         abandon_data: `namespace/instance` of the data that may be left behind; None for none.
     """
@@ -169,6 +235,7 @@ class Preflight(HeadscaleResource, module="headscale", name="Preflight"):
         namespace: pulumi.Input[str],
         version: str,
         policy: str | None,
+        overwrite_policy: bool = False,
         retain: bool,
         abandon_data: str | None,
         size: str | None = None,
@@ -181,6 +248,7 @@ class Preflight(HeadscaleResource, module="headscale", name="Preflight"):
             "namespace": namespace,
             "version": version,
             "policy": policy,
+            "overwrite_policy": overwrite_policy or None,
             "retain": retain,
             "abandon_data": abandon_data,
             "size": size,

@@ -8,11 +8,13 @@ from pulumi.output import Unknown
 
 from dynamic_providers.admin.channel import retry_idempotent
 from dynamic_providers.errors import ChannelError, ClusterError
+from dynamic_providers.kubernetes.cluster_identity import read_cluster_id
 from dynamic_providers.kubernetes.rollout_watcher import RolloutWatcher, Target
 from dynamic_providers.provider import HeadscaleProvider, Props, changed, keep_outputs
 from dynamic_providers.resource import HeadscaleResource
 from headscale_core import HeadscaleError
 from headscale_core.rollout import rollout as rules
+from headscale_core.rollout.identity import database_id
 from headscale_core.rollout.rollout import Place, RolloutError
 from headscale_core.rollout.upgrade import step_problem
 from headscale_core.values.durations import parse_duration
@@ -54,9 +56,10 @@ class RolloutProvider(HeadscaleProvider):
         return DiffResult(changes=followed or bool(noted))
 
     def create(self, props: Props) -> CreateResult:
-        """Follow the first rollout; the id tells the database from every other one."""
+        """Follow the first rollout; the id tells the database from every other one, and its cluster."""
         claim = self._followed(props)
-        return CreateResult(f"{_place(props)}/{(claim or '')[:8]}", {**props, **self._seen()})
+        id_ = database_id(_place(props), claim, self._cluster_id(), props.get("server"))
+        return CreateResult(id_, {**props, **self._seen()})
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """Look whether the pod is as it was left, and which claim it has; where not, the next update follows again.
@@ -94,6 +97,13 @@ class RolloutProvider(HeadscaleProvider):
             return {}
         return {"claim": claim["metadata"].get("uid"), "claim_class": claim["spec"].get("storageClassName")}
 
+    def _cluster_id(self) -> str:
+        """Return what identifies the cluster; empty where it may not be read."""
+        try:
+            return read_cluster_id(self.channel.cluster)
+        except ClusterError:
+            return ""
+
     def _followed(self, props: Props) -> str | None:
         """Follow the rollout, and revoke the keys that were deleted while Headscale did not run."""
         target = _target(props)
@@ -122,8 +132,8 @@ class RolloutProvider(HeadscaleProvider):
             claim = self._follower.claim_uid()
         except ClusterError as error:
             pulumi.log.warn(
-                f"the cluster's address changed from {olds.get('server')} to {news.get('server')}; whether it is "
-                f"another cluster, with another database, is found out by `pulumi up`: {error}"
+                f"the cluster's address changed from {olds.get('server')} to {news.get('server')}; this preview "
+                f"cannot check whether it is another cluster, with another database; `pulumi up` does: {error}"
             )
             return False
         return bool(claim != olds["claim"])

@@ -14,6 +14,7 @@ from pulumi.dynamic import (
 
 from dynamic_providers.admin.channel import InstanceNotFound, InstanceStopped, retry_idempotent, utc_now
 from dynamic_providers.provider import HeadscaleProvider, Props, another_database, changed, checked, keep_outputs
+from dynamic_providers.renamed_outputs import state_if_same, under_present_names
 from dynamic_providers.resource import HeadscaleResource
 from headscale_core import HeadscaleClient
 from headscale_core import User as HeadscaleUser
@@ -22,7 +23,8 @@ from headscale_core.users import lifecycle as rules
 from headscale_core.values import validators
 
 _PROFILE = ("display_name", "email", "picture_url")
-_COMPUTED = ("user_id", "created_at", "undeclared")
+_COMPUTED = ("user_id", "created_at", "unmanaged_profile")
+_RENAMED = {"undeclared": "unmanaged_profile"}
 
 
 class UserProvider(HeadscaleProvider):
@@ -42,8 +44,9 @@ class UserProvider(HeadscaleProvider):
 
     def diff(self, id_: str, olds: Props, news: Props) -> DiffResult:
         """Rename in place; replace where Headscale cannot change what differs. No call is made."""
-        undeclared = olds.get("undeclared") or {}
-        profile = changed(_declared(news), {name: olds.get(name) or undeclared.get(name) for name in _PROFILE}, news)
+        olds = _current(olds)
+        unmanaged = olds.get("unmanaged_profile") or {}
+        profile = changed(_declared(news), {name: olds.get(name) or unmanaged.get(name) for name in _PROFILE}, news)
         others = changed(("username", "force_delete"), olds, news)
         if moved := another_database(olds, news):
             return DiffResult(changes=True, replaces=moved, delete_before_replace=False)
@@ -87,21 +90,22 @@ class UserProvider(HeadscaleProvider):
         except InstanceNotFound:
             # The instance is to be recreated, and its data may be there still.
             self._require_evidence(props)
-            return ReadResult(id_, props, _inputs(props))
+            return ReadResult(id_, props, _inputs(_current(props)))
         except InstanceStopped as error:
             self.channel.running.report_unseen(error)
-            return ReadResult(id_, props, _inputs(props))
+            return ReadResult(id_, props, _inputs(_current(props)))
         if user is None or not _known(id_, props).is_same_user(user):
             return ReadResult("", {})
         found = {name: value or None for name, value in _profile_of(user).items() if name in _declared(props)}
         name = rules.declared_name(user, props["username"])
-        outs = _outputs({**_inputs(props), **found, "username": name}, user)
-        return ReadResult(id_, outs, _inputs(outs))
+        current = _current(props)
+        outs = _outputs({**_inputs(current), **found, "username": name}, user)
+        return ReadResult(id_, state_if_same(outs, props, current), _inputs(outs))
 
     def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
         """Rename the user; its id stays. Renaming twice is renaming once."""
         if not changed(("username",), olds, news):
-            return UpdateResult(keep_outputs(news, olds, _COMPUTED))
+            return UpdateResult(keep_outputs(news, _current(olds), _COMPUTED))
 
         def rename() -> HeadscaleUser:
             with self.channel.change() as client:
@@ -142,7 +146,7 @@ class UserProvider(HeadscaleProvider):
 
     def _key_recovery(self, client: HeadscaleClient) -> KeyRecovery | None:
         settings = self.channel.settings
-        if settings.keys_on_user_deletion != "remake":
+        if settings.keys_on_user_deletion not in ("recreate", "remake"):
             return None
         secrets = self.channel.secrets("preauth-key")
         return KeyRecovery(client, secrets, secrets.list_in_all_namespaces, utc_now())
@@ -216,9 +220,14 @@ def _profile_of(user: HeadscaleUser) -> dict[str, str]:
 def _outputs(props: Props, user: HeadscaleUser) -> Props:
     created_at = user.created_at.isoformat() if user.created_at else ""
     outs = {**props, "user_id": str(user.id), "created_at": created_at}
-    # Noted, so that to declare later what it has already changes nothing.
-    undeclared = {name: value for name, value in _profile_of(user).items() if value and name not in _declared(props)}
-    return {**outs, "undeclared": undeclared} if undeclared else outs
+    # In the state, so that to declare later what it has already changes nothing.
+    unmanaged = {name: value for name, value in _profile_of(user).items() if value and name not in _declared(props)}
+    return {**outs, "unmanaged_profile": unmanaged} if unmanaged else outs
+
+
+def _current(state: Props) -> Props:
+    """Return a state, of an earlier version too, under the names of this one."""
+    return under_present_names(state, _RENAMED)
 
 
 def _inputs(outs: Props) -> Props:

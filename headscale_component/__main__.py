@@ -13,14 +13,15 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from headscale_component.spec.errors import Problem, SpecError
-from headscale_component.spec.instances import ROOT, load_instances
+from headscale_component.spec.instances import ROOT
 from headscale_component.spec.policy import policy_document
 from headscale_component.spec.policy_warnings import policy_warnings
-from headscale_component.stack_file import StackFile, read, stack_file, stack_files
+from headscale_component.stack_file import StackFile, load_file, prepared, read, stack_file, stack_files
+from headscale_component.stack_file.escapes import escaped
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,16 +34,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     run = {"validate": _validate, "render": _render, "diff-version": _diff_version}[parsed.command]
     try:
-        files = [read(path) for path in _paths(parsed)]
+        paths = _paths(parsed)
     except SpecError as error:
         return _print_problems(error.problems, None)
-    codes = []
-    for file in files:
-        try:
-            codes.append(run(file, parsed))
-        except SpecError as error:
-            codes.append(_print_problems(error.problems, file))
-    return max(codes)
+    return max([_run(run, path, parsed) for path in paths])
+
+
+def _run(run: Callable[[StackFile, argparse.Namespace], int], path: Path, parsed: argparse.Namespace) -> int:
+    """Run a command on one stack file and return its exit code; what is wrong with one says nothing of the others."""
+    file = None
+    try:
+        file = read(path)
+        return run(file, parsed)
+    except SpecError as error:
+        return _print_problems(error.problems, file)
 
 
 def _paths(parsed: argparse.Namespace) -> list[Path]:
@@ -53,9 +58,9 @@ def _paths(parsed: argparse.Namespace) -> list[Path]:
 
 
 def _validate(file: StackFile, parsed: argparse.Namespace) -> int:
-    for name, spec in load_instances(file.instances).items():
+    for name, spec in load_file(file).items():
         for warning in policy_warnings(policy_document(spec.policy), spec) if spec.policy else ():
-            print(f"note: {name}: {warning}")
+            print(escaped(f"note: {name}: {warning}"))
     print("ok" if parsed.file or parsed.stack else f"{file.path}: ok")
     return 0
 
@@ -63,7 +68,7 @@ def _validate(file: StackFile, parsed: argparse.Namespace) -> int:
 def _render(file: StackFile, _: argparse.Namespace) -> int:
     from headscale_component.render import documents, to_yaml  # noqa: PLC0415 - loads pulumi_kubernetes
 
-    for name, spec in load_instances(file.instances).items():
+    for name, spec in load_file(file).items():
         print(to_yaml(documents(name, spec)), end="")
     return 0
 
@@ -71,13 +76,13 @@ def _render(file: StackFile, _: argparse.Namespace) -> int:
 def _diff_version(file: StackFile, parsed: argparse.Namespace) -> int:
     from headscale_component import upgrade  # noqa: PLC0415 - loads pulumi_kubernetes
 
-    broken = []
-    for name, spec in load_instances(file.instances).items():
+    broken, written = [], prepared(file.instances)
+    for name, spec in load_file(file).items():
         print(f"{name}: {spec.version} -> {parsed.version}")
-        problems = upgrade.blockers(file.instances[name], parsed.version)
+        problems = upgrade.blockers(written[name], parsed.version)
         broken += [problem.under(ROOT, name) for problem in problems]
         for problem in problems:
-            print(f"  ! {problem}")
+            print(escaped(f"  ! {problem}"))
         if not any(problem.path[:1] != ("version",) for problem in problems):
             for line in upgrade.changes(spec, parsed.version) or ["(config.yaml stays as it is)"]:
                 print(f"  {line}")
@@ -87,8 +92,8 @@ def _diff_version(file: StackFile, parsed: argparse.Namespace) -> int:
 
 
 def _print_problems(problems: Sequence[Problem], file: StackFile | None) -> int:
-    for problem in problems:
-        print(file.format_problem(problem) if file else problem.message)
+    lines = file.format_problems(problems) if file else [escaped(problem.message) for problem in problems]
+    print("\n".join(lines))
     return 1
 
 

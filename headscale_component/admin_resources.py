@@ -83,6 +83,7 @@ class AdminResources:
             f"{self._name}-policy",
             policy=text,
             overwrite=bool(spec and spec.overwrite),
+            server_check=bool(spec and spec.server_check),
             database=self._rollout.id,
             # A policy names users, which are there first.
             opts=self._options(*(self.users.values() if text else ())),

@@ -138,7 +138,7 @@ class Headscale(pulumi.ComponentResource):
         """Add a user.
 
         Args:
-            username: Its name in Headscale, a DNS label.
+            username: Its name in Headscale, by the rule of `users` in the stack YAML.
             spec: Its profile.
 
         Raises:
@@ -199,6 +199,7 @@ class Headscale(pulumi.ComponentResource):
             namespace=spec.namespace,
             version=spec.version,
             policy=policy_text(spec.policy) if spec.policy and in_database else None,
+            overwrite_policy=bool(spec.policy and in_database and spec.policy.overwrite),
             retain=spec.retain,
             abandon_data=spec.abandon_data,
             size=spec.persistent_volume_claim.size,

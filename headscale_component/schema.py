@@ -129,7 +129,8 @@ def _type_of(schema: dict[str, Any]) -> str:
     if "enum" in schema or "const" in schema:
         return " or ".join(f"`{json.dumps(value)}`" for value in schema.get("enum", [schema.get("const")]))
     if "anyOf" in schema:
-        return " or ".join(_type_of(choice) for choice in schema["anyOf"] if choice.get("type") != "null")
+        choices = [choice for choice in schema["anyOf"] if choice.get("type") != "null"]
+        return " or ".join(_type_of(choice) for choice in choices if not choice.get("deprecated"))
     if schema == ENCRYPTED_SCHEMA:
         return "secret"
     if schema.get("type") == "array":

@@ -8,7 +8,9 @@ from typing import Any
 from headscale_component.manifests.config_yaml import config_tree
 from headscale_component.spec import HeadscaleArgs
 from headscale_component.spec.errors import Problem, SpecError, dotted
-from headscale_component.versions import NEWEST_HEADSCALE, minor_version
+from headscale_component.spec.policy import policy_document
+from headscale_component.spec.policy_upgrade import read_otherwise
+from headscale_component.versions import NEWEST_HEADSCALE, HeadscaleVersion, minor_version
 from headscale_core.rollout.upgrade import step_problem
 
 
@@ -48,14 +50,17 @@ def changes(spec: HeadscaleArgs, version: str) -> list[str]:
 
 
 def notes(spec: HeadscaleArgs, version: str) -> list[str]:
-    """Return notes from Headscale's changelog for every version between two.
+    """Return notes from Headscale's changelog for every version between two, and on what it reads otherwise.
 
     Source: https://github.com/juanfont/headscale/blob/main/CHANGELOG.md.
     """
     before, after = minor_version(spec.version), minor_version(version)
     if not before or not after:
         return []
-    notes = [text for minor, text in _NOTES.items() if before < minor <= after]
+    notes = [text for minor, text in _NOTES if before < minor <= after]
+    if spec.policy is not None:
+        document = policy_document(spec.policy)
+        notes += [str(problem.under("policy")) for problem in read_otherwise(document, before, after)]
     if after > NEWEST_HEADSCALE:
         notes.append(
             f"{after[0]}.{after[1]} is newer than what is known here; it is taken to read what "
@@ -64,11 +69,16 @@ def notes(spec: HeadscaleArgs, version: str) -> list[str]:
     return notes
 
 
-_NOTES = {
-    (0, 27): "0.27 rewrites the SQLite schema at its first start; back the volume up. Clients: 1.64 and newer",
-    (0, 28): "0.28 tells tags and users apart, and stores keys as hashes. Clients: 1.74 and newer",
-    (0, 29): "0.29 refuses to go back to 0.28 or to skip a version; back the volume up. Clients: 1.80 and newer",
-}
+_V0_27, _V0_28, _V0_29 = (HeadscaleVersion(0, minor) for minor in (27, 28, 29))
+_NOTES = (
+    (_V0_27, "0.27 rewrites the SQLite schema at its first start; back the volume up. Clients: 1.64 and newer"),
+    (_V0_28, "0.28 tells tags and users apart, and stores keys as hashes. Clients: 1.74 and newer"),
+    (_V0_29, "0.29 refuses to go back to 0.28 or to skip a version; back the volume up. Clients: 1.80 and newer"),
+    (
+        _V0_29,
+        "0.29 believes `X-Forwarded-For` and its like only from `config.trusted_proxies`; name your proxies there",
+    ),
+)
 
 
 def _flat(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -2,7 +2,14 @@
 
 from headscale_core.values.versions import NEWEST_HEADSCALE, OLDEST_HEADSCALE, HeadscaleVersion
 
-__all__ = ["NEWEST_HEADSCALE", "OLDEST_HEADSCALE", "SIDECAR_IMAGE", "is_newer_than_known", "minor_version"]
+__all__ = [
+    "NEWEST_HEADSCALE",
+    "OLDEST_HEADSCALE",
+    "SIDECAR_IMAGE",
+    "HeadscaleVersion",
+    "is_newer_than_known",
+    "minor_version",
+]
 
 SIDECAR_IMAGE = "headscale-component/sidecar:0.1.0"
 """The sidecar of this release; built from `images/sidecar/Dockerfile`."""

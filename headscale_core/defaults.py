@@ -30,6 +30,10 @@ API_KEY_SECRET = "headscale-api-key"  # noqa: S105 - a name
 SIDECAR_CONTAINER = "apikey-manager"
 """The sidecar's container in the pod."""
 
+OPEN_WITHOUT_POLICY_VARIABLE = "OPEN_WITHOUT_POLICY"
+"""The sidecar's variable by which a Headscale without a policy stays as it is, open: `true`; default: `false`, and it
+gets a policy that denies everything."""
+
 HTTP_PORT = 8080
 """Where Headscale serves clients and the REST API (`listen_addr`)."""
 

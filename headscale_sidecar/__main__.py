@@ -62,6 +62,7 @@ def _services(settings: Settings, state: health.Health) -> tuple[Service, ...]:
 def _reconcile(settings: Settings, state: health.Health, stop: threading.Event) -> None:
     secret, namespace = ManagedSecret(api_server(os.environ), settings.instance), settings.desired.namespace
     keeper = ApiKeyController(
+        deny_all=headscale.deny_all_without_policy if settings.denies_without_policy else lambda: False,
         is_valid=lambda key: headscale.works(settings.url, key, settings.server_name),
         rotate=headscale.replace,
         store=secret,

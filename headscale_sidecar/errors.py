@@ -2,7 +2,9 @@
 
     SidecarError
     ├── HeadscaleUnavailable   Headscale does not answer whether a key is valid    (`headscale`)
-    ├── RotationError          the process that rotates the key failed             (`headscale`)
+    ├── ProcessError           a process that the sidecar started has failed       (`headscale`)
+    │   ├── RotationError      the one that rotates the key                        (`headscale`)
+    │   └── DenyAllError       the one that closes a Headscale without a policy    (`headscale`)
     ├── KubernetesError        Kubernetes did not carry out a request              (`kubernetes`)
     └── SettingsError          the environment holds wrong settings                (`settings`)
 

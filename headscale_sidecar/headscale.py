@@ -1,4 +1,4 @@
-"""What the sidecar asks of Headscale: whether a key works, by using it, and to have it replaced."""
+"""What the sidecar asks of Headscale: whether a key works, to have it replaced, and to have a policy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from headscale_sidecar.errors import SidecarError
 
 _SECONDS = 10.0
-_REPLACED_WITHIN_SECONDS = 60.0
+_PROCESS_SECONDS = 60.0
 
 
 class HeadscaleUnavailable(SidecarError):
@@ -24,16 +24,24 @@ class HeadscaleUnavailable(SidecarError):
     kind = "HeadscaleError"
 
 
-class RotationError(SidecarError):
-    """The key was not replaced.
+class ProcessError(SidecarError):
+    """A process that the sidecar started has failed.
 
     Attributes:
-        kind: The error's name in the process that was to replace it.
+        kind: The error's name in that process.
     """
 
     def __init__(self, kind: str, message: str) -> None:
         self.kind = kind
         super().__init__(message)
+
+
+class RotationError(ProcessError):
+    """The key was not replaced."""
+
+
+class DenyAllError(ProcessError):
+    """It is not known whether Headscale has a policy, or the one that denies everything was not stored."""
 
 
 def works(url: str, key: str, server_name: str = "") -> bool:
@@ -72,17 +80,34 @@ def replace() -> str:
     Raises:
         RotationError: With what that process says, when it fails.
     """
-    command = [sys.executable, "-m", "headscale_sidecar.rotation"]
+    return _run("rotation", "replacing the key", RotationError)
+
+
+def deny_all_without_policy() -> bool:
+    """Store a policy that denies everything where Headscale has none, in a process of its own.
+
+    Returns:
+        Whether it was stored.
+
+    Raises:
+        DenyAllError: With what that process says, when it fails.
+    """
+    return bool(_run("deny_all", "asking whether Headscale has a policy", DenyAllError))
+
+
+def _run(module: str, purpose: str, failure: type[ProcessError]) -> str:
+    """Run a module of the sidecar in a process of its own, and return what it prints."""
+    command = [sys.executable, "-m", f"headscale_sidecar.{module}"]
     try:
-        run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_REPLACED_WITHIN_SECONDS)
+        run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_PROCESS_SECONDS)
     except subprocess.TimeoutExpired:
-        late = f"the key was not replaced within {_REPLACED_WITHIN_SECONDS:.0f} s; it is tried again"
-        raise RotationError("RotationError", late) from None
+        late = f"{purpose} took more than {_PROCESS_SECONDS:.0f} s; it is tried again"
+        raise failure(failure.__name__, late) from None
     if run.returncode:
         last = (run.stderr.strip().splitlines() or [""])[-1]
         kind, _, message = last.partition(": ")
         if not (message and kind.isidentifier()):
-            ended = f"replacing the key ended with code {run.returncode}"
-            kind, message = "RotationError", ": ".join(filter(None, (ended, last)))
-        raise RotationError(kind, message)
+            ended = f"{purpose} ended with code {run.returncode}"
+            kind, message = failure.__name__, ": ".join(filter(None, (ended, last)))
+        raise failure(kind, message)
     return run.stdout.strip()

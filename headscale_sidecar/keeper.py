@@ -1,4 +1,7 @@
-"""The sidecar's control loop: read the Secret, rotate the key where that is due, say when to read again."""
+"""The sidecar's control loop: read the Secret, rotate the key where that is due, say when to read again.
+
+Before its first turn it sees that Headscale has a policy.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,8 @@ from headscale_sidecar.health import Health
 _POLL_SECONDS = 30.0
 _FIRST_BACKOFF_SECONDS = 1.0
 _LONGEST_BACKOFF_SECONDS = 60.0
+_NOBODY_THERE = "Unreachable"
+"""The kind of failure where Headscale does not listen: what failed has waited for it already."""
 _LONGEST_REASON = 1000
 _KEY = re.compile(r"(hskey-|aHNrZXkt)[A-Za-z0-9+/=_-]+")
 """A key of Headscale, and its beginning in base64."""
@@ -27,9 +32,11 @@ Log = Callable[..., None]
 
 @dataclass(slots=True)
 class ApiKeyController:
-    """Keeps a working key in the Secret.
+    """Keeps a working key in the Secret of a Headscale that has a policy.
 
     Attributes:
+        deny_all: Stores a policy that denies everything where Headscale has none, and returns whether it did. It is
+            called before anything else, until it succeeds once: a policy that is cleared later stays cleared.
         is_valid: Asks Headscale whether it accepts a key.
         rotate: Creates a new key, or finishes an interrupted run, or revokes what was replaced; idempotent. It returns
             the prefix of the key in force.
@@ -41,8 +48,10 @@ class ApiKeyController:
         report: Reports a failure to people, by its kind and message.
         failures_in_a_row: Failures since the last success.
         last_reported: The failure that was reported last, so that each is reported once.
+        has_policy: Whether Headscale had a policy, or got one, since the sidecar started.
     """
 
+    deny_all: Callable[[], bool]
     is_valid: Callable[[str], bool]
     rotate: Callable[[], str]
     store: SecretStore
@@ -53,6 +62,7 @@ class ApiKeyController:
     report: Callable[[str, str], None]
     failures_in_a_row: int = 0
     last_reported: str = ""
+    has_policy: bool = False
 
     def reconcile_once(self) -> float:
         """Reconcile and return the seconds until the next time.
@@ -62,6 +72,8 @@ class ApiKeyController:
         """
         self.health.last_loop_at = time.monotonic()
         try:
+            if not self.has_policy:
+                self._ensure_policy()
             issued = self._reconcile()
         except Exception as error:  # noqa: BLE001 - any error is reported, and the loop goes on
             return self._failed(error)
@@ -73,6 +85,13 @@ class ApiKeyController:
         times = [issued.expires_at - self.desired.rotation_buffer, issued.revoke_at]
         due_in = min((time - self.now()).total_seconds() for time in times if time is not None)
         return max(0.2, min(due_in + 0.05, _POLL_SECONDS * random.uniform(0.8, 1.2)))  # noqa: S311 - spreads load
+
+    def _ensure_policy(self) -> None:
+        if self.deny_all():
+            self.log("stored a policy that denies everything", reason="Headscale has none")
+        self.has_policy = True
+        # This took as long as a turn may take.
+        self.health.last_loop_at = time.monotonic()
 
     def _reconcile(self) -> IssuedApiKey:
         stored, issued = self._read_secret()
@@ -129,7 +148,10 @@ class ApiKeyController:
         # A key that worked goes on working while Kubernetes or Headscale is away: ready until it ends.
         if self.health.expires_at <= self.now().timestamp():
             self.health.ready = False
-        pause = min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2.0 ** min(self.failures_in_a_row - 1, 6))
+        # Headscale without a policy lets everybody in as soon as it listens: nobody sleeps through that.
+        is_awaited = not self.has_policy and kind == _NOBODY_THERE
+        longest = _FIRST_BACKOFF_SECONDS if is_awaited else _LONGEST_BACKOFF_SECONDS
+        pause = min(longest, _FIRST_BACKOFF_SECONDS * 2.0 ** min(self.failures_in_a_row - 1, 6))
         return float(pause) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load
 
 

@@ -11,6 +11,7 @@ from headscale_core.defaults import (
     API_KEY_OVERLAP,
     API_KEY_ROTATION_BUFFER,
     HTTP_PORT,
+    OPEN_WITHOUT_POLICY_VARIABLE,
     RELAY_PORT,
     SIDECAR_HEALTH_PORT,
     SOCKET_PATH,
@@ -39,6 +40,7 @@ class Settings:
         server_name: The name in its certificate, where that comes by ACME.
         relay_listen: Host and port of the relay; on loopback.
         health_listen: Host and port of probes and metrics; an empty host means every address of IPv4 and IPv6.
+        denies_without_policy: Whether a Headscale without a policy gets one that denies everything.
     """
 
     instance: str
@@ -48,6 +50,7 @@ class Settings:
     server_name: str
     relay_listen: tuple[str, int]
     health_listen: tuple[str, int]
+    denies_without_policy: bool
 
 
 def settings_from(environment: Mapping[str, str]) -> Settings:
@@ -80,6 +83,9 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
     )
     if relay[1] and relay[0] not in _LOOPBACK:
         problems.append(f"RELAY_LISTEN: `{relay[0]}` is not loopback, and the relay asks for no key; write 127.0.0.1")
+    open_without_policy = environment.get(OPEN_WITHOUT_POLICY_VARIABLE, "false")
+    if open_without_policy not in {"true", "false"}:
+        problems.append(f"{OPEN_WITHOUT_POLICY_VARIABLE}: `{open_without_policy}` is neither `true` nor `false`")
     if problems:
         raise SettingsError("; ".join(problems))
     return Settings(
@@ -92,6 +98,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         server_name=environment.get("HEADSCALE_SERVER_NAME", ""),
         relay_listen=relay,
         health_listen=health,
+        denies_without_policy=open_without_policy == "false",
     )
 
 

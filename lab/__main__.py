@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 
 from lab import cluster, images, stack, tools
 from lab.progress import LabError, say
 from lab.state import kubeconfig
+
+_STARTED_AT = "LAB_STARTED_AT"
+"""The environment variable by which make says when it started, in seconds since 1970: before it made .venv."""
 
 
 def _tool(arguments: argparse.Namespace) -> None:
@@ -26,6 +31,14 @@ def _leftovers(_: argparse.Namespace) -> None:
         raise LabError("the lab left on this machine:\n" + "\n".join(found), "run `make down`")
 
 
+def _timed(verb: str, run: Callable[[], None]) -> None:
+    """Run a verb, and say at the end how long it took."""
+    started = float(os.environ.get(_STARTED_AT) or time.time())
+    run()
+    minutes, seconds = divmod(round(time.time() - started), 60)
+    say(f"make {verb}: {minutes} min {seconds} s" if minutes else f"make {verb}: {seconds} s")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
     verbs = parser.add_subparsers(required=True, metavar="VERB")
@@ -35,8 +48,8 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run)
         return added
 
-    verb("up", lambda _: stack.up(), "create a cluster unless there is one, deploy the lab stack, show it")
-    verb("down", lambda _: stack.down(), "remove everything but the cache")
+    verb("up", lambda _: _timed("up", stack.up), "create a cluster unless there is one, deploy the lab stack, show it")
+    verb("down", lambda _: _timed("down", stack.down), "remove everything but the cache")
     verb("prepare", lambda _: stack.prepare(), "create the cluster and its images, deploy nothing")
     verb("status", lambda _: stack.status(), "what runs, where, and when keys expire")
     verb("join", lambda _: stack.join(), "join a demo node with the key of a Secret")

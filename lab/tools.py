@@ -17,6 +17,7 @@ from lab.progress import LabError, step
 from lab.state import CACHE, REPOSITORY
 
 _MODULES = REPOSITORY / "lab" / "tools"
+_JUDGE = REPOSITORY / "lab" / "judge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +25,15 @@ class Tool:
     """A pinned Go module and the programs built from it.
 
     Attributes:
-        name: Its folder under `lab/tools`.
+        name: Its folder under `lab/tools`, unless `module` names another.
         version: The version that the programs print, set by the linker.
         packages: The packages that become programs.
         variables: Linker variables that take the version.
         embeds: Files of another module, as (module, path in it), copied next to our main package.
         scripts: Scripts of a module, as (module, path in it), copied next to the programs.
         minutes: About how long a first build takes on two cores.
+        module: The folder under `lab/tools` whose pinned versions it is built with, empty for its own.
+        main: A main package that several tools share, copied next to the pinned versions.
     """
 
     name: str
@@ -40,6 +43,13 @@ class Tool:
     embeds: tuple[tuple[str, str], ...] = ()
     scripts: tuple[tuple[str, str], ...] = ()
     minutes: int = 2
+    module: str = ""
+    main: Path | None = None
+
+    @property
+    def sources(self) -> Path:
+        """The folder with its pinned versions."""
+        return _MODULES / (self.module or self.name)
 
     @property
     def programs(self) -> tuple[str, ...]:
@@ -62,6 +72,15 @@ def _headscale(version: str) -> Tool:
 
 
 HEADSCALES = tuple(map(_headscale, ("v0.26.1", "v0.27.1", "v0.28.0", "v0.29.3")))
+
+
+def _judge(headscale: Tool) -> Tool:
+    name = headscale.name.replace("headscale", "judge")
+    return Tool(name, headscale.version, (".",), module=headscale.name, main=_JUDGE)
+
+
+JUDGES = tuple(map(_judge, HEADSCALES))
+"""What each Headscale says of a policy or a configuration, without a server; built when first asked for."""
 
 
 _PULUMI_SDK = "github.com/pulumi/pulumi/sdk/v3"
@@ -138,12 +157,12 @@ def path(name: str) -> Path:
     """
     if name in _CLIENTS and (installed := shutil.which(name)):
         return Path(installed)
-    for tool in TOOLS:
+    for tool in (*TOOLS, *JUDGES):
         if name == tool.name and len(tool.programs) == 1:
             return _built(tool) / tool.programs[0]
         if name in tool.programs and tool not in _SEVERAL:
             return _built(tool) / name
-    known = sorted({program for tool in TOOLS for program in (*tool.programs, tool.name)})
+    known = sorted({program for tool in (*TOOLS, *JUDGES) for program in (*tool.programs, tool.name)})
     raise LabError(f"`{name}` is not a tool of the lab", f"known are {', '.join(known)}")
 
 
@@ -153,7 +172,7 @@ def headscale_binary(minor: str) -> Path:
 
 
 def build_all() -> None:
-    """Build every tool that is not in the cache yet."""
+    """Build every tool that the lab and its tests run and that is not in the cache yet."""
     for tool in TOOLS:
         _built(tool)
 
@@ -173,7 +192,7 @@ def _fingerprint(tool: Tool) -> str:
     """Return a hash of the build's inputs."""
     scripts = "".join(path for _, path in tool.scripts)
     digest = hashlib.sha256(f"{tool.packages} {tool.linker_flags}{scripts}".encode())
-    for file in sorted((_MODULES / tool.name).iterdir()):
+    for file in sorted((*tool.sources.iterdir(), *(tool.main.iterdir() if tool.main else ()))):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
 
@@ -208,9 +227,11 @@ def _build(tool: Tool, folder: Path) -> None:
 def _compile(tool: Tool, target: Path) -> None:
     """Build a tool's programs into a folder."""
     with tempfile.TemporaryDirectory() as copy:
-        sources = _MODULES / tool.name
-        if tool.embeds:
+        sources = tool.sources
+        if tool.embeds or tool.main:
             sources = Path(shutil.copytree(sources, copy, dirs_exist_ok=True))
+        if tool.main:
+            shutil.copytree(tool.main, sources, dirs_exist_ok=True)
         for module, file in tool.embeds:
             _copy(tool, sources, module, file, sources)
         outputs = [f"{target}/{tool.name}"] if tool.packages == (".",) else [f"{target}/"]

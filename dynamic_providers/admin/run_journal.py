@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from headscale_core.policy.stored import StoredPolicy
 from headscale_core.users.identity import UserRef
 
 
@@ -27,8 +28,12 @@ class RunJournal:
             first, because names are unique in Headscale.
         created_this_run: What was created, or found and adopted, by this process, as `("user", id)`: after a taint the
             engine asks for its deletion, as of the one that it took the place of.
+        policy: Whether the stack declares a policy, which the policy's `diff` and `create` know, and whether it is
+            stored: no preauth key is created before it is. Where the policy is left out of a run, as by `--target`,
+            nothing is declared here and a key is created.
     """
 
     keys_in_state: set[str] = field(default_factory=set)
     replaced_users: dict[str, UserRef] = field(default_factory=dict)
     created_this_run: set[tuple[str, str]] = field(default_factory=set)
+    policy: StoredPolicy = field(default_factory=StoredPolicy)

@@ -18,6 +18,7 @@ from headscale_core.policy.lifecycle import crash_hint
 from headscale_core.rollout import rollout as rules
 from headscale_core.rollout.pod_status import unready_containers
 from headscale_core.rollout.rollout import Place, RolloutError
+from headscale_core.rollout.stopped import stop_reason
 
 _PAUSE_SECONDS = 0.5
 _SAID_EVERY_SECONDS = 15.0
@@ -112,20 +113,21 @@ class RolloutWatcher:
                 raise answer.error(f"claim {self._place.namespace}/{self._place.claim} cannot be annotated")
         return str(metadata["uid"])
 
-    def cluster_id(self) -> str:
-        """Return the uid of the namespace kube-system, which tells clusters apart; empty where it may not be read.
-
-        https://opentelemetry.io/docs/specs/semconv/resource/k8s/#cluster
-
-        Raises:
-            ClusterError: When the API server does not answer.
-        """
-        answer = self._cluster.request("GET", "/api/v1/namespaces/kube-system")
-        return str(answer.body["metadata"]["uid"]) if answer.ok else ""
-
     def is_settled(self, target: Target) -> bool:
         """Return whether everything is as a rollout is to end, at this moment."""
         return not self._state(target, grow=False)
+
+    def stopped(self) -> str:
+        """Return why the pod does not run, empty where it does.
+
+        Raises:
+            ClusterError: When StatefulSet or pod cannot be read.
+        """
+        stateful_set = self._get("apps/v1", "statefulsets", self._place.instance)
+        if stateful_set is None:
+            return f"there is no StatefulSet {self._place}"
+        reason = stop_reason(stateful_set, self._get("v1", "pods", self._place.pod), needs_ready=True)
+        return reason.why if reason else ""
 
     def claim_uid(self) -> str | None:
         """Return the uid of the claim, None where there is none.

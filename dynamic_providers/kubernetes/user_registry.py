@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from dynamic_providers.errors import ClusterError
 from dynamic_providers.kubernetes import errors
 from dynamic_providers.kubernetes.cluster import Answer, Cluster
+from dynamic_providers.kubernetes.cluster_identity import ClusterIdentity
 from dynamic_providers.kubernetes.errors import FORBIDDEN, NOT_FOUND
 from dynamic_providers.retry import CONFLICT
 from headscale_core.defaults import MANAGER, PREFIX, data_claim
+from headscale_core.rollout.rollout import Place
 
 MARK = "headscale-component/users"
 REVOKE = "headscale-component/revoke"
@@ -47,6 +49,9 @@ class PvcUserRegistry:
     that lives elsewhere), none is kept. Threads that note something at the same
     time share one request, and its failure.
 
+    Attributes:
+        identity: Whether the PVC is in the cluster that the state speaks of.
+
     Args:
         cluster: The cluster.
         namespace: The instance's namespace.
@@ -67,6 +72,7 @@ class PvcUserRegistry:
         warn: Callable[[str], None] = lambda _text: None,
     ) -> None:
         self._cluster, self._mark, self._needs_cluster, self._warn = cluster, mark, needs_cluster, warn
+        self.identity = ClusterIdentity(cluster, Place(namespace, instance))
         self._what = f"annotation `{mark}` of claim {namespace}/{data_claim(instance)}"
         self._claim = f"{namespace}/{data_claim(instance)}"
         self._path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{data_claim(instance)}"

@@ -17,7 +17,7 @@ from headscale_component.spec.config.rules import is_secret_reference
 from headscale_component.spec.config.types import port_of
 from headscale_component.spec.files import CONFIG_DIRECTORY
 from headscale_component.spec.pod import VariableSource
-from headscale_core.defaults import SIDECAR_CONTAINER
+from headscale_core.defaults import OPEN_WITHOUT_POLICY_VARIABLE, SIDECAR_CONTAINER
 from headscale_core.values.durations import format_duration, parse_duration
 
 CONFIG = "config"
@@ -92,6 +92,7 @@ def apikey_manager(instance: str, spec: HeadscaleArgs) -> k8s.core.v1.ContainerA
         **({"HEADSCALE_SERVER_NAME": name} if (name := spec.config.tls_letsencrypt_hostname) else {}),
         "RELAY_LISTEN": f"127.0.0.1:{names.RELAY_PORT}",
         "HEALTH_LISTEN": f":{names.SIDECAR_HEALTH_PORT}",
+        **({OPEN_WITHOUT_POLICY_VARIABLE: "true"} if _policy_is_of_others(spec) else {}),
     }
     namespace = k8s.core.v1.EnvVarArgs(
         name="POD_NAMESPACE",
@@ -118,6 +119,14 @@ def apikey_manager(instance: str, spec: HeadscaleArgs) -> k8s.core.v1.ContainerA
         termination_message_policy="FallbackToLogsOnError",
         volume_mounts=[_mount(SOCKET, SOCKET_DIRECTORY), _mount(TOKEN, _TOKEN_DIRECTORY, read_only=True)],
     )
+
+
+def _policy_is_of_others(spec: HeadscaleArgs) -> bool:
+    """Return whether the policy in the database is stored by others, if by anybody: the stack declares none.
+
+    Only then there is a variable: an instance with a declared policy keeps its pod.
+    """
+    return spec.config.policy.mode == "database" and spec.policy is None
 
 
 def secret_variable(path: tuple[str, ...], secret: pulumi.Input[str], key: pulumi.Input[str]) -> k8s.core.v1.EnvVarArgs:

@@ -131,11 +131,11 @@ class HeadscaleArgs(SpecModel):
     keys_on_user_deletion: Annotated[
         Literal["refuse", "recreate"],
         BeforeValidator(_recreate_for_remake),
-        WithJsonSchema({"type": "string", "enum": ["refuse", "recreate", "remake"]}),
+        WithJsonSchema({"anyOf": [{"enum": ["refuse", "recreate"]}, {"const": "remake", "deprecated": True}]}),
     ] = "refuse"
     """What happens where Headscale 0.28 deletes everybody's preauth keys with any user: `refuse` fails the deletion,
-    `recreate` creates the keys of this stack again at once, in their Secrets; `remake` is its old spelling. Other
-    versions delete the user's own keys alone (https://github.com/juanfont/headscale/issues/3154)."""
+    `recreate` creates the keys of this stack again at once, in their Secrets. Other versions delete the user's own keys
+    alone (https://github.com/juanfont/headscale/issues/3154)."""
 
     policy: PolicySpec | None = None
     """Who may reach whom. Without it every node reaches every other, unless a policy was stored by hand."""

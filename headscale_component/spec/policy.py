@@ -3,139 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import Field, model_validator
-
+from headscale_component.spec.errors import known_keys
 from headscale_component.spec.model import SpecModel
+from headscale_component.spec.policy_sections import (
+    AclSpec,
+    AutoApproversSpec,
+    GrantSpec,
+    NodeAttributesSpec,
+    PolicyTestSpec,
+    SshSpec,
+    SshTestSpec,
+)
 from headscale_core.values import hujson
 
 Document = dict[str, Any]
-
-
-class AutoApproversSpec(SpecModel):
-    """Who may offer routes and exit nodes without anybody's approval."""
-
-    routes: dict[str, list[str]] = Field(default_factory=dict)
-    """Tags, groups or users by route, for example `10.0.0.0/8: ["tag:router"]`."""
-
-    exit_node: list[str] = Field(default_factory=list)
-    """Tags, groups or users whose nodes may be exit nodes."""
-
-
-class AclSpec(SpecModel):
-    """Who may reach which ports."""
-
-    action: Literal["accept"]
-    """What is done: Headscale knows `accept` alone, and everything else is closed."""
-
-    proto: str | int | None = None
-    """The protocol, by name or number, for example `tcp`; default: TCP, UDP and ICMP."""
-
-    src: list[str]
-    """Who: users, groups, tags, hosts, addresses, `autogroup:member`, `autogroup:tagged`, `*`."""
-
-    dst: list[str]
-    """What, with ports: `tag:web:443`, `10.0.0.0/8:22,80-90`, `*:*`."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_notes(cls, data: Any) -> Any:  # noqa: ANN401 - raw input
-        """Pass over keys that begin with `#`, as Headscale does: headscale-admin keeps notes in them."""
-        if isinstance(data, Mapping):
-            return {key: value for key, value in data.items() if not str(key).startswith("#")}
-        return data
-
-
-class GrantSpec(SpecModel):
-    """Who may reach what, in newer words (0.29)."""
-
-    src: list[str]
-    """Who: as in `acls`."""
-
-    dst: list[str]
-    """What, without ports."""
-
-    ip: list[str] | None = None
-    """Which ports, for example `443` or `udp:53`."""
-
-    app: dict[str, list[Any]] | None = None
-    """Which capabilities of applications."""
-
-    via: list[str] | None = None
-    """Through which tagged routers."""
-
-
-class SshSpec(SpecModel):
-    """Who may log in where by Tailscale SSH."""
-
-    action: Literal["accept", "check"]
-    """`accept`, or `check`: after another login."""
-
-    src: list[str]
-    """Who: users, groups, tags, `autogroup:member`."""
-
-    dst: list[str]
-    """Where: users, tags, `autogroup:self`."""
-
-    users: list[str]
-    """As which users of the machine, for example `root` or `autogroup:nonroot`."""
-
-    check_period: str | None = None
-    """How long a login is good for, with `check`."""
-
-    accept_env: list[str] | None = None
-    """Which variables are passed on (0.29)."""
-
-
-class NodeAttributesSpec(SpecModel):
-    """Attributes of nodes (0.29)."""
-
-    target: list[str]
-    """Which nodes: users, groups, tags, `*`."""
-
-    attr: list[str] | None = None
-    """Which attributes."""
-
-    ip_pool: list[str] | None = None
-    """From which networks they get addresses."""
-
-
-class PolicyTestSpec(SpecModel):
-    """What the policy has to allow and deny (0.29)."""
-
-    src: str
-    """Who."""
-
-    proto: str | int | None = None
-    """By which protocol: `tcp`, `udp` or `sctp`."""
-
-    accept: list[str] | None = None
-    """What has to be reached, with a port."""
-
-    deny: list[str] | None = None
-    """What must not be reached, with a port."""
-
-
-class SshTestSpec(SpecModel):
-    """What the policy has to allow and deny of SSH (0.29)."""
-
-    src: str
-    """Who."""
-
-    dst: list[str]
-    """Where."""
-
-    accept: list[str] | None = None
-    """As which users of the machine they have to get in."""
-
-    deny: list[str] | None = None
-    """As which users they must not get in."""
-
-    check: list[str] | None = None
-    """As which users they have to get in after another login."""
 
 
 class PolicySpec(SpecModel):
@@ -149,6 +33,10 @@ class PolicySpec(SpecModel):
 
     overwrite: bool = False
     """Whether a policy that was stored by hand before is replaced, when this one is first brought up."""
+
+    server_check: bool = False
+    """Whether a preview asks the running Headscale to check a changed policy without storing it, with its tests (0.29).
+    Otherwise a preview connects to no Headscale. One that is not reachable is a warning."""
 
     groups: dict[str, list[str]] | None = None
     """Users by group, for example `group:admin: ["alice@"]`."""
@@ -184,8 +72,10 @@ class PolicySpec(SpecModel):
     """Whether clients use random ports (0.29)."""
 
 
-OURS = ("file", "overwrite")
+OURS = ("file", "overwrite", "serverCheck")
 """What stands under `policy` and is not Headscale's."""
+
+_OUR_FIELDS = {name for name, field in PolicySpec.model_fields.items() if (field.alias or name) in OURS}
 
 _MERGED = ("tagOwners", "autoApprovers")
 
@@ -193,8 +83,9 @@ _MERGED = ("tagOwners", "autoApprovers")
 def policy_text(spec: PolicySpec) -> str:
     """Return the policy as Headscale is to store it; a file that nothing is added to keeps its comments."""
     if spec.file and not added_sections(spec):
-        return Path(spec.file).read_text()
-    return json.dumps(policy_document(spec), indent=2)
+        return _text_in(spec.file) or "{}"
+    # Headscale reads some names without their escapes: `"tag:\\u00e9"` is another tag than `tag:é` to it.
+    return json.dumps(policy_document(spec), indent=2, ensure_ascii=False)
 
 
 def added_sections(spec: PolicySpec) -> Document:
@@ -203,7 +94,7 @@ def added_sections(spec: PolicySpec) -> Document:
     Args:
         spec: The policy, or its valid part.
     """
-    return spec.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True, exclude={*OURS}, warnings=False)
+    return spec.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True, exclude=_OUR_FIELDS, warnings=False)
 
 
 def policy_document(spec: PolicySpec) -> Document:
@@ -237,31 +128,75 @@ def document_in(file: str) -> Document:
         OSError: When the file cannot be read.
         ValueError: When it is no HuJSON, or no object.
     """
-    document = hujson.parse(Path(file).read_text(encoding="utf-8-sig"))
+    text = _text_in(file)
+    document = hujson.parse(text) if text else None
+    if document is None:
+        return {}  # an empty file, and `null`, say nothing, which Headscale takes
     if not isinstance(document, dict):
         raise ValueError("holds no policy: write an object, `{...}`")  # noqa: TRY004 - the file's value is wrong
-    return {name: _section_spelt_as_here(name, section) for name, section in _spelt_as_here(document).items()}
+    sections = _spelt_as_here(document, PolicySpec)
+    return {name: _section_spelt_as_here(name, section) for name, section in sections.items()}
+
+
+def _text_in(file: str) -> str:
+    """Return a file as it is, its line ends too.
+
+    Raises:
+        OSError: When it cannot be read.
+        ValueError: When it is not in UTF-8.
+    """
+    try:
+        return Path(file).read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"is not in UTF-8, from byte {error.start} on; save it as UTF-8") from None
 
 
 def _section_spelt_as_here(name: str, section: Any) -> Any:  # noqa: ANN401 - parts of a document
-    if isinstance(section, list):
-        return [_spelt_as_here(rule) if isinstance(rule, dict) else rule for rule in section]
-    return _spelt_as_here(section) if name == "autoApprovers" and isinstance(section, dict) else section
+    if name == "autoApprovers" and isinstance(section, dict):
+        return _spelt_as_here(section, AutoApproversSpec)
+    if name in _RULES and isinstance(section, list):
+        return [_spelt_as_here(rule, _RULES[name]) if isinstance(rule, dict) else rule for rule in section]
+    return section
 
 
-def _spelt_as_here(keys: Document) -> Document:
-    """Return an object as Headscale reads it: it minds no capitals (`ACLs`, `Action`), and null is nothing."""
-    return {_KNOWN.get(str(key).lower(), key): value for key, value in keys.items() if value is not None}
+def _spelt_as_here(keys: Document, model: type[SpecModel]) -> Document:
+    """Return an object as Headscale reads it, and without what is null, but where it does not read null.
+
+    It minds no capitals, hyphens and underscores (`ACLs`, `tag_owners`):
+    https://pkg.go.dev/github.com/go-json-experiment/json#MatchCaseInsensitiveNames.
+
+    Raises:
+        ValueError: When two keys are one to Headscale.
+    """
+    known = {_folded(name): name for name in known_keys(model) if name not in OURS}
+    found: Document = {}
+    written: dict[str, str] = {}
+    for key, value in keys.items():
+        name = known.get(_folded(key), key)
+        if name in written:
+            raise ValueError(f"has `{written[name]}` and `{key}` in one object, which are one key; keep one of them")
+        written[name] = key
+        if value is not None or name not in known.values() or name in NEVER_NULL:
+            found[name] = value
+    return found
 
 
-_RULES = (AclSpec, GrantSpec, SshSpec, NodeAttributesSpec, PolicyTestSpec, SshTestSpec)
-_KNOWN = {
-    name.lower(): name
-    for model in (PolicySpec, AutoApproversSpec, *_RULES)
-    for name in (field.alias or key for key, field in model.model_fields.items())
-    if name not in OURS
+def _folded(key: str) -> str:
+    return key.lower().replace("_", "").replace("-", "")
+
+
+NEWER_SECTIONS = ("grants", "nodeAttrs", "tests", "sshTests", "randomizeClientPort")
+"""What 0.29 brought: https://github.com/juanfont/headscale/blob/v0.29.3/hscontrol/policy/v2/types.go#L2083."""
+NEVER_NULL = frozenset({"proto", "checkPeriod", "acceptEnv", *NEWER_SECTIONS})
+"""Keys that some version refuses also where they are null; elsewhere null is as if nothing was written."""
+_RULES: dict[str, type[SpecModel]] = {
+    "acls": AclSpec,
+    "grants": GrantSpec,
+    "ssh": SshSpec,
+    "nodeAttrs": NodeAttributesSpec,
+    "tests": PolicyTestSpec,
+    "sshTests": SshTestSpec,
 }
-"""The keys of a policy and its rules, by their small letters."""
 
 
 def _merged(of_file: Any, added: Any) -> Any:  # noqa: ANN401 - parts of a document

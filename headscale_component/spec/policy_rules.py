@@ -7,29 +7,29 @@ policy that names nobody it knows.
 
 from __future__ import annotations
 
-import re
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from headscale_component.spec.errors import Problem, dotted, problems_of, unknown_key
+from headscale_component.spec.errors import Problem, dotted, known_keys, problems_of, unknown_key
 from headscale_component.spec.policy import OURS, Document, PolicySpec, added_sections, document_in, merged_document
-from headscale_component.spec.policy_aliases import NEWER, AliasList, references
-from headscale_component.spec.policy_parts import Path, Version, is_network, kind_of, rules_in, section_at
+from headscale_component.spec.policy_aliases import Reference, references
+from headscale_component.spec.policy_parts import UNREADABLE, Version, is_network, kind_of, section_at
+from headscale_component.spec.policy_places import kinds_at, other_versions, trims_at
+from headscale_component.spec.policy_ports import port_ranges, split_destination
 from headscale_component.spec.policy_users import ambiguous, names_of
-from headscale_component.spec.policy_versions import rules_refused, tag_refused
-from headscale_component.spec.user import UserSpec
-from headscale_component.spec.valid_part import invalid_fields, valid_part
-
-_SINCE_NEWER = ("grants", "nodeAttrs", "tests", "sshTests", "randomizeClientPort")
-_LAST_PORT = 65535
-_PROTOCOLS = frozenset(
-    "icmp igmp ipv4 ip-in-ip tcp egp igp udp gre esp ah sctp ipv6-icmp fc".split()  # noqa: SIM905 - a list to read
+from headscale_component.spec.policy_versions import (
+    newer_parts,
+    nulls_refused,
+    owner_cycles,
+    rules_refused,
+    tag_refused,
 )
-_LAST_PROTOCOL = 255
-_PORTS = re.compile(r"\*|\d{1,5}(-\d{1,5})?(,\d{1,5}(-\d{1,5})?)*")
-
+from headscale_component.spec.user import UserSpec
+from headscale_component.spec.valid_part import invalid_fields, valid_part, value_or_none
+from headscale_core.values.versions import POLICY_CHECK
 
 _DEFINED_IN = {"group": "groups", "tag": "tagOwners", "host": "hosts"}
 
@@ -64,6 +64,8 @@ def policy_problems(
         version: Headscale's version, None where it is not known.
         allow_undeclared_users: Whether users come from an identity provider too, whom nobody declares.
     """
+    if value_or_none(policy, "server_check") and version is not None and not POLICY_CHECK.is_in(version):
+        yield Problem(("serverCheck",), "needs Headscale 0.29 or newer; leave it out")
     file = policy.file
     try:
         of_file = document_in(file) if file else {}
@@ -82,7 +84,7 @@ def policy_problems(
         version,
         invalid=_invalid_sections(policy) | _invalid_sections(in_file),
     )
-    for problem in (*_file_problems(of_file), *_part(added_sections(in_file), known)):
+    for problem in (*_file_problems(of_file, version), *_part(added_sections(in_file), known)):
         yield Problem(("file",), f"`{file}`, {dotted(problem.path)}: {problem.message}")
     yield from _part(added_sections(policy), known)
 
@@ -91,73 +93,68 @@ def _invalid_sections(policy: PolicySpec) -> frozenset[str]:
     return frozenset(PolicySpec.model_fields[name].alias or name for name in invalid_fields(policy))
 
 
-def _file_problems(document: Document) -> Iterator[Problem]:
-    """Check a file as the YAML is checked, but in Headscale's own spelling alone."""
-    for key in OURS:
-        if key in document:
-            yield Problem((key,), unknown_key(key, ()))
+def _file_problems(document: Document, version: Version | None) -> Iterator[Problem]:
+    """Check a file as the YAML is checked, but in Headscale's own spelling and JSON's own types alone."""
+    sections = [key for key in known_keys(PolicySpec) if key not in OURS]
+    for key in document.keys() - set(sections):
+        yield Problem((key,), unknown_key(key, sections))
+    written = {key: value for key, value in document.items() if key in sections}
     try:
-        PolicySpec.model_validate({key: value for key, value in document.items() if key not in OURS}, by_name=False)
+        PolicySpec.model_validate_json(json.dumps(written), by_name=False, strict=True)
     except ValidationError as error:
         yield from problems_of(error, PolicySpec)
+    else:
+        yield from nulls_refused(written, version)
 
 
 def _part(part: Document, known: _Known) -> Iterator[Problem]:
     """Check what one of both places says, by what both define."""
-    if known.version is not None and known.version < NEWER:
-        newer: list[Path] = [(section,) for section in _SINCE_NEWER if part.get(section) is not None]
-        newer += [
-            ("ssh", index, "acceptEnv") for index, rule in enumerate(rules_in(part, "ssh")) if "acceptEnv" in rule
-        ]
-        for path in newer:
-            yield Problem(path, "needs Headscale 0.29 or newer; leave it out")
-    for path, alias, alias_list in references(part):
-        problem = _wrong_name(alias, alias_list, known)
+    newer = list(newer_parts(part, known.version))
+    yield from newer
+    part = {section: value for section, value in part.items() if (section,) not in {problem.path for problem in newer}}
+    for reference in references(part):
+        problem = _wrong_name(reference, known)
         if problem:
-            yield Problem(path, problem)
-    yield from _wrong_definitions(part, known.version)
-    yield from rules_refused(part, known.version)
-    for section in ("acls", "tests"):
-        for index, rule in enumerate(rules_in(part, section)):
-            proto = str(rule.get("proto") or "tcp").lower()
-            is_number = re.fullmatch(r"[1-9]\d{0,2}", proto) and int(proto) <= _LAST_PROTOCOL
-            if proto not in _PROTOCOLS and not is_number:
-                yield Problem((section, index, "proto"), f"`{proto}` is no protocol; write `tcp`, `udp`, `icmp`, or 6")
-    for index, rule in enumerate(rules_in(part, "grants")):
-        if not rule.get("ip") and not rule.get("app"):
-            yield Problem(("grants", index), 'allows nothing: give `ip`, as `["443"]` or `["*"]`, or `app`')
+            yield Problem(reference.path, problem)
+    yield from _wrong_definitions(part, known)
+    yield from rules_refused(part, known.document, known.version)
 
 
-def _wrong_name(alias: str, alias_list: AliasList, known: _Known) -> str | None:
-    if alias_list.has_ports:
-        host, _, ports = alias.rpartition(":")
-        if not host or not _are_ports(ports):
-            return f"`{alias}` has no ports; write them behind it, as `tag:web:443`, `web:80,8000-8100` or `*:*`"
-        alias = host
-    problem = _not_allowed_here(alias, alias_list, known.version) or _undefined(alias, known)
+def _wrong_name(reference: Reference, known: _Known) -> str | None:
+    alias, place = reference.alias, reference.place
+    if reference.has_ports:
+        destination = split_destination(alias, known.version)
+        if destination is None or port_ranges(destination[1], known.version) is None:
+            return _no_ports(alias)
+        alias = destination[0]
+    elif trims_at(place, known.version):
+        alias = alias.strip()
+    problem = _not_allowed_here(alias, place, known.version) or _undefined(alias, known)
     if problem is None and kind_of(alias) == "user":
         return ambiguous(alias, known.users, known.version)
     return problem
 
 
-def _are_ports(text: str) -> bool:
-    """Return whether a text is `*`, or ports and ranges of them up to 65535."""
-    if not _PORTS.fullmatch(text):
-        return False
-    ranges = [[int(port) for port in part.split("-")] for part in text.split(",")] if text != "*" else []
-    return all(part == sorted(part) and part[-1] <= _LAST_PORT for part in ranges)
+def _no_ports(alias: str) -> str:
+    if alias.startswith("["):
+        return f"`{alias}` has brackets, which go around an IPv6 address alone, as `[fd7a::1]:22`; leave them out"
+    if alias.endswith(":0"):
+        return f"`{alias}` names port 0, which is none; write a port from 1 to 65535, or `*`"
+    return f"`{alias}` has no ports; write them behind it, as `tag:web:443`, `web:80,8000-8100` or `*:*`"
 
 
-def _not_allowed_here(alias: str, alias_list: AliasList, version: Version | None) -> str | None:
-    kind, _, autogroup = kind_of(alias).partition(":")
-    autogroups = alias_list.autogroups_in(version)
-    if kind == "autogroup" and autogroup not in autogroups:
-        choice = ", ".join(f"`autogroup:{name}`" for name in sorted(autogroups)) or "none"
-        return f"`{alias}` is no group that may stand here; may: {choice}"
-    kinds = alias_list.kinds_in(version)
-    if kind != "autogroup" and kind not in kinds:
-        return f"`{alias}` may not stand here, but {_choice(kinds)} may"
-    return tag_refused(alias, version) if kind == "tag" else None
+def _not_allowed_here(alias: str, place: str, version: Version | None) -> str | None:
+    kind, kinds = kind_of(alias), kinds_at(place, version)
+    if kind in kinds:
+        return tag_refused(alias, version) if kind == "tag" else None
+    elsewhere = other_versions(place, kind, version)
+    if kind.startswith("autogroup:"):
+        choice = ", ".join(f"`{name}`" for name in sorted(kinds) if name.startswith("autogroup:")) or "none"
+        return f"`{alias}` is no group that may stand here{elsewhere}; may: {choice}"
+    if "[" in alias and kind in {UNREADABLE, "host"}:
+        bare = alias.replace("[", "").replace("]", "")
+        return f"`{alias}` has brackets, which Headscale does not read here; write `{bare}`"
+    return f"`{alias}` may not stand here{elsewhere}, but {_choice(kinds)} may"
 
 
 def _undefined(alias: str, known: _Known) -> str | None:
@@ -167,6 +164,11 @@ def _undefined(alias: str, known: _Known) -> str | None:
     section = _DEFINED_IN.get(kind)
     if section is None or section in known.invalid or alias in section_at(known.document, (section,)):
         return None
+    if kind == "host" and "/" in alias:
+        return f"`{alias}` is no network; write its length in bits, as `10.0.0.0/8`"
+    if kind == "host" and "[" in alias:
+        bare = alias.replace("[", "").replace("]", "")
+        return f"`{alias}` has brackets, which go around an IPv6 address alone; write `{bare}`"
     remedy = f", or write a user as `{alias}@`" if kind == "host" else ""
     return f"`{alias}` is not under `{section}`; add it there{remedy}"
 
@@ -183,19 +185,29 @@ def _choice(kinds: frozenset[str]) -> str:
     return ", ".join(text for kind, text in examples.items() if kind in kinds)
 
 
-def _wrong_definitions(document: Document, version: Version | None) -> Iterator[Problem]:
+def _wrong_definitions(document: Document, known: _Known) -> Iterator[Problem]:
     """Check the names that a policy defines."""
-    for tag in section_at(document, ("tagOwners",)):
-        refused = tag_refused(tag, version) if tag.startswith("tag:") else None
-        if refused:
-            yield Problem(("tagOwners", tag), refused)
+    yield from _wrong_tags(document, known)
     for section, prefix in (("groups", "group:"), ("tagOwners", "tag:")):
         for name in section_at(document, (section,)):
             if not name.startswith(prefix):
                 yield Problem((section, name), f"begins with `{prefix}`: write `{prefix}{name}`")
     for name, network in section_at(document, ("hosts",)).items():
+        if ":" in name or "@" in name:
+            yield Problem(("hosts", name), "has `:` or `@` in it, as no host may; name it by letters, digits and `-`")
         if not is_network(network):
-            yield Problem(("hosts", name), f"`{network}` is no address or network, as `10.0.0.0/8`")
+            text = f"`{network}` is no address or network; write one as `10.0.0.1`, or with its length, `10.0.0.0/8`"
+            yield Problem(("hosts", name), text)
     for route in section_at(document, ("autoApprovers", "routes")):
         if not is_network(route) or "/" not in route:
             yield Problem(("autoApprovers", "routes", route), "is no network; write one as `10.0.0.0/8`")
+
+
+def _wrong_tags(document: Document, known: _Known) -> Iterator[Problem]:
+    owners = section_at(document, ("tagOwners",))
+    for tag in owners:
+        refused = tag_refused(tag, known.version) if tag.startswith("tag:") else None
+        if refused:
+            yield Problem(("tagOwners", tag), refused)
+    if owners:
+        yield from owner_cycles(section_at(known.document, ("tagOwners",)), known.version)

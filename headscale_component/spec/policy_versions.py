@@ -1,7 +1,7 @@
-"""What single rules of a policy may say in one version of Headscale and not in another.
+"""What single rules of a policy may say in one version of Headscale and not in another: a table of limits.
 
-From `validate` and the types that it reads, in hscontrol/policy/v2/types.go of each version; a test holds the table
-against real servers.
+From `validate` and the types that it reads, in hscontrol/policy/v2 of each version; a test holds the table against
+real servers.
 """
 
 from __future__ import annotations
@@ -9,163 +9,147 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
 
+from headscale_component.spec import policy_acl_rules as acl
+from headscale_component.spec import policy_newer_rules as newer
+from headscale_component.spec import policy_ssh_rules as ssh
 from headscale_component.spec.errors import Problem
-from headscale_component.spec.policy import Document
-from headscale_component.spec.policy_parts import Path, Version, items_of, kind_of, rules_in
-from headscale_core.values.durations import parse_duration
+from headscale_component.spec.policy import NEWER_SECTIONS, Document
+from headscale_component.spec.policy_acl_rules import Context, Wrong
+from headscale_component.spec.policy_parts import Path, Rule, Version, rules_in, section_at
+from headscale_core.values.versions import POLICY_GRANTS, Feature, HeadscaleVersion
 
-_0_27, _0_28, _0_29 = (0, 27), (0, 28), (0, 29)
-_LONGEST_CHECK = timedelta(hours=168)
-_PROMETHEUS_DURATION = re.compile(r"0|(?=\d)(\d+y)?(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?")
-"""The grammar of Prometheus, https://prometheus.io/docs/prometheus/latest/querying/basics/#time-durations."""
-_WITH_PORTS = frozenset({"tcp", "udp", "sctp", "6", "17", "132"})
+_V0_27, _V0_28, _V0_29 = (HeadscaleVersion(0, minor) for minor in (27, 28, 29))
+_ENGINE = "https://github.com/juanfont/headscale/blob/{}/hscontrol/policy/v2/{}"
+_EVERY = Feature()
+_SINCE_0_29 = Feature(since=_V0_29)
+_TAGS_NEED_A_LETTER = _SINCE_0_29
+"""https://github.com/juanfont/headscale/blob/v0.29.3/hscontrol/policy/v2/types.go#L554."""
+_NO_CYCLES = Feature(since=_V0_28, until=_V0_28)
+"""https://github.com/juanfont/headscale/blob/v0.28.0/hscontrol/policy/v2/policy.go#L993."""
 
-Rule = Mapping[str, Any]
-Wrong = Iterator[tuple[Path, str]]
-
-
-def rules_refused(document: Document, version: Version | None) -> Iterator[Problem]:
-    """Find what a version of Headscale refuses in the rules of a policy.
-
-    Args:
-        document: The policy.
-        version: The version, None where it is not known: what some version takes is taken then.
-    """
-    for limit in _LIMITS:
-        if not limit.holds_in(version):
-            continue
-        for index, rule in enumerate(rules_in(document, limit.section)):
-            for path, text in limit.find(rule):
-                yield Problem((limit.section, index, *path), text)
-
-
-def tag_refused(tag: str, version: Version | None) -> str | None:
-    """Return what is wrong with a tag's name in a version, None for nothing."""
-    if version is None or version < _0_29 or re.match(r"tag:[A-Za-z]", tag):
-        return None
-    return f"`{tag}` has no letter behind `tag:`, which Headscale 0.29 and newer refuse; name it otherwise"
-
-
-def _users_are_named(rule: Rule) -> Wrong:
-    users = rule.get("users")
-    if users == []:
-        yield ("users",), "names nobody, which Headscale 0.29 and newer refuse; write `root` or `autogroup:nonroot`"
-    for index, user in enumerate(items_of(users)):
-        if user in ("", "*"):
-            text = f"`{user}` is no user to Headscale 0.29 and newer; write `autogroup:nonroot`, and `root` where meant"
-            yield ("users", index), text
-
-
-def _only_nonroot_is_a_group(rule: Rule) -> Wrong:
-    for index, user in enumerate(items_of(rule.get("users"))):
-        if user.startswith("autogroup:") and user != "autogroup:nonroot":
-            yield ("users", index), f"`{user}` is no group that may stand here; may: `autogroup:nonroot`"
-
-
-def _check_period_of_prometheus(rule: Rule) -> Wrong:
-    period = rule.get("checkPeriod")
-    if period is not None and not _PROMETHEUS_DURATION.fullmatch(period):
-        yield (
-            ("checkPeriod",),
-            f"`{period}` is no time to Headscale before 0.29; write whole numbers with units, as `12h` or `1d`",
-        )
-
-
-def _check_period_of_go(rule: Rule) -> Wrong:
-    period = rule.get("checkPeriod")
-    if period is None or period in {"always", "0", "+0", "-0"}:
-        return
-    try:
-        duration = parse_duration(period)
-    except ValueError:
-        duration = None
-    if duration is None or "d" in period:
-        hours = f"{min(duration, _LONGEST_CHECK) / timedelta(hours=1):g}h" if duration else "24h"
-        yield (
-            ("checkPeriod",),
-            f"`{period}` is no time to Headscale 0.29 and newer, which know no days; write `{hours}`, or `always`",
-        )
-    elif duration > _LONGEST_CHECK:
-        yield ("checkPeriod",), f"`{period}` is above `168h`, the most that Headscale 0.29 and newer take; write less"
-
-
-def _check_period_needs_check(rule: Rule) -> Wrong:
-    if rule.get("checkPeriod") is not None and rule.get("action") != "check":
-        yield ("checkPeriod",), "is for `action: check`, and refused with another by Headscale 0.29; leave it out"
-
-
-def _login_stays_with_its_user(rule: Rule) -> Wrong:
-    sources = items_of(rule.get("src"))
-    tagged = [source for source in sources if kind_of(source) in {"tag", "autogroup:tagged"}]
-    many = [source for source in sources if kind_of(source) in {"group", "autogroup:member"}]
-    users = {source for source in sources if kind_of(source) == "user"}
-    for index, alias in enumerate(items_of(rule.get("dst"))):
-        path, kind = ("dst", index), kind_of(alias)
-        if kind in {"user", "autogroup:self", "autogroup:member"} and tagged:
-            text = f"`{alias}` is people's, where `{tagged[0]}` may not log in; make a rule of its own for tags, with "
-            yield path, f"{text}tags or `autogroup:tagged` as `dst`"
-        elif kind == "user" and (many or users != {alias}):
-            yield path, f"only `{alias}` may log in on `{alias}`; write `autogroup:self` for everybody's own machines"
-
-
-def _own_machines_are_peoples(rule: Rule, *, allowed: frozenset[str]) -> Wrong:
-    destinations = items_of(rule.get("dst"))
-    if not any(alias.startswith("autogroup:self") for alias in destinations):
-        return
-    for index, source in enumerate(items_of(rule.get("src"))):
-        if kind_of(source) not in allowed:
-            text = f"`{source}` has no machines of its own, so Headscale 0.29 refuses it with `autogroup:self`"
-            yield ("src", index), f"{text}; make another rule for it"
-
-
-_PEOPLE = frozenset({"user", "group", "autogroup:member"})
-
-
-def _own_machines_in_acls(rule: Rule) -> Wrong:
-    return _own_machines_are_peoples(rule, allowed=_PEOPLE | {"*"})
-
-
-def _own_machines_in_grants(rule: Rule) -> Wrong:
-    return _own_machines_are_peoples(rule, allowed=_PEOPLE)
-
-
-def _ports_are_of_the_protocol(rule: Rule) -> Wrong:
-    protocol = str(rule.get("proto") or "tcp").lower()
-    if protocol in _WITH_PORTS:
-        return
-    for index, alias in enumerate(items_of(rule.get("dst"))):
-        host, _, ports = alias.rpartition(":")
-        if ports not in {"*", "0-65535"}:
-            yield ("dst", index), f"`{protocol}` has no ports; write `{host}:*`"
+_NEWER_KEYS = {"ssh": "acceptEnv"}
+"""What 0.29 brought: https://github.com/juanfont/headscale/blob/v0.29.3/hscontrol/policy/v2/types.go#L2975."""
+_NOT_NULL = {
+    ("acls", "proto"): Feature(since=_V0_27),
+    ("tests", "proto"): _SINCE_0_29,
+    ("ssh", "checkPeriod"): Feature(until=_V0_28),
+    ("ssh", "acceptEnv"): Feature(since=_V0_27, until=_V0_28),
+}
+"""Keys whose types do not read null, as `Protocol` in
+https://github.com/juanfont/headscale/blob/v0.27.1/hscontrol/policy/v2/types.go#L1455."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Limit:
-    """A limit to what the rules of a section may say, from a version on, or before one."""
+    """A limit to what the rules of a section may say.
+
+    Attributes:
+        section: The section.
+        find: Finds what is wrong in one rule of it.
+        versions: The versions that have the limit.
+        source: The URL of the rule in Headscale's engine.
+    """
 
     section: str
-    find: Callable[[Rule], Wrong]
-    since: Version = (0, 0)
-    before: Version | None = None
+    find: Callable[[Rule, Context], Wrong]
+    versions: Feature
+    source: str
 
     def holds_in(self, version: Version | None) -> bool:
         """Return whether a version has it; one that is not known has those of every version alone."""
-        if version is None:
-            return self.since == (0, 0) and self.before is None
-        return self.since <= version and (self.before is None or version < self.before)
+        return self.versions == _EVERY if version is None else self.versions.is_in(version)
+
+
+def _limit(section: str, find: Callable[[Rule, Context], Wrong], versions: Feature, source: str) -> _Limit:
+    tag, _, where = source.partition(" ")
+    return _Limit(section, find, versions, _ENGINE.format(tag, where))
 
 
 _LIMITS = (
-    _Limit("acls", _ports_are_of_the_protocol, since=_0_27),
-    _Limit("acls", _own_machines_in_acls, since=_0_29),
-    _Limit("grants", _own_machines_in_grants, since=_0_29),
-    _Limit("ssh", _only_nonroot_is_a_group, before=_0_29),
-    _Limit("ssh", _users_are_named, since=_0_29),
-    _Limit("ssh", _check_period_of_prometheus, before=_0_29),
-    _Limit("ssh", _check_period_of_go, since=_0_29),
-    _Limit("ssh", _check_period_needs_check, since=_0_29),
-    _Limit("ssh", _login_stays_with_its_user, since=_0_28),
+    _limit("acls", acl.protocol_is_known, _EVERY, "v0.29.3 types.go#L1864"),
+    _limit("acls", acl.ports_are_of_the_protocol, Feature(since=_V0_27), "v0.27.1 types.go#L2106"),
+    _limit("acls", acl.own_machines_in_acls, _SINCE_0_29, "v0.29.3 types.go#L2312"),
+    _limit("grants", acl.grant_allows_something, _EVERY, "v0.29.3 types.go#L2640"),
+    _limit("grants", acl.granted_ports, _EVERY, "v0.29.3 types.go#L948"),
+    _limit("grants", acl.granted_capabilities, _EVERY, "v0.29.3 types.go#L2357"),
+    _limit("grants", acl.granted_default_route, _EVERY, "v0.29.3 types.go#L2667"),
+    _limit("grants", acl.own_machines_in_grants, _EVERY, "v0.29.3 types.go#L2391"),
+    _limit("ssh", ssh.only_nonroot_is_a_group, Feature(until=_V0_28), "v0.28.0 types.go#L1613"),
+    _limit("ssh", ssh.users_are_named, _SINCE_0_29, "v0.29.3 types.go#L2530"),
+    _limit("ssh", ssh.variables_are_named, _SINCE_0_29, "v0.29.3 types.go#L2544"),
+    _limit("ssh", ssh.check_period_of_prometheus, Feature(until=_V0_28), "v0.28.0 types.go#L1898"),
+    _limit("ssh", ssh.check_period_of_go, _SINCE_0_29, "v0.29.3 types.go#L2929"),
+    _limit("ssh", ssh.check_period_needs_check, _SINCE_0_29, "v0.29.3 types.go#L2621"),
+    _limit("ssh", ssh.login_stays_with_its_user, Feature(since=_V0_28), "v0.28.0 types.go#L1630"),
+    _limit("nodeAttrs", newer.attributes_are_supported, _EVERY, "v0.29.3 types.go#L2816"),
+    _limit("tests", acl.protocol_is_known, _EVERY, "v0.29.3 types.go#L1864"),
+    _limit("tests", newer.expects_something, _EVERY, "v0.29.3 types.go#L3328"),
+    _limit("tests", newer.tested_protocol_has_ports, _EVERY, "v0.29.3 types.go#L3328"),
+    _limit("tests", newer.expects_one_port_of_one_host, _EVERY, "v0.29.3 types.go#L3375"),
+    _limit("sshTests", newer.expects_some_login, _EVERY, "v0.29.3 types.go#L3409"),
+    _limit("sshTests", newer.expects_countable_source, _EVERY, "v0.29.3 sshtest.go#L393"),
+    _limit("sshTests", newer.expects_logins_on_hosts, _EVERY, "v0.29.3 types.go#L3445"),
 )
+
+
+def rules_refused(document: Document, whole: Document, version: Version | None) -> Iterator[Problem]:
+    """Find what a version of Headscale refuses in the rules of a policy.
+
+    Args:
+        document: The policy, or the part of it that is judged.
+        whole: The whole policy, which defines the hosts.
+        version: The version, None where it is not known: what some version takes is taken then.
+    """
+    context = Context(section_at(whole, ("hosts",)), version)
+    for limit in _LIMITS:
+        if not limit.holds_in(version):
+            continue
+        for index, rule in enumerate(rules_in(document, limit.section)):
+            for path, text in limit.find(rule, context):
+                yield Problem((limit.section, index, *path), text)
+
+
+def newer_parts(document: Document, version: Version | None) -> Iterator[Problem]:
+    """Find sections and keys that a version does not have yet."""
+    if version is None or POLICY_GRANTS.is_in(version):
+        return
+    paths: list[Path] = [(section,) for section in NEWER_SECTIONS if section in document]
+    for section, key in _NEWER_KEYS.items():
+        paths += [(section, index, key) for index, rule in enumerate(rules_in(document, section)) if key in rule]
+    for path in paths:
+        yield Problem(path, "needs Headscale 0.29 or newer; leave it out")
+
+
+def nulls_refused(document: Document, version: Version | None) -> Iterator[Problem]:
+    """Find `null` in a file where a version reads none; in YAML it is left out before Headscale sees it."""
+    if version is None:
+        return
+    for (section, key), versions in _NOT_NULL.items():
+        for index, rule in enumerate(rules_in(document, section) if versions.is_in(version) else ()):
+            if isinstance(rule, Mapping) and rule.get(key, "") is None:
+                yield Problem((section, index, key), "is null, which Headscale does not read here; leave it out")
+    for section in NEWER_SECTIONS:
+        if document.get(section, "") is None and not POLICY_GRANTS.is_in(version):
+            yield Problem((section,), "needs Headscale 0.29 or newer; leave it out")
+
+
+def tag_refused(tag: str, version: Version | None) -> str | None:
+    """Return what is wrong with a tag's name in a version, None for nothing."""
+    if version is None or not _TAGS_NEED_A_LETTER.is_in(version) or re.match(r"tag:[A-Za-z]", tag):
+        return None
+    return f"`{tag}` has no letter behind `tag:`, which Headscale 0.29 and newer refuse; name it otherwise"
+
+
+def owner_cycles(owners: Mapping[str, list[str]], version: Version | None) -> Iterator[Problem]:
+    """Find tags that own themselves, at once or by way of others."""
+    if version is None or not _NO_CYCLES.is_in(version):
+        return
+    for tag in owners:
+        reached, new = set[str](), {tag}
+        while new:
+            new = {owner for name in new for owner in owners.get(name) or [] if owner in owners} - reached
+            reached |= new
+        if tag in reached:
+            text = f"`{tag}` owns itself by way of its owners, which Headscale 0.28 refuses; take it out of the circle"
+            yield Problem(("tagOwners", tag), text)

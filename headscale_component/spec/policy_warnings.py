@@ -10,20 +10,58 @@ from headscale_component.spec.policy_aliases import users_named_in
 from headscale_component.spec.policy_parts import items_of, kind_of, rules_in, section_at
 from headscale_component.spec.policy_users import bearers
 from headscale_component.versions import minor_version
-from headscale_core.values.versions import UNIQUE_NAMES_IN_POLICY
+from headscale_core.values.versions import UNIQUE_NAMES_IN_POLICY, Feature, HeadscaleVersion
 
 if TYPE_CHECKING:
     from headscale_component.spec.instance import HeadscaleArgs
 
 
 def policy_warnings(document: Document, instance: HeadscaleArgs | None = None) -> list[str]:
-    """Return what a policy does that nobody wants without knowing: locking everybody out, now or after a login.
+    """Return what a policy does that nobody wants without knowing: locking somebody out, now or after a login.
 
     Args:
         document: The policy.
         instance: The instance that it is of, where that is known.
     """
-    return [*_locks_out(document), *(_may_become_two(document, instance) if instance else ())]
+    found = _locks_out(document)
+    if instance is not None:
+        found += [*_may_become_two(document, instance), *_switches_groups_off(document, instance)]
+        found += () if found else _forgets(document, instance)
+    return found
+
+
+_ONE_UNKNOWN_SWITCHES_OFF = Feature(since=HeadscaleVersion(0, 27), until=HeadscaleVersion(0, 27))
+"""A group with a member who is no user yet counts as nobody: https://github.com/juanfont/headscale/issues/3051."""
+
+
+def _switches_groups_off(document: Document, instance: HeadscaleArgs) -> Iterator[str]:
+    """Find groups that mean nobody until their last member has logged in."""
+    version = minor_version(instance.version)
+    if version is None or not _ONE_UNKNOWN_SWITCHES_OFF.is_in(version):
+        return
+    for name, members in section_at(document, ("groups",)).items():
+        unknown = [member for member in items_of(members) if not bearers(member, instance.users)]
+        if unknown:
+            people = ", ".join(f"`{member}`" for member in unknown)
+            yield f"Headscale 0.27 lets nobody of `{name}` in before the first login of {people}; 0.28 does not wait"
+
+
+def _forgets(document: Document, instance: HeadscaleArgs) -> Iterator[str]:
+    """Find declared users whom a policy names nowhere, where no rule is for everybody.
+
+    With an identity provider a policy may name them by their id there, which nobody knows here.
+    """
+    rules = [rule for name in ("acls", "grants") for rule in rules_in(document, name)]
+    sources = {source.strip() for rule in rules for source in items_of(rule.get("src"))}
+    if (
+        instance.config.oidc
+        or not rules
+        or any(source in _EVERYBODY or kind_of(source) in {"address", "host"} for source in sources)
+    ):
+        return
+    named = {name for _, alias in users_named_in(document) for name in bearers(alias, instance.users)}
+    for name in sorted(instance.users.keys() - named):
+        yield f"the policy does not name `{name}`: their nodes reach nothing; add a rule for `{name}@`"
 
 
 def _may_become_two(document: Document, instance: HeadscaleArgs) -> Iterator[str]:
@@ -65,6 +103,9 @@ def _locks_out(document: Document) -> list[str]:
     return warnings
 
 
+_EVERYBODY = frozenset({"*", "autogroup:member", "autogroup:danger-all"})
+
+
 def _is_people(source: str, groups: Mapping[str, Any]) -> bool:
     if source.startswith("group:"):
         return bool(items_of(groups.get(source)))
@@ -73,5 +114,4 @@ def _is_people(source: str, groups: Mapping[str, Any]) -> bool:
 
 def _may_be(source: str, group: str, members: list[str]) -> bool:
     """Return whether a source lets somebody of a group in: itself, everybody, a member, or an address that may be."""
-    everybody = {"*", "autogroup:member", "autogroup:danger-all"}
-    return source in {group, *everybody, *items_of(members)} or kind_of(source) in {"address", "host"}
+    return source in {group, *_EVERYBODY, *items_of(members)} or kind_of(source) in {"address", "host"}

@@ -9,7 +9,7 @@ from headscale_component.spec.values import Adoption, DisplayName, Email, Pictur
 
 
 class UserSpec(SpecModel):
-    """A Headscale user; its name is its key under `users`.
+    """A Headscale user; its name is its key under `users`: letters, digits, `-`, `.`, `_` and at most one `@`.
 
     Headscale can rename a user but never change the profile: a change of `displayName`, `email` or `pictureURL`
     replaces the user by one with another id, which is refused while it has nodes. What is left out is left as it is.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from headscale_component.spec.errors import Problem
 from headscale_component.spec.user import UserSpec
 from headscale_component.spec.valid_part import rule, value_or_none
+from headscale_core.values.versions import CHECKS_USER_NAMES
 
 if TYPE_CHECKING:
     from headscale_component.spec.instance import HeadscaleArgs
@@ -24,6 +25,7 @@ def check_user_names(instance: HeadscaleArgs) -> Iterator[Problem]:
             text = f"`{adopt}` is adopted by `{adopted[adopt]}` too; one of them is wrong"
             yield Problem(("users", name, "adopt"), text)
         yield from _check_deletion(name, user)
+        yield from _check_version(name, instance)
         if before is None:
             continue
         first, path = renamed.setdefault(before, name), ("users", name, "renamedFrom")
@@ -37,6 +39,20 @@ def check_user_names(instance: HeadscaleArgs) -> Iterator[Problem]:
             )
         elif first != name:
             yield Problem(path, f"`{first}` is renamed from `{before}` too; keep one of them")
+
+
+@rule
+def _check_version(name: str, instance: HeadscaleArgs) -> Iterator[Problem]:
+    if instance.minor_version is None or not CHECKS_USER_NAMES.is_in(instance.minor_version):
+        return
+    adopt = instance.users[name].adopt
+    is_adopted = instance.adopt_users if adopt is None else bool(adopt)
+    if not is_adopted and (len(name) == 1 or name[0].isdecimal() or "+" in name):
+        yield Problem(
+            ("users", name),
+            "Headscale 0.26 takes names of two characters or more that do not begin with a digit, without `+`; choose "
+            "another name, or upgrade to 0.27",
+        )
 
 
 @rule

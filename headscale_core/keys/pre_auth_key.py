@@ -37,12 +37,12 @@ class KeyStatus:
 
     Attributes:
         issued: The key; another one than the state knows where it was recreated since.
-        ended: Why it is invalid, one of the reasons in `renewal`; None where it is valid.
+        invalid_reason: Why it is invalid, one of the reasons in `renewal`; None where it is valid.
         secret_in_sync: Whether the Secret holds it and matches its template.
     """
 
     issued: IssuedPreAuthKey
-    ended: str | None
+    invalid_reason: str | None
     secret_in_sync: bool
 
 

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from headscale_core import PreAuthKey
 
-DELETED, ENDED_BY_HAND, EXPIRED, USED = "deleted", "ended by hand", "expired", "used"
-"""Why a key is invalid; the state has one of these as `ended`."""
+DELETED, EXPIRED_MANUALLY, EXPIRED, USED = "deleted", "expired manually", "expired", "used"
+"""Why a key is invalid; the state has one of these as `invalid_reason`."""
 
 
 def invalid_reason(key: PreAuthKey | None, expires_at: datetime, now: datetime) -> str | None:
@@ -24,12 +24,12 @@ def invalid_reason(key: PreAuthKey | None, expires_at: datetime, now: datetime) 
     if key.used and not key.reusable:
         return USED
     if key.expiration is None or (key.expiration != expires_at and key.expiration <= now):
-        return ENDED_BY_HAND
+        return EXPIRED_MANUALLY
     return EXPIRED if expires_at <= now else None
 
 
 def is_renewal_due(
-    ended: str | None,
+    reason: str | None,
     expires_at: datetime,
     now: datetime,
     *,
@@ -40,7 +40,7 @@ def is_renewal_due(
     """Return whether a key is to be recreated.
 
     Args:
-        ended: Why it is invalid, as far as the state knows.
+        reason: Why it is invalid, as far as the state knows.
         expires_at: When it expires.
         now: The time.
         policy: `recreateIfInvalid`: what is done about a key that expired or was used. `never`: nothing.
@@ -50,11 +50,11 @@ def is_renewal_due(
         renew_before: A key with less than this left is recreated while it is still valid; None for not.
     """
     policy = policy or ("whenExpired" if reusable else "never")
-    if ended in (DELETED, ENDED_BY_HAND):
+    if reason in (DELETED, EXPIRED_MANUALLY):
         return True
-    if ended == USED:
+    if reason == USED:
         return policy == "always"
-    if ended == EXPIRED or expires_at <= now:
+    if reason == EXPIRED or expires_at <= now:
         return policy != "never"
     return renew_before is not None and expires_at - now < renew_before
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from headscale_core import ApiError, HeadscaleClient, HeadscaleError, InvalidArgument, NotFound
 from headscale_core.policy import acl_tests
+from headscale_core.policy.deny_all import DENY_ALL
 from headscale_core.values import hujson
 
 _SECTIONS = ("acls", "grants", "ssh")
@@ -34,13 +35,13 @@ class InForce:
 
 
 def create(client: HeadscaleClient, declared: str, *, overwrite: bool) -> list[str]:
-    """Store a policy where none was, or the same one; return the tests that were left out.
+    """Store a policy where none was, the same one, or the sidecar's; return the tests that were left out.
 
     Raises:
         PolicyError: When another one is stored already and it is not said that it may go.
     """
     found = stored(client)
-    if found and not overwrite and acl_tests.left_out(found, declared) is None and found != declared:
+    if found and not overwrite and found not in {declared, DENY_ALL} and acl_tests.left_out(found, declared) is None:
         raise PolicyError(
             "Headscale has another policy already, which this stack did not store; see `headscale policy get`, take "
             "over what is needed, and write `overwrite: true` under `policy`"
@@ -91,26 +92,27 @@ def look(client: HeadscaleClient, *, declared: str) -> InForce:
     return InForce(declared, tuple(skipped), can_run=bool({*skipped} - {*waits}))
 
 
-def check(client: HeadscaleClient, policy: str) -> list[str]:
-    """Have Headscale check a policy without storing it; return the tests that would be left out as things are now.
+def check(client: HeadscaleClient, policy: str) -> list[str] | None:
+    """Have Headscale check a policy without storing it.
 
-    The users and nodes that they are about may be made by the very update that a preview is of, or join later.
+    Returns:
+        The tests that would be left out as things are now: the users and nodes that they are about may be created by
+        the update that a preview is of, or join later. None where this version cannot check (before 0.29).
 
     Raises:
         InvalidArgument: When Headscale refuses the rest.
     """
     try:
-        client.check_policy(policy)
+        return [] if client.check_policy(policy) else None
     except InvalidArgument as error:
         skipped = acl_tests.waiting(client, policy) if acl_tests.may_wait(error.detail) else []
         if not skipped:
             raise
         client.check_policy(acl_tests.without(policy, skipped))
         return skipped
-    return []
 
 
-def in_a_line(refusal: str) -> str:
+def single_line(refusal: str) -> str:
     """Return a refusal of several lines, as those of tests are, in one."""
     return re.sub(r"\s*\n\s*", "; ", re.sub(r":\s*\n\s*", ": ", refusal.strip()))
 
@@ -123,8 +125,8 @@ def means_the_same(one: str, other: str) -> bool:
         return one == other
 
 
-def what_is_skipped(policy: str, skipped: Collection[str]) -> str:
-    """Return what is said of tests that are left out."""
+def skipped_tests_warning(policy: str, skipped: Collection[str]) -> str:
+    """Return the warning that tests are left out."""
     return (
         f"the policy is stored without {acl_tests.describe(policy, skipped)}: no node of these sources has joined yet, "
         "and Headscale refuses a policy with such tests; `pulumi up --refresh` adds them once the nodes are there"

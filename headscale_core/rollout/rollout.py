@@ -229,7 +229,7 @@ def growth_state(place: Place, claim: Object, size: str, events: Sequence[Object
         or "its storage driver has not grown it yet"
     )
     which = f"claim {place.namespace}/{place.claim}"
-    return f"{which} has {capacity or 'no capacity'} of {size}: {why or 'value driver has not grown it yet'}"
+    return f"{which} has {capacity or 'no capacity'} of {size}: {why}"
 
 
 def quantity(text: str) -> Decimal:

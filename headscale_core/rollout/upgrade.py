@@ -29,3 +29,35 @@ def step_problem(before: str | None, after: str | None) -> str | None:
 def is_another_minor(before: str | None, after: str | None) -> bool:
     """Return whether a change of version may change what Headscale takes."""
     return HeadscaleVersion.parse_or_none(before) != HeadscaleVersion.parse_or_none(after)
+
+
+def stored_policy_problem(before: str, after: str) -> str:
+    """Return why an upgrade does not begin where Headscale has another policy than the stack: it may not start with it.
+
+    Headscale reads the stored policy at start, and ends where it refuses it: `NewHeadscale` in
+    https://github.com/juanfont/headscale/blob/main/hscontrol/app.go.
+
+    Args:
+        before: The version that runs, as `v0.28.0`.
+        after: The version to go to.
+    """
+    return (
+        f"the policy that Headscale has stored is not the one of this stack, and {after} does not start if it refuses "
+        f"that: declare `version: {before}` again and run `pulumi up --refresh`, by which the stack's policy is in "
+        "force; then upgrade. Changes that somebody made by hand are lost unless you take them over into the stack. "
+        "`overwrite: true` under `policy` replaces them without this step"
+    )
+
+
+def unknown_policy_problem(before: str, after: str, why: str) -> str:
+    """Return why an upgrade does not begin where the pod runs and cannot be asked for its policy.
+
+    Args:
+        before: The version that runs, as `v0.28.0`.
+        after: The version to go to.
+        why: Why it cannot be asked.
+    """
+    return (
+        f"{before} runs and cannot be asked for its policy, and {after} does not start if it refuses that one: {why}; "
+        "fix this and run `pulumi up` again"
+    )

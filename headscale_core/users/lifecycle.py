@@ -208,5 +208,5 @@ def _keep_keys_of_others(client: HeadscaleClient, user: User, now: datetime) -> 
         raise UserError(
             f"deleting user `{user.name}` would delete {len(others)} preauth key(s) that are not its own: Headscale "
             "0.28 deletes everybody's (headscale issue 3154); upgrade to 0.29 first, or write "
-            "`keysOnUserDeletion: remake` for the instance: the keys of this stack are then recreated right away"
+            "`keysOnUserDeletion: recreate` for the instance: the keys of this stack are then recreated right away"
         )

@@ -1,8 +1,8 @@
 """Rules of single values, each with its source and what to write instead.
 
-Pure, so that specification and providers refuse the same things with the same words. Headscale itself checks next to
-nothing (seen on 0.28 and 0.29: empty names, names with spaces and any e-mail address are accepted), so the limits of
-users' fields are our own.
+Pure, so that specification and providers refuse the same things with the same words. Headscale's API checks next to
+nothing of a user from 0.27 on (seen on 0.28 and 0.29: empty names, names with spaces and any e-mail address are
+accepted), so the limits of users' other fields are our own.
 """
 
 from __future__ import annotations
@@ -101,13 +101,28 @@ def duration(value: str) -> str:
 
 
 def username(value: str) -> str:
-    """Check a user's name: a DNS label, or an e-mail address as identity providers give."""
-    if _DNS_LABEL.fullmatch(value) or (len(value) <= 253 and _USER_EMAIL.fullmatch(value)):  # noqa: PLR2004 - a name
+    """Check a user's name: what Headscale takes of identity providers, or an e-mail address; at most 253 characters.
+
+    The rule is `ValidateUsername` of https://github.com/juanfont/headscale/blob/v0.29.3/hscontrol/util/dns.go: letters
+    and digits of any script, `-`, `.`, `_` and one `@`, with a letter first. The API applies it on 0.26 alone (where a
+    letter need not be first, and a digit must not); newer versions store what they are given, so that a digit first
+    and `+` in an address are taken here. Names that differ in capitals are different users.
+    """
+    name = value.removesuffix("@")
+    if name != value and _is_username(name):
+        raise ValueError(f"`{value}` is how a policy writes the name; write `{name}` here")
+    if len(value) <= 253 and (_is_username(value) or _USER_EMAIL.fullmatch(value)):  # noqa: PLR2004 - our limit
         return value
     raise ValueError(
-        f"`{value}` is no user name: write at most 63 of a-z, 0-9 and `-`, beginning and ending with a letter or "
-        "digit, as `alice`; or an e-mail address in lower case"
+        f"`{value}` is no user name: write letters, digits, `-`, `.`, `_` and at most one `@`, beginning with a letter "
+        "or digit, as `alice`, `first.last` or `alice@example.com`"
     )
+
+
+def _is_username(value: str) -> bool:
+    """Return whether a name has Headscale's characters; `isalpha` and `isdecimal` are Go's `IsLetter` and `IsDigit`."""
+    allowed = all(letter.isalpha() or letter.isdecimal() or letter in "-._@" for letter in value)
+    return allowed and value[:1] not in {"", *"-._@"} and value.count("@") <= 1
 
 
 def data_key(value: str) -> str:

@@ -115,6 +115,11 @@ POLICY_GRANTS = Feature(since=_V0_29)
 UNIQUE_NAMES_IN_POLICY = Feature(since=_V0_29)
 """A policy that names a user by a name or an address that two users have is refused: `CHANGELOG.md`, 0.29."""
 
+CHECKS_USER_NAMES = Feature(until=_V0_26)
+"""The API refuses names of users of one character, with a digit first, or with other characters than letters, digits,
+`-`, `.`, `_` and one `@`: `ValidateUsername` in
+https://github.com/juanfont/headscale/blob/v0.26.1/hscontrol/util/dns.go; `State.CreateUser` of 0.27 checks nothing."""
+
 METRICS_CAN_BE_OFF = Feature(since=_V0_28)
 """An empty `metrics_listen_addr` turns the metrics off."""
 

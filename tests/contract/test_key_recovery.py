@@ -66,7 +66,7 @@ def test_unrecoverable_key_stops_user_deletion(headscale):
         alice, bob = (lifecycle.find_or_create(client, name, Profile(), record) for name in ("alice", "bob"))
         pre_auth_key.create(client, MemoryStore(), desired_pre_auth_key(user_id=str(alice.id)), datetime.now(UTC))
 
-        with pytest.raises(UserError, match=r"upgrade to 0\.29 first, or write `keysOnUserDeletion: remake`"):
+        with pytest.raises(UserError, match=r"upgrade to 0\.29 first, or write `keysOnUserDeletion: recreate`"):
             lifecycle.delete(client, user_ref(bob), datetime.now(UTC), record)
         with pytest.raises(UserError, match=r"are in no Secret of this stack"):
             lifecycle.delete(client, user_ref(bob), datetime.now(UTC), record, recovery=wiped_keys(client, store))

@@ -30,7 +30,7 @@ def test_new_database_key_is_not_the_lost_one(lost_database):
         client.create_user("alice")
         look = pre_auth_key.observe({}, store.read("ns", "laptop"), desired_pre_auth_key(), state, datetime.now(UTC))
         made = pre_auth_key.create(client, store, desired_pre_auth_key(), datetime.now(UTC), in_state=[state.key_id])
-        assert (look.ended, made.key_id) == ("deleted", state.key_id)
+        assert (look.invalid_reason, made.key_id) == ("deleted", state.key_id)
 
         delete_pre_auth_key(client, store, state)
 
@@ -46,7 +46,10 @@ def test_same_ids_in_a_new_database_are_foreign(lost_database):
         keys = by_id(client.list_pre_auth_keys())
         assert (stranger.id, str(key.id)) == (alice.id, state.key_id)
 
-        assert pre_auth_key.observe(keys, None, desired_pre_auth_key(), state, datetime.now(UTC)).ended == "deleted"
+        assert (
+            pre_auth_key.observe(keys, None, desired_pre_auth_key(), state, datetime.now(UTC)).invalid_reason
+            == "deleted"
+        )
         delete_pre_auth_key(client, store, state)
         with pytest.raises(UserError, match="is gone"):
             lifecycle.rename(client, user_ref(alice), "alicia", record)

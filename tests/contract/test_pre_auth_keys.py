@@ -108,11 +108,11 @@ def test_observed_key_status_tells_secret_and_end(headscale):
         client.delete_pre_auth_key(key.id)
         gone = seen(client, store, issued, desired)
 
-        assert (good.ended, good.secret_in_sync) == (None, True)
+        assert (good.invalid_reason, good.secret_in_sync) == (None, True)
         assert [look.secret_in_sync for look in (edited, undressed, lost)] == [False] * 3
         assert restored == kept
-        assert (ended.ended, gone.ended) == ("ended by hand", "deleted")
-        assert seen(client, store, issued, desired, datetime.now(UTC) + timedelta(hours=2)).ended == "expired"
+        assert (ended.invalid_reason, gone.invalid_reason) == ("expired manually", "deleted")
+        assert seen(client, store, issued, desired, datetime.now(UTC) + timedelta(hours=2)).invalid_reason == "expired"
 
 
 def test_replacement_is_stored_before_the_old_key_goes(headscale):
@@ -188,7 +188,7 @@ def test_equal_lifetime_in_other_units_is_in_sync(headscale):
 
         same, longer = (seen(client, store, issued, desired_pre_auth_key(expiration=text)) for text in ("1d", "25h"))
 
-        assert (same.ended, same.secret_in_sync, longer.secret_in_sync) == (None, True, False)
+        assert (same.invalid_reason, same.secret_in_sync, longer.secret_in_sync) == (None, True, False)
 
 
 class ForeignSecrets(MemoryStore):

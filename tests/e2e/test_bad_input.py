@@ -19,7 +19,7 @@ def test_every_mistake_is_told_with_its_path_and_nothing_is_registered(stack, cl
             NAMESPACE,
             replicas=2,
             imagee="x",
-            users={"Bad_Name": {"pictureURL": "ftp://a"}},
+            users={"bad!name": {"pictureURL": "ftp://a"}},
             preAuthKeys={"a": {"expiration": "soon"}, "b": {"tags": ["ci"]}},
         )
     )
@@ -31,7 +31,7 @@ def test_every_mistake_is_told_with_its_path_and_nothing_is_registered(stack, cl
     for path in (
         "replicas",
         "imagee",
-        "users.Bad_Name",
+        "users.bad!name",
         "preAuthKeys.a",
         "preAuthKeys.a.expiration",
         "preAuthKeys.b.tags[0]",

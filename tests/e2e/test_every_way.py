@@ -55,7 +55,7 @@ def declared(*, users=USERS, key=None, runner=None, policy=POLICY, names=("lapto
             },
             apiKeys={f"{way}-{ui}": {"overlap": "0s", "secretName": f"{way}-ui"}},
             **({"policy": policy} if policy else {}),
-            **({"keysOnUserDeletion": "remake"} if recreate else {}),
+            **({"keysOnUserDeletion": "recreate"} if recreate else {}),
             **settings,
         )
         for way, settings in WAYS.items()
@@ -318,7 +318,7 @@ def test_a_user_goes_and_where_that_would_take_all_keys_it_stays_until_they_may_
     stack.declare(**declared(users=alone, policy=None))
     run = stack.up(check=False)
     assert run.returncode != 0
-    assert "keysOnUserDeletion: remake" in run.stdout
+    assert "keysOnUserDeletion: recreate" in run.stdout
     assert {way for way in WAYS if "robert" in users(cluster, way)} == {"grpc-28", "rest-28"}
 
     stack.declare(**declared(users=alone, policy=None, recreate=True))

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from headscale_core.policy.deny_all import DENY_ALL
+
 from .conftest import an_instance, errors, said
 
 OLD, NEW, CLOSED = "e2e-moved-old", "e2e-moved-new", "e2e-moved-closed"
@@ -131,8 +133,12 @@ def test_moved_namespace_with_consent_makes_all_anew(stack, cluster, tmp_path):
     assert of(cluster, NEW) == ({"alice", "bob"}, held(cluster, NEW))
     assert not held(cluster, NEW) & old_keys
     assert cluster.headscale("vpn", NEW, "policy", "get") == POLICY
-    policies, keys = rows(cluster, NEW, tmp_path, ("policies", "created_at"), ("pre_auth_keys", "created_at"))
-    assert len(policies) == 1
+    policies, texts, keys = rows(
+        cluster, NEW, tmp_path, ("policies", "created_at"), ("policies", "data"), ("pre_auth_keys", "created_at")
+    )
+    # The sidecar closed the new database until the declared policy was stored.
+    assert texts[0] == DENY_ALL
+    assert [json.loads(text) for text in texts[1:]] == [POLICY]
     assert len(keys) == 2
     assert max(policies) < min(keys)
     stack.preview("--expect-no-changes")

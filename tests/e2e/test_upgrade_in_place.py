@@ -21,7 +21,9 @@ INSTANCE = an_instance(
         "phone": {"user": "bob", "secretKey": "TS_AUTHKEY", "secretLabels": {"team": "ops"}},
     },
     apiKeys={"ui": {"expiration": "90d", "rotationBuffer": "240h", "overlap": "1h"}},
-    policy=POLICY,
+    # The sidecar of this checkout runs beside the earlier component, which would treat the policy that this sidecar
+    # stores in a new database as not owned.
+    policy={**POLICY, "overwrite": True},
     keysOnUserDeletion="remake",
 )
 

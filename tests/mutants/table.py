@@ -13,6 +13,7 @@ KEYS = "tests/unit/headscale_core/test_keys_on_the_fake.py"
 USERS = "tests/unit/headscale_core/test_users_on_the_fake.py"
 PROVIDERS = "tests/unit/dynamic_providers/test_providers_on_the_fakes.py"
 OPTIONS = "tests/unit/component/test_options.py"
+DENY_ALL = "tests/unit/headscale_sidecar/test_deny_all.py"
 CONTROLLER = "tests/unit/headscale_sidecar/test_sidecar.py"
 READINESS = "tests/unit/headscale_sidecar/test_readiness.py"
 HEALTH = "tests/unit/headscale_sidecar/test_health.py"
@@ -26,6 +27,7 @@ PREFLIGHT = "tests/unit/dynamic_providers/test_preflight.py"
 PREFLIGHT_POLICY = "tests/unit/dynamic_providers/test_preflight_policy.py"
 INSTANCES = "tests/unit/dynamic_providers/test_instances.py"
 POLICY = "tests/unit/dynamic_providers/test_policy_lifecycle.py"
+POLICY_BEFORE_KEYS = "tests/unit/dynamic_providers/test_policy_before_keys.py"
 FAILURES = "tests/unit/dynamic_providers/test_failures.py"
 STOPPED = "tests/unit/dynamic_providers/test_stopped.py"
 RETRY = "tests/unit/dynamic_providers/test_retry.py"
@@ -221,7 +223,7 @@ MUTANTS = (
     Mutant(
         "users: keysOnUserDeletion is ignored",
         "dynamic_providers/user.py",
-        'if settings.keys_on_user_deletion != "remake":',
+        'if settings.keys_on_user_deletion not in ("recreate", "remake"):',
         "if settings:",
         (PROVIDERS,),
     ),
@@ -434,6 +436,41 @@ MUTANTS = (
     ),
     # The policy.
     Mutant(
+        "policy: the sidecar overwrites a stored one",
+        "headscale_core/policy/deny_all.py",
+        "        if client.get_policy():\n            return False\n",
+        "        client.get_policy()\n",
+        (DENY_ALL,),
+    ),
+    Mutant(
+        "policy: a new database stays open",
+        "headscale_core/policy/deny_all.py",
+        "        client.set_policy(DENY_ALL)\n",
+        "        pass\n",
+        (DENY_ALL,),
+    ),
+    Mutant(
+        "policy: the one that the sidecar stored is kept against the declared one",
+        "headscale_core/policy/lifecycle.py",
+        "found not in {declared, DENY_ALL}",
+        "found not in {declared}",
+        (DENY_ALL,),
+    ),
+    Mutant(
+        "policy: the sidecar is ready before Headscale has one",
+        "headscale_sidecar/keeper.py",
+        "                self._ensure_policy()\n",
+        "                pass\n",
+        (CONTROLLER,),
+    ),
+    Mutant(
+        "policy: a declared one does not close the new database",
+        "headscale_component/manifests/containers.py",
+        'mode == "database" and spec.policy is None',
+        'mode == "database"',
+        (MANIFESTS,),
+    ),
+    Mutant(
         "policy: one that is not owned is overwritten",
         "headscale_core/policy/lifecycle.py",
         "if found and not overwrite and",
@@ -441,10 +478,24 @@ MUTANTS = (
         (POLICY,),
     ),
     Mutant(
+        "policy: a preauth key is created though the stored policy was cleared",
+        "dynamic_providers/pre_auth_key.py",
+        "                self.channel.journal.policy.require(client, title)\n",
+        "",
+        (POLICY_BEFORE_KEYS,),
+    ),
+    Mutant(
         "policy: one that Headscale refuses passes the preview",
         "dynamic_providers/policy.py",
-        'problem = self._server_says(text) if text != olds.get("policy") else None',
+        "problem = self._refusal_by_server(text) if is_asked else None",
         "problem = None",
+        (POLICY,),
+    ),
+    Mutant(
+        "policy: a preview connects to Headscale unasked",
+        "dynamic_providers/policy.py",
+        'news.get("server_check") is True and',
+        "True and",
         (POLICY,),
     ),
     # Rollout, preflight, and what leaves data behind.

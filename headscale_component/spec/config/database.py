@@ -53,7 +53,8 @@ class SqliteConfig(ConfigSection):
     """`database.sqlite`: the database in a file on the volume."""
 
     path: Annotated[FilePath, UpstreamDefault("none, and then it does not start")] = f"{DATA_DIRECTORY}/db.sqlite"
-    """The database file. Outside of the volume it would be lost with the pod."""
+    """Absolute path of the database file in the pod. Keep it on the volume, below `/var/lib/headscale`: anywhere else
+    it is lost with the pod, and all users, nodes and keys with it. Used with `database.type: sqlite`."""
 
     write_ahead_log: Literal[True] = True
     """Write-ahead logging. `false` has no effect in Headscale, so it cannot be said."""
@@ -69,13 +70,16 @@ class PostgresConfig(ConfigSection):
     """Host name, address, or the folder of a socket."""
 
     port: Positive = 5432
-    """TCP port of the server."""
+    """TCP port on which the PostgreSQL server listens, 1 to 65535."""
 
     name: DsnWord
-    """Name of the database, which has to exist."""
+    """Name of the database on that server; text without spaces, quotes and backslashes. It has to exist before
+    Headscale starts, which creates the tables in it and not the database itself."""
 
     user: DsnWord
-    """Role that Headscale logs in as; it owns the tables."""
+    """PostgreSQL role that Headscale logs in as; text without spaces, quotes and backslashes. It creates the tables and
+    owns them, so it needs the right CREATE in the database's schema
+    (https://www.postgresql.org/docs/current/ddl-priv.html)."""
 
     pass_: Annotated[SecretValue | None, Field(alias="pass")] = None
     """The role's password."""
@@ -90,7 +94,8 @@ class PostgresConfig(ConfigSection):
     """Most connections at a time."""
 
     max_idle_conns: Positive = 10
-    """Most idle connections."""
+    """How many connections may stay open while no query uses them; a whole number. `max_open_conns` is the upper limit
+    of both kinds together (https://pkg.go.dev/database/sql#DB.SetMaxIdleConns)."""
 
     conn_max_idle_time_secs: Positive = 3600
     """Seconds after which an idle connection is closed."""
@@ -106,10 +111,12 @@ class DatabaseConfig(ConfigSection):
     """Whether queries are logged, with `log.level: debug` or `trace`."""
 
     gorm: GormConfig = GormConfig()
-    """Settings of GORM, the library between Headscale and the database (https://gorm.io)."""
+    """How queries are prepared and logged, by settings of GORM, the library between Headscale and the database
+    (https://gorm.io)."""
 
     sqlite: SqliteConfig | None = None
-    """Where the file is and when its log is merged; used with `type: sqlite`."""
+    """Where the database file is, and after how many pages its write-ahead log is merged into it; used with
+    `type: sqlite`. Default: a file on the volume."""
 
     postgres: PostgresConfig | None = None
     """How the server is reached; required with `type: postgres`."""

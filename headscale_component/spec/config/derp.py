@@ -24,7 +24,9 @@ class DerpServerConfig(ConfigSection):
     """`derp.server`: the relay that is built into Headscale. Clients reach it under `server_url`."""
 
     enabled: Flag = False
-    """Whether Headscale serves the embedded relay."""
+    """Whether Headscale itself relays traffic between nodes that cannot reach each other directly. The relay is served
+    on `listen_addr`, and `server_url` must begin with https:// for clients to use it
+    (https://headscale.net/stable/ref/derp/)."""
 
     region_id: Annotated[Positive, UpstreamDefault("0")] = 999
     """Its region's number; Tailscale leaves 900 to 999 to others."""
@@ -58,7 +60,7 @@ class DerpConfig(ConfigSection):
     """`derp`: at least one relay has to come of `server`, `urls` and `paths`, or Headscale does not start."""
 
     server: DerpServerConfig = DerpServerConfig()
-    """The relay that is built into Headscale."""
+    """The relay that is built into Headscale: whether it is on, its region in the relay map, and its STUN port."""
 
     urls: Annotated[tuple[HttpUrl, ...], UpstreamDefault("none")] = (
         "https://controlplane.tailscale.com/derpmap/default",
@@ -72,4 +74,5 @@ class DerpConfig(ConfigSection):
     """Whether the maps are fetched again."""
 
     update_frequency: GoDuration = "3h"
-    """How often `urls` and `paths` are read again, with `auto_update_enabled`."""
+    """How often the relay maps of `urls` and `paths` are read again, as a Go duration such as `3h` or `90m`; used while
+    `auto_update_enabled` is on; `0s` for never. Nodes get a changed map without a restart."""

@@ -33,13 +33,16 @@ class ExtraRecord(ConfigSection):
     """A name of one's own; Headscale serves addresses only, and silently accepts other types."""
 
     name: Domain
-    """The fully qualified name, for example `grafana.tailnet.example.com`."""
+    """The fully qualified domain name that nodes may ask for, without a dot at the end, for example
+    `grafana.tailnet.example.com`. It need not be below `base_domain`."""
 
     type: Literal["A", "AAAA"]
-    """`A` for an IPv4 address, `AAAA` for an IPv6 address."""
+    """Type of the DNS record: `A` for an IPv4 address, `AAAA` for an IPv6 address. Tailscale's clients know no other
+    (https://headscale.net/stable/ref/dns/)."""
 
     value: Text
-    """The address, of the kind that `type` names."""
+    """The IP address that nodes get for `name`: IPv4 with `type: A`, IPv6 with `type: AAAA`. It may be an address of
+    the tailnet, as `100.64.0.3`, or any other."""
 
 
 class DnsConfig(ConfigSection):
@@ -55,7 +58,8 @@ class DnsConfig(ConfigSection):
     """Whether nodes use `nameservers.global` for everything. Default: on if there are any."""
 
     nameservers: NameserversConfig = NameserversConfig()
-    """The DNS servers that nodes ask."""
+    """Which DNS servers nodes ask: `global` for every name, `split` for the names below some domains. Nodes apply them
+    unless they run with `--accept-dns=false`."""
 
     search_domains: tuple[Domain, ...] = ()
     """Domains that nodes try for short names, after `base_domain`."""

@@ -28,7 +28,8 @@ class RoutesConfig(ConfigSection):
     """`node.routes`: subnet routes."""
 
     ha: HaConfig = HaConfig()
-    """Several routers for one route."""
+    """How the health of subnet routers is probed where several nodes announce the same route, so that another one takes
+    over when the primary does not answer."""
 
 
 class NodeConfig(ConfigSection):
@@ -41,4 +42,4 @@ class NodeConfig(ConfigSection):
     """Nodes that go when they are away."""
 
     routes: Annotated[RoutesConfig, Since((0, 29))] = RoutesConfig()
-    """Subnet routes."""
+    """What Headscale does with subnet routes that several nodes announce (high availability)."""

@@ -139,7 +139,7 @@ class HeadscaleConfig(ConfigSection):
     """Mode of the socket, in quotes: YAML reads `0770` without them as another number."""
 
     noise: NoiseConfig = NoiseConfig()
-    """The control protocol."""
+    """Noise, the protocol by which Tailscale's clients talk to Headscale: where the server's private key is."""
 
     prefixes: PrefixesConfig = PrefixesConfig()
     """The addresses of nodes."""
@@ -151,7 +151,8 @@ class HeadscaleConfig(ConfigSection):
     """What Headscale tells nodes about names."""
 
     derp: DerpConfig = DerpConfig()
-    """Relays for nodes."""
+    """DERP, the relays through which nodes exchange encrypted traffic when they cannot reach each other directly: which
+    relay maps nodes get, and the relay in Headscale itself (https://tailscale.com/docs/reference/derp-servers)."""
 
     policy: PolicyConfig = PolicyConfig()
     """Who may reach whom."""
@@ -170,7 +171,7 @@ class HeadscaleConfig(ConfigSection):
     `node.ephemeral.inactivity_timeout`, for 0.29 and newer, which ignore the old one."""
 
     log: LogConfig = LogConfig()
-    """What Headscale says."""
+    """What Headscale writes to the log of its container: from which level on, and in which format."""
 
     logtail: SwitchConfig = SwitchConfig(enabled=False)
     """Whether clients send their logs to Tailscale."""

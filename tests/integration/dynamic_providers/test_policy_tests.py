@@ -56,7 +56,7 @@ def stored(headscale):
 
 
 def props(document):
-    return {"policy": json.dumps(document)}
+    return {"policy": json.dumps(document), "server_check": True}
 
 
 def nodes_join(headscale):

@@ -51,7 +51,11 @@ def test_a_refresh_asks_a_handful_of_questions(tmp_path, monkeypatch, transport)
         for user_id, props, issued in declared:
             assert users.read(user_id, props).id == user_id
             seen = keys.read(issued.key_id, props)
-            assert (seen.id, seen.outs.get("ended"), seen.outs.get("secret_is_wrong")) == (issued.key_id, None, None)
+            assert (seen.id, seen.outs.get("invalid_reason"), seen.outs.get("secret_drift")) == (
+                issued.key_id,
+                None,
+                None,
+            )
         channel.close()
 
     assert len(calls) <= 8, calls

@@ -114,7 +114,7 @@ def test_a_replaced_key_is_rotated_in_its_secret(channel, kind, runs):
     assert secret.data != before
     assert provider.diff(second.id, second.outs, dict(PROPS[kind])).changes is False
     seen = provider.read(second.id, second.outs)
-    assert (seen.id, seen.outs.get("is_lost"), seen.outs.get("ended")) == (second.id, None, None)
+    assert (seen.id, seen.outs.get("not_found"), seen.outs.get("invalid_reason")) == (second.id, None, None)
 
 
 @KEYS
@@ -138,8 +138,8 @@ def test_a_replaced_api_key_stays_for_the_overlap(channel):
     provider.delete(first.id, first.outs)
 
     assert names_in(first) | names_in(second) <= keys_there(channel)
-    assert second.outs["replaced"] == [first.outs["prefix"]]
-    assert datetime.fromisoformat(second.outs["retire_at"]) > datetime.now(UTC)
+    assert second.outs["superseded"] == [first.outs["prefix"]]
+    assert datetime.fromisoformat(second.outs["revoke_at"]) > datetime.now(UTC)
 
 
 def test_an_api_key_of_before_is_replaced(channel):

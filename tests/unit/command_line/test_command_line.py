@@ -127,21 +127,30 @@ def test_render_shows_no_secret(project, capsys):
 
 
 def test_encrypted_value_is_rendered_as_a_secret(project, capsys):
-    oidc = "{issuer: 'https://id.example.com', client_id: {secure: v1:abc}, client_secret: {secure: v1:def}}"
+    oidc = "{issuer: 'https://id.example.com', client_id: h, client_secret: {secure: v1:def}}"
 
     assert main(["render", *project(GOOD + f"        oidc: {oidc}\n")]) == 0
 
     made = {value["kind"]: value for value in yaml.safe_load_all(capsys.readouterr().out)}
-    assert yaml.safe_load(made["ConfigMap"]["data"]["config.yaml"])["oidc"]["client_id"] == "[secret]"
+    assert "client_secret" not in yaml.safe_load(made["ConfigMap"]["data"]["config.yaml"])["oidc"]
     (variable,) = made["StatefulSet"]["spec"]["template"]["spec"]["containers"][0]["env"]
     assert variable["valueFrom"]["secretKeyRef"] == {"key": "oidc.client_secret", "name": "vpn-config-secrets-xxxxxxxx"}
 
 
-def test_encrypted_annotation_is_rendered_as_a_secret(project, capsys):
-    assert main(["render", *project(GOOD + "      pod: {annotations: {note: {secure: v1:abc}}}\n")]) == 0
+@pytest.mark.parametrize(
+    ("more", "path"),
+    [
+        ("        oidc: {issuer: 'https://i', client_id: {secure: v1:a}, client_secret: {secure: v1:b}}\n",
+         "config.oidc.client_id"),
+        ("      pod: {annotations: {note: {secure: v1:abc}}}\n", "pod.annotations.note"),
+    ],
+)  # fmt: skip
+def test_encrypted_value_is_not_rendered_in_clear(project, capsys, more, path):
+    assert main(["render", *project(GOOD + more)]) == 1
 
-    made = {document["kind"]: document for document in yaml.safe_load_all(capsys.readouterr().out)}
-    assert made["StatefulSet"]["spec"]["template"]["metadata"]["annotations"]["note"] == "[secret]"
+    assert capsys.readouterr().out.startswith(
+        f"headscale:instances.vpn.{path}: is encrypted, and a secret is not possible"
+    )
 
 
 def test_closed_pipe_is_no_traceback():

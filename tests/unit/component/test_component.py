@@ -189,3 +189,14 @@ def test_added_resources_obey_the_stack_rules(declared, add, problem):
         assert problem in str(error.value)
 
     declared(program)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_server_check_reaches_the_policy(declared, asked):
+    policy = {"acls": [], **({"serverCheck": True} if asked else {})}
+    instance = {**SMALLEST, "version": "v0.29.0", "policy": policy}
+
+    resources = declared(lambda: Headscale("vpn", instance))
+
+    inputs = resources["vpn-policy", "Policy"].inputs
+    assert (inputs.get("server_check"), json.loads(inputs["policy"])) == (asked or None, {"acls": []})

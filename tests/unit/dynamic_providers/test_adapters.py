@@ -98,8 +98,8 @@ def test_a_replaced_user_makes_way_by_our_rules_and_not_by_the_engines():
 
 LEFT_AS_IT_IS = {
     "taken out": ({"email": "a@example.com"}, {}),
-    "adopted with it, and declared": ({"undeclared": {"email": "a@example.com"}}, {"email": "a@example.com"}),
-    "adopted with it, and not declared": ({"undeclared": {"email": "a@example.com"}, "adopt": "true"}, {}),
+    "adopted with it, and declared": ({"unmanaged_profile": {"email": "a@example.com"}}, {"email": "a@example.com"}),
+    "adopted with it, and not declared": ({"unmanaged_profile": {"email": "a@example.com"}, "adopt": "true"}, {}),
 }
 
 
@@ -189,10 +189,14 @@ def in_minutes(minutes):
 REUSABLE = {"reusable": True}
 ENDS = {
     "good": ({}, {}, False),
-    "deleted": ({"ended": "deleted"}, {}, True),
-    "ended by hand, whatever the policy": ({"ended": "ended by hand"}, {"recreate_if_invalid": "never"}, True),
-    "used up": ({"ended": "used"}, {}, False),
-    "used up, always": ({"ended": "used"}, {"recreate_if_invalid": "always"}, True),
+    "deleted": ({"invalid_reason": "deleted"}, {}, True),
+    "expired manually, whatever the policy": (
+        {"invalid_reason": "expired manually"},
+        {"recreate_if_invalid": "never"},
+        True,
+    ),
+    "used up": ({"invalid_reason": "used"}, {}, False),
+    "used up, always": ({"invalid_reason": "used"}, {"recreate_if_invalid": "always"}, True),
     "expired, single use": ({"expires_at": in_minutes(-1)}, {}, False),
     "expired, reusable": ({"expires_at": in_minutes(-1)}, REUSABLE, True),
     "expired, reusable, never": ({"expires_at": in_minutes(-1)}, {**REUSABLE, "recreate_if_invalid": "never"}, False),
@@ -212,7 +216,7 @@ def test_a_key_is_made_anew_when_it_has_to_be_and_left_alone_otherwise(state, de
 
 
 def test_a_secret_that_was_edited_is_written_again_with_the_same_key():
-    result = a_provider(PreAuthKeyProvider).diff("7", {**HELD, "secret_is_wrong": True}, KEY)
+    result = a_provider(PreAuthKeyProvider).diff("7", {**HELD, "secret_drift": True}, KEY)
 
     assert (result.changes, result.replaces) == (True, [])
 

@@ -46,11 +46,20 @@ KEY = {
 API_KEY = {**KEY, "rotation_buffer": "1m", "overlap": "0s", "prefix": "p", "created_at": KEY["expires_at"]}
 
 
+SHORT_PAUSES = """
+import runpy
+import time
+from dynamic_providers import retry
+retry._sleep = lambda seconds: time.sleep(min(seconds, 0.01))
+runpy.run_module("pulumi.dynamic", run_name="__main__", alter_sys=True)
+"""
+
+
 @contextlib.contextmanager
-def the_sdks_process(**environment):
-    """Start the process in which the engine has providers work."""
+def the_sdks_process(*arguments, **environment):
+    """Start the process in which the engine has providers work, as the engine does without other arguments."""
     process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "pulumi.dynamic"],
+        [sys.executable, "-u", *(arguments or ("-m", "pulumi.dynamic"))],
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY), **environment},
     )
@@ -88,7 +97,7 @@ def configured(stub, settings):
 
 @pytest.fixture
 def stub():
-    with the_sdks_process() as stub:
+    with the_sdks_process("-c", SHORT_PAUSES) as stub:
         yield stub
 
 

@@ -65,7 +65,7 @@ def serve():
                 pass
 
         server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         servers.append(server)
         return server.server_port
 
@@ -143,6 +143,28 @@ def test_sidecar_says_itself_why_it_is_not_ready(serve):
 
     with pytest.raises(RolloutError, match=r"is not ready after .*Secret headscale/headscale-api-key is not ours"):
         a_follower(cluster).follow(TARGET)
+
+
+@pytest.mark.parametrize(
+    ("log", "why"),
+    [
+        ('FTL initializing policy manager: parsing policy: group not defined in policy: "group:x"', "this version of"),
+        ('FTL initializing policy manager: multiple users found: token "alice@"', "names `alice@`, which is more than"),
+    ],
+    ids=["refused", "ambiguous user"],
+)
+def test_crash_by_stored_policy_names_the_fix(serve, log, why):
+    crashed = container(
+        ready=False,
+        state={"waiting": {"reason": "CrashLoopBackOff"}},
+        last={"terminated": {"exitCode": 1, "message": log}},
+    )
+    cluster = healthy(serve, pods=pod(crashed, container("apikey-manager", ready=False), ready=False))
+
+    with pytest.raises(RolloutError, match=r"crashes \(exit code 1\)") as caught:
+        a_follower(cluster).follow(TARGET)
+    assert why in str(caught.value)
+    assert "headscale policy set --force --bypass-grpc-and-access-database-directly" in str(caught.value)
 
 
 def test_events_tell_why_there_is_no_pod(serve):

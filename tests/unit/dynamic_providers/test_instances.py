@@ -44,6 +44,14 @@ def test_instance_that_goes_is_told(warnings, retain, fate):
     assert warnings[0].endswith(f"claim headscale/data-vpn-0 with the database {fate}")
 
 
+def test_removed_instance_may_have_moved_to_another_stack(warnings):
+    """After `pulumi state move` the list is all that is left of it here; it must not read as if data were lost."""
+    assert failures({"vpn": noted(), "b": noted()}, {"b": noted()}) == {}
+    assert "If `pulumi state move` moved it to another stack, nothing happens to it" in warnings[0]
+    refused = failures({"vpn": noted()}, {"b": noted()})
+    assert "If `pulumi state move` moved it to another stack: add b in a change of its own" in refused["instances.vpn"]
+
+
 def test_added_and_unchanged_instances_are_no_news(warnings):
     assert failures({"vpn": noted()}, {"vpn": noted(), "b": noted()}) == {}
     assert failures({}, {"vpn": noted()}) == {}

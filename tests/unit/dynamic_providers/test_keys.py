@@ -53,8 +53,8 @@ def test_durations_in_the_state_stay_text():
         "prefix": "abc",
         "expires_at": NOW.isoformat(),
         "created_at": NOW.isoformat(),
-        "retire_at": NOW.isoformat(),
-        "replaced": ["old"],
+        "revoke_at": NOW.isoformat(),
+        "superseded": ["old"],
     }
     assert pre_auth_key._outputs(PRE_AUTH_KEY, IssuedPreAuthKey("7", "text", NOW)) == {
         **PRE_AUTH_KEY,
@@ -78,7 +78,7 @@ def test_unknown_rotation_buffer_is_previewed():
 
 def test_superseded_key_is_revoked_when_due():
     olds = {**API_KEY, "expires_at": (NOW + timedelta(days=40)).isoformat()}
-    due, waiting = ({**olds, "retire_at": (NOW + timedelta(hours=left)).isoformat()} for left in (-1, 1))
+    due, waiting = ({**olds, "revoke_at": (NOW + timedelta(hours=left)).isoformat()} for left in (-1, 1))
 
     changes = [configured(ApiKeyProvider).diff("ns/s/abc", state, API_KEY).changes for state in (due, waiting, olds)]
 

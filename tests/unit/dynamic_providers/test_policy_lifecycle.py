@@ -1,5 +1,7 @@
 """What the policy's provider checks, stores, reads and leaves, against a fake Headscale."""
 
+import contextlib
+
 import grpc
 import pytest
 
@@ -32,7 +34,7 @@ def said(monkeypatch):
 @pytest.fixture
 def provider(direct, headscale, said, monkeypatch):
     monkeypatch.setattr(provider_module, "_channels", {})
-    monkeypatch.setattr(policy_module, "_PATIENCE_IN_PREVIEW_SECONDS", 0.1)
+    monkeypatch.setattr(policy_module, "_CONNECT_TIMEOUT_SECONDS", 0.1)
     configured = PolicyProvider()
     configured.configure(direct(headscale))
     yield configured
@@ -40,7 +42,21 @@ def provider(direct, headscale, said, monkeypatch):
 
 
 def failures(provider, olds, news):
-    return [(failure.property, failure.reason) for failure in provider.check(olds, news).failures]
+    """Return what a check finds that asks the server."""
+    checked = provider.check(olds, {**news, "server_check": True})
+    return [(failure.property, failure.reason) for failure in checked.failures]
+
+
+def test_policy_is_not_sent_to_headscale_unasked(headscale, provider):
+    for asked in ({}, {"server_check": None}, {"server_check": False}):
+        assert provider.check({}, {"policy": '{"acl": []}', **asked}).failures == []
+
+    assert headscale.calls == ["CreateApiKey"]
+
+
+def test_server_check_alone_is_no_change(provider):
+    for olds, news in (({}, {"server_check": True}), ({"server_check": True}, {})):
+        assert not provider.diff("policy", {"policy": OPEN, **olds}, {"policy": OPEN, **news}).changes
 
 
 def test_changed_policy_is_checked_by_headscale(headscale, provider):
@@ -64,12 +80,24 @@ def test_policy_that_is_no_hujson_is_refused_unseen(headscale, provider):
     assert headscale.calls == ["CreateApiKey"]
 
 
-def test_unreachable_headscale_lets_a_preview_pass(headscale, provider, said):
+def test_unreachable_headscale_is_a_warning(headscale, provider, said, monkeypatch):
+    monkeypatch.setattr("pulumi.log.info", lambda _text: None)
     headscale.refuse = lambda _method: (grpc.StatusCode.UNAVAILABLE, "closing")
 
     assert failures(provider, {}, {"policy": TESTED}) == []
-    assert said[0].startswith("the policy was not shown to Headscale: ")
+    assert said[0].startswith("Headscale has not checked the policy: ")
     assert "its tests need nodes" in said[0]
+
+
+def test_version_that_cannot_check_is_a_warning(direct, said, monkeypatch):
+    monkeypatch.setattr(provider_module, "_channels", {})
+    with FakeHeadscale("0.28") as older:
+        provider = PolicyProvider()
+        provider.configure(direct(older))
+        with contextlib.closing(provider.channel):
+            assert failures(provider, {}, {"policy": OPEN}) == []
+
+    assert said == ["Headscale has not checked the policy: 0.29 and newer can; the running version is 0.28"]
 
 
 def test_tests_of_absent_nodes_are_left_out(headscale, provider, said):

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from pulumi.dynamic import Config, ConfigureRequest
 
 from dynamic_providers.policy import PolicyProvider
 from headscale_core.policy import acl_tests, lifecycle
@@ -35,7 +36,7 @@ def test_another_crash_has_no_hint_of_policies(log):
 def test_a_refusal_is_told_in_a_line():
     refusal = "multiple errors:\n\ttest(s) failed:\na@ -> b:1: expected DENIED, got ALLOWED\nc@: no\n"
 
-    assert lifecycle.in_a_line(refusal) == (
+    assert lifecycle.single_line(refusal) == (
         "multiple errors: test(s) failed: a@ -> b:1: expected DENIED, got ALLOWED; c@: no"
     )
 
@@ -45,7 +46,10 @@ def test_tags_that_lose_their_owner_are_told(monkeypatch):
     monkeypatch.setattr("pulumi.log.info", said.append)
     olds = {"policy": '{"TagOwners": {"tag:ci": [], "tag:b": []}, "acls": []}'}
 
-    PolicyProvider().diff("policy", olds, {"policy": '{"tagOwners": {"tag:b": []}, "acls": []}'})
+    provider = PolicyProvider()
+    settings = {"headscale:instance": "vpn", "headscale:namespace": "ns"}
+    provider.configure(ConfigureRequest(Config(settings, "project")))
+    provider.diff("policy", olds, {"policy": '{"tagOwners": {"tag:b": []}, "acls": []}'})
 
     assert "`tag:ci` no longer under `tagOwners` of the policy: nodes that bear such a tag keep it" in said[0]
 

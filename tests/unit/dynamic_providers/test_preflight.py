@@ -135,3 +135,55 @@ def test_state_without_cluster_gets_one(api):
 
     assert provider.diff("preflight", old, OLD).changes
     assert provider.update("preflight", old, OLD).outs["cluster_id"] == "one"
+
+
+def with_claim(api, uid):
+    api.objects[CLAIM] = {**a_claim(), "metadata": {"uid": uid}}
+    return a_provider(api.kubeconfig)
+
+
+@pytest.mark.parametrize("found", ["two", None], ids=["another PVC", "no PVC"])
+def test_other_claim_tells_clusters_without_id(api, found):
+    """Who has rights in one namespace may not read kube-system."""
+    old = {**with_claim(api, "one").create(OLD).outs, "server": "https://elsewhere.example.com"}
+    assert (old["cluster_id"], old["claim"]) == ("", "one")
+    provider = with_claim(api, found)
+    if found is None:
+        del api.objects[CLAIM]
+
+    with pytest.raises(Refusal, match=r"of the old cluster stays behind .* write `abandonData: headscale/vpn`"):
+        provider.diff("preflight", old, OLD)
+    assert provider.diff("preflight", old, {**OLD, "abandon_data": "headscale/vpn"}).changes
+
+
+def test_same_claim_at_another_address_is_no_change(api):
+    provider = with_claim(api, "one")
+    old = {**provider.create(OLD).outs, "server": "https://elsewhere.example.com"}
+
+    assert not provider.diff("preflight", old, OLD).changes
+
+
+def test_claim_that_may_not_be_read_is_no_change(api):
+    provider = with_claim(api, "one")
+    old = {**provider.create(OLD).outs, "server": "https://elsewhere.example.com"}
+    api.refuse = lambda _, path: (403, "no") if path == CLAIM else None
+
+    assert not provider.diff("preflight", old, OLD).changes
+
+
+def test_refresh_notes_claim_that_was_made_later(api):
+    old = a_provider(api.kubeconfig).create(OLD).outs
+    assert old["claim"] == ""
+
+    read = with_claim(api, "one").read("preflight", old)
+
+    assert (read.outs["claim"], read.inputs) == ("one", {key: OLD[key] for key in OLD if key != "cluster_id"})
+
+
+def test_refresh_of_known_cluster_asks_nothing_more(api):
+    provider = in_cluster(api, "one")
+    old = provider.create(OLD).outs
+    api.asked.clear()
+
+    assert provider.read("preflight", old).outs == old
+    assert api.asked == []

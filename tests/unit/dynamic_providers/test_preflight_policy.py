@@ -1,12 +1,15 @@
-"""The policy of an upgrade: stored while the old version still runs, unless somebody has edited it."""
+"""The policy of an upgrade: stored while the old version still runs; another one than the stack's refuses it."""
 
 import grpc
 import pytest
 
 from dynamic_providers import preflight as preflight_module
 from dynamic_providers import provider as provider_module
+from dynamic_providers.failures import Refusal
 from dynamic_providers.preflight import PreflightProvider
 from tests.fakes.headscale import FakeHeadscale
+
+from .test_rollout_rules import container, pod, stateful_set
 
 OLD_POLICY = '{"acls": []}'
 NEW_POLICY = '{"acls": [], "groups": {"group:ops": []}}'
@@ -65,12 +68,31 @@ def test_first_policy_is_stored_before_an_upgrade(headscale, upgrade):
     assert upgrade(NEW, {**OLD, "policy": None}) == NEW_POLICY
 
 
-def test_edited_policy_is_left_until_the_upgrade(headscale, upgrade, warnings):
-    headscale.database.policy = edited = '{"acls": [], "hosts": {"a": "10.0.0.1"}}'
+EDITED = '{"acls": [], "hosts": {"a": "10.0.0.1"}}'
 
-    assert upgrade(NEW) == edited
-    (warning,) = warnings
-    assert "somebody edited it; it is replaced when v0.29.3 runs" in warning
+
+@pytest.mark.parametrize("olds", [OLD, {**OLD, "policy": None}], ids=["edited", "stored by others"])
+def test_policy_that_is_not_the_stacks_refuses_the_upgrade(headscale, upgrade, olds):
+    """The new version reads it at start, and does not start if it refuses it."""
+    headscale.database.policy = EDITED
+
+    with pytest.raises(Refusal, match=r"is not the one of this stack.*declare `version: v0.28.0`.*up --refresh"):
+        upgrade(NEW, olds)
+    assert headscale.database.policy == EDITED
+
+
+def test_policy_of_others_is_overwritten_where_declared(headscale, upgrade):
+    headscale.database.policy = EDITED
+
+    assert upgrade({**NEW, "overwrite_policy": True}) == NEW_POLICY
+
+
+@pytest.mark.parametrize("stored", ["", NEW_POLICY], ids=["none", "the new one"])
+def test_policy_that_is_no_other_stacks_is_replaced(headscale, upgrade, warnings, stored):
+    headscale.database.policy = stored
+
+    assert upgrade(NEW) == NEW_POLICY
+    assert warnings == []
 
 
 def test_policy_of_a_patch_release_follows_the_rollout(headscale, upgrade):
@@ -90,13 +112,27 @@ def test_refused_policy_is_a_warning(headscale, upgrade, warnings):
 
     assert upgrade({**NEW, "policy": '{"acl": []}'}) == OLD_POLICY
     (warning,) = warnings
-    assert warning.startswith("the policy could not be stored before the upgrade (")
-    assert warning.endswith("it is stored when v0.29.3 runs")
+    assert warning.startswith("v0.28.0 does not store the declared policy (")
+    assert "it is stored when v0.29.3 runs" in warning
 
 
-def test_unreachable_headscale_is_a_warning(headscale, upgrade, warnings):
+def test_unreachable_headscale_without_pod_is_a_warning(headscale, upgrade, warnings):
+    """The upgrade may be what makes it run again."""
     headscale.database.policy = OLD_POLICY
     headscale.refuse = lambda _method: (grpc.StatusCode.UNAVAILABLE, "closing")
 
     assert upgrade(NEW) == OLD_POLICY
     assert "found nobody there" in warnings[0]
+    assert "there is no StatefulSet headscale/vpn" in warnings[0]
+
+
+def test_pod_that_runs_unreachable_refuses_the_upgrade(api, headscale, upgrade):
+    headscale.database.policy = OLD_POLICY
+    headscale.refuse = lambda _method: (grpc.StatusCode.UNAVAILABLE, "closing")
+    workload = stateful_set()
+    workload["metadata"] |= {"namespace": "headscale", "name": "vpn"}
+    api.objects["/apis/apps/v1/namespaces/headscale/statefulsets/vpn"] = workload
+    api.objects["/api/v1/namespaces/headscale/pods/vpn-0"] = pod(container())
+
+    with pytest.raises(Refusal, match=r"v0.28.0 runs and cannot be asked for its policy.*found nobody there"):
+        upgrade(NEW)

@@ -193,7 +193,7 @@ def test_keys_on_user_deletion_refuse_keeps_the_user(program):
     provider = program.provider(UserProvider)
 
     if program.headscale.version == "0.28":
-        with pytest.raises(Refusal, match="keysOnUserDeletion: remake"):
+        with pytest.raises(Refusal, match="keysOnUserDeletion: recreate"):
             provider.delete(bob.id, bob.outs)
         assert users(program) == ["alice", "bob"]
     else:
@@ -202,11 +202,12 @@ def test_keys_on_user_deletion_refuse_keeps_the_user(program):
     assert len(program.client.list_pre_auth_keys()) == 1
 
 
-def test_keys_on_user_deletion_remake_recreates_keys(program):
+@pytest.mark.parametrize("setting", ["recreate", "remake"])
+def test_keys_on_user_deletion_recreates_keys(program, setting):
     bob = two_users_and_a_key(program)
     before = program.api.objects[f"{SECRETS}/laptop"]["data"]
 
-    program.provider(UserProvider, keys_on_user_deletion="remake").delete(bob.id, bob.outs)
+    program.provider(UserProvider, keys_on_user_deletion=setting).delete(bob.id, bob.outs)
 
     (key,) = program.client.list_pre_auth_keys()
     after = program.api.objects[f"{SECRETS}/laptop"]

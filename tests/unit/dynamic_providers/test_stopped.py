@@ -46,7 +46,7 @@ API_KEY = {
     "overlap": "0s",
     "prefix": "abc",
     "created_at": END.isoformat(),
-    "replaced": ["old"],
+    "superseded": ["old"],
 }
 READ: dict[str, Any] = {
     "user": (UserProvider, USER),

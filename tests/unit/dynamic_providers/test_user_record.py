@@ -42,6 +42,14 @@ def test_two_programs_lose_nothing_of_each_other(claim):
     assert claim.objects[CLAIM]["metadata"]["annotations"]["other"] == "kept"
 
 
+@pytest.mark.parametrize("name", ["ada.lovelace", "svc_backup", "Bob@Example.com", "josé"])
+def test_name_of_a_directory_is_recorded(claim, name):
+    a_record(claim).add(name)
+
+    assert a_record(claim).holds(name) is True
+    assert a_record(claim).holds(name.swapcase()) is False
+
+
 def test_other_writer_of_the_claim_costs_a_repeat(claim):
     record = a_record(claim)
     record.add("alice")

@@ -28,7 +28,7 @@ def free_port():
 
 @pytest.fixture
 def environment(tmp_path):
-    """Settings of a sidecar that finds neither an API server nor a Headscale."""
+    """Settings of a sidecar that finds neither an API server nor a Headscale, and leaves the policy to others."""
     return {
         "POD_NAMESPACE": "headscale",
         "INSTANCE": "vpn",
@@ -38,6 +38,7 @@ def environment(tmp_path):
         "KUBERNETES_SERVICE_HOST": "127.0.0.1",
         "RELAY_LISTEN": f"127.0.0.1:{free_port()}",
         "HEALTH_LISTEN": f"127.0.0.1:{free_port()}",
+        "OPEN_WITHOUT_POLICY": "true",
     }
 
 

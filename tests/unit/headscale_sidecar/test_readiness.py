@@ -39,6 +39,7 @@ class Scene:
         self.said: list[tuple] = []
         self.rotate()
         self.controller = ApiKeyController(
+            deny_all=lambda: False,
             is_valid=self.accepts,
             rotate=self.rotate,
             store=self.store,

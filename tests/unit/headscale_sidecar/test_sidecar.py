@@ -10,7 +10,7 @@ import pytest
 
 from headscale_core.keys.api_key_secret import DesiredApiKey, secret_for
 from headscale_sidecar import headscale, health
-from headscale_sidecar.headscale import RotationError
+from headscale_sidecar.headscale import DenyAllError, RotationError
 from headscale_sidecar.keeper import ApiKeyController, error_text
 from headscale_sidecar.settings import SettingsError, settings_from
 
@@ -29,7 +29,7 @@ class Store:
         return self.secret
 
 
-def a_keeper(store, *, works=True, replaced_with=None):
+def a_keeper(store, *, works=True, replaced_with=None, deny_all=lambda: False):
     said, replacements = [], []
     answers = iter(works) if isinstance(works, list) else None
 
@@ -39,6 +39,7 @@ def a_keeper(store, *, works=True, replaced_with=None):
         return "prefix"
 
     keeper = ApiKeyController(
+        deny_all=deny_all,
         is_valid=lambda key: next(answers) if answers else works,
         rotate=rotate,
         store=store,
@@ -209,24 +210,24 @@ ADDRESSES = {
     "[fd00::1]:8081": ("fd00::1", 8081),
     "localhost:1": ("localhost", 1),
 }
-TOLD = {"POD_NAMESPACE": "a", "INSTANCE": "b", "SECRET_NAME": "c"}
+ENVIRONMENT = {"POD_NAMESPACE": "a", "INSTANCE": "b", "SECRET_NAME": "c"}
 
 
 @pytest.mark.parametrize(("text", "address"), ADDRESSES.items())
 def test_addresses_of_both_families_are_read(text, address):
-    assert settings_from({**TOLD, "HEALTH_LISTEN": text}).health_listen == address
+    assert settings_from({**ENVIRONMENT, "HEALTH_LISTEN": text}).health_listen == address
 
 
 @pytest.mark.parametrize("text", ["", "8081", ":", ":0", ":65536", ":²", "::8081", "fd00::1:8081", "[a]:1", "[::]"])
 def test_what_is_no_address_is_refused(text):
     with pytest.raises(SettingsError, match=r"^HEALTH_LISTEN: .* is no address; write"):
-        settings_from({**TOLD, "HEALTH_LISTEN": text})
+        settings_from({**ENVIRONMENT, "HEALTH_LISTEN": text})
 
 
 @pytest.mark.parametrize("text", [":50480", "0.0.0.0:50480", "[::]:50480", "10.0.0.1:50480"])
 def test_relay_off_loopback_is_refused(text):
     with pytest.raises(SettingsError, match="is not loopback"):
-        settings_from({**TOLD, "RELAY_LISTEN": text})
+        settings_from({**ENVIRONMENT, "RELAY_LISTEN": text})
 
 
 @pytest.mark.parametrize("shown", [KEY, base64.b64encode(KEY.encode()).decode()], ids=["in clear", "in base64"])
@@ -284,3 +285,95 @@ def test_sidecar_process_loads_nothing_heavy():
     )
 
     assert loaded.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("value", ["yes", "True", "1", ""])
+def test_unclear_word_about_open_tailnets_is_refused(value):
+    with pytest.raises(SettingsError, match=f"OPEN_WITHOUT_POLICY: `{value}` is neither `true` nor `false`"):
+        settings_from({**ENVIRONMENT, "OPEN_WITHOUT_POLICY": value})
+
+
+@pytest.mark.parametrize(
+    ("settings", "denies"),
+    [({}, True), ({"OPEN_WITHOUT_POLICY": "false"}, True), ({"OPEN_WITHOUT_POLICY": "true"}, False)],
+)
+def test_headscale_without_policy_is_closed_by_default(settings, denies):
+    assert settings_from({**ENVIRONMENT, **settings}).denies_without_policy is denies
+
+
+def test_policy_is_ensured_once_and_before_the_key():
+    calls: list[str] = []
+
+    class Recorded(Store):
+        def read(self, namespace, name):
+            calls.append("Secret")
+            return super().read(namespace, name)
+
+    def deny_all():
+        calls.append("policy")
+        return True
+
+    keeper, said, _ = a_keeper(Recorded(a_secret()), deny_all=deny_all)
+
+    keeper.reconcile_once()
+    keeper.reconcile_once()
+
+    assert calls == ["policy", "Secret", "Secret"]
+    assert said[0] == ("stored a policy that denies everything", {"reason": "Headscale has none"})
+
+
+def test_sidecar_is_unready_until_headscale_has_a_policy():
+    outcomes = iter([DenyAllError("ServerFault", "database is locked"), None])
+    keeper, said, replacements = a_keeper(Store(a_secret()), deny_all=lambda: raise_or_pass(next(outcomes)))
+
+    assert 0.5 <= keeper.reconcile_once() <= 1
+    assert keeper.health.answer("/readyz") == (503, "not ready: database is locked\n")
+    assert said[1] == ("Event", {"kind": "ServerFault", "message": "database is locked"})
+    keeper.reconcile_once()
+
+    assert keeper.health.answer("/readyz") == (200, "ok\n")
+    assert (keeper.health.failures, replacements) == ({"ServerFault": 1}, [])
+
+
+def raise_or_pass(error):
+    if error:
+        raise error
+    return False
+
+
+@pytest.mark.parametrize(("kind", "shortest", "longest"), [("Unreachable", 0.5, 1), ("ServerFault", 30, 60)])
+def test_headscale_that_starts_late_is_not_slept_through(kind, shortest, longest):
+    """It is open from the moment at which it listens; the failed call has waited for that already."""
+    keeper, *_ = a_keeper(Store(a_secret()), deny_all=lambda: raise_or_pass(DenyAllError(kind, "no")))
+
+    pauses = [keeper.reconcile_once() for _ in range(10)]
+
+    assert shortest <= pauses[-1] <= longest
+
+
+def test_unreachable_headscale_with_a_policy_is_backed_off():
+    keeper, *_ = a_keeper(Store(error=RotationError("Unreachable", "no")))
+
+    assert 30 <= [keeper.reconcile_once() for _ in range(10)][-1] <= 60
+
+
+def test_failed_policy_process_raises_its_error(monkeypatch, tmp_path):
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\necho 'Unreachable: GetPolicy found nobody' >&2\nexit 1\n")
+    program.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(program))
+
+    with pytest.raises(DenyAllError) as caught:
+        headscale.deny_all_without_policy()
+
+    assert (caught.value.kind, str(caught.value)) == ("Unreachable", "GetPolicy found nobody")
+
+
+@pytest.mark.parametrize(("said", "stored"), [("stored", True), ("", False)])
+def test_policy_process_reports_whether_it_stored(monkeypatch, tmp_path, said, stored):
+    program = tmp_path / "python"
+    program.write_text(f"#!/bin/sh\nprintf '{said}'\n")
+    program.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(program))
+
+    assert headscale.deny_all_without_policy() is stored

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import packages, processes, progress, pulumi, tools
+from lab import packages, processes, progress, pulumi, stack, tools
 from lab.__main__ import main
 
 
@@ -68,6 +68,19 @@ def test_an_unknown_tool_is_an_error_with_a_hint(capsys):
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith("error: `hammer` is not a tool of the lab\nhint: known are ")
+
+
+@pytest.mark.parametrize("verb", ["up", "down"])
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(31, "31 s"), (1032, "17 min 12 s"), (60, "1 min 0 s")], ids=["half", "many", "one"]
+)
+def test_verb_ends_with_its_duration(monkeypatch, capsys, verb, seconds, said):
+    monkeypatch.setenv("LAB_STARTED_AT", "1000")
+    monkeypatch.setattr(stack, verb, lambda: monkeypatch.setattr(time, "time", lambda: 1000.4 + seconds))
+
+    assert main([verb]) == 0
+
+    assert capsys.readouterr().err == f"make {verb}: {said}\n"
 
 
 def test_help_names_every_target():

@@ -49,3 +49,29 @@ def test_unit_tests_run_on_every_supported_python():
 
     assert project["requires-python"] == f">={versions[0]}"
     assert versions == [f"3.{minor}" for minor in range(11, 15)]
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
+def test_every_job_has_a_timeout(file):
+    assert all(job["timeout-minutes"] for job in yaml.safe_load(file.read_text())["jobs"].values())
+
+
+def test_workflows_use_one_version_of_an_action():
+    used = {
+        tuple(step["uses"].split("@"))
+        for other in WORKFLOWS
+        for job in yaml.safe_load(other.read_text())["jobs"].values()
+        for step in job["steps"]
+        if "uses" in step
+    }
+
+    assert len(dict(used)) == len(used)
+
+
+def test_slow_suite_runs_every_night():
+    nightly = loaded("nightly")
+    (job,) = nightly["jobs"].values()
+
+    # YAML 1.1 reads the key `on` as true.
+    assert nightly[True].keys() == {"schedule", "workflow_dispatch"}
+    assert any("make test-full" in step.get("run", "") for step in job["steps"])

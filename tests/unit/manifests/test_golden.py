@@ -22,7 +22,6 @@ NOT_IN_MANIFESTS = {
     "apiKeys",
     "connection",
     "keysOnUserDeletion",
-    "policy",
     "preAuthKeys",
     "retain",
     "users",
@@ -37,6 +36,7 @@ NOT_WITH_THE_OTHERS = {
     "config.randomize_client_port": "before 0.29",
     "config.tls_letsencrypt_hostname": "Headscale takes it or `tls_cert_path`",
     "config.tuning.register_cache_cleanup": "before 0.29",
+    "policy": "Headscale takes it or `config.policy.path`",
 }
 
 

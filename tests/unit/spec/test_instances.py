@@ -106,10 +106,19 @@ BAD: dict[str, Any] = {
         "preAuthKeys.ci.tags[0]: `Tag:CI` is no tag: write `tag:` and a name of a-z, 0-9 and `-` "
         "that begins with a letter, as `tag:ci`",
     ),
-    "a username that is no DNS label": (
-        {"users": {"Bad_Name": {}}},
-        "users.Bad_Name: `Bad_Name` is no user name: write at most 63 of a-z, 0-9 and `-`, beginning and ending with a "
-        "letter or digit, as `alice`; or an e-mail address in lower case",
+    "a username with a space": (
+        {"users": {"Bad Name": {}}},
+        "users.Bad Name: `Bad Name` is no user name: write letters, digits, `-`, `.`, `_` and at most one `@`, "
+        "beginning with a letter or digit, as `alice`, `first.last` or `alice@example.com`",
+    ),
+    "a username as a policy writes it": (
+        {"users": {"alice@": {}}},
+        "users.alice@: `alice@` is how a policy writes the name; write `alice` here",
+    ),
+    "a username that 0.26 refuses": (
+        {"version": "v0.26.1", "users": {"2fast": {}}},
+        "users.2fast: Headscale 0.26 takes names of two characters or more that do not begin with a digit, without "
+        "`+`; choose another name, or upgrade to 0.27",
     ),
     "one user that is adopted twice": (
         {"users": {"alice": {"adopt": 5}, "bob": {"adopt": 5}}},
@@ -339,7 +348,7 @@ def test_problem_names_path_rule_and_remedy(changes, message):
 
 def test_all_problems_are_reported_together():
     changes = copy.deepcopy({key: value for change, _ in list(BAD.values())[:1] for key, value in change.items()})
-    found = problems(**changes, replicas=3, preAuthKeys={"x": {"expiration": "soon", "tag": []}}, users={"B": {}})
+    found = problems(**changes, replicas=3, preAuthKeys={"x": {"expiration": "soon", "tag": []}}, users={"B C": {}})
 
     assert {line.split(":")[0] for line in found} == {
         "imagee",
@@ -347,7 +356,7 @@ def test_all_problems_are_reported_together():
         "preAuthKeys.x",
         "preAuthKeys.x.expiration",
         "preAuthKeys.x.tag",
-        "users.B",
+        "users.B C",
     }
 
 

@@ -67,6 +67,38 @@ def test_approvers_and_tag_owners_are_merged(tmp_path):
     assert document["acls"] == hujson.parse(FILE)["acls"]
 
 
+def test_server_check_is_not_stored(tmp_path):
+    (tmp_path / "p.hujson").write_text(FILE)
+    of_file = PolicySpec.model_validate({"file": str(tmp_path / "p.hujson"), "serverCheck": True, "overwrite": True})
+    in_yaml = PolicySpec.model_validate({"acls": [], "serverCheck": True})
+
+    assert policy_text(of_file) == FILE
+    assert json.loads(policy_text(in_yaml)) == {"acls": []}
+
+
+def test_server_check_in_policy_file_is_refused(tmp_path):
+    (tmp_path / "p.hujson").write_text('{"serverCheck": true, "acls": []}')
+    spec = PolicySpec(file=str(tmp_path / "p.hujson"))
+
+    (problem,) = policy_problems(spec, {}, version=(0, 29), allow_undeclared_users=False)
+
+    assert problem.path == ("file",)
+    assert "p.hujson`, serverCheck: " in problem.message
+
+
+VERSIONS = {"too old": ((0, 28), ["needs Headscale 0.29 or newer; leave it out"]), "new enough": ((0, 29), [])}
+
+
+@pytest.mark.parametrize(("version", "messages"), VERSIONS.values(), ids=VERSIONS)
+def test_server_check_needs_a_version_that_can(version, messages):
+    spec = PolicySpec.model_validate({"acls": [], "serverCheck": True})
+
+    problems = list(policy_problems(spec, {}, version=version, allow_undeclared_users=False))
+
+    assert [problem.message for problem in problems if problem.path == ("serverCheck",)] == messages
+    assert len(problems) == len(messages)
+
+
 def test_problem_in_policy_file_names_file_and_path(tmp_path):
     (tmp_path / "p.hujson").write_text(FILE.replace('"src"', '"scr"').replace("alice@", "bob@"))
 
@@ -140,3 +172,91 @@ def test_ambiguous_login_warns(changes, warning):
     said = policy_warnings(policy_document(instance.policy), instance)
 
     assert (said == []) if warning is None else (warning in said[0])
+
+
+FORGOTTEN = {
+    "a rule for one alone": ({"acls": [{**ALL, "src": ["ada@"]}]}, "the policy does not name `bob`"),
+    "a rule for all": ({"acls": [ALL]}, None),
+    "a rule for an address": ({"acls": [{**ALL, "src": ["ada@", "100.64.0.2"]}]}, None),
+    "an owner of tags": ({"acls": [{**ALL, "src": ["ada@"]}], "tagOwners": {"tag:a": ["bob@"]}}, None),
+    "a name by its address": ({"acls": [{**ALL, "src": ["ada@", "bob@example.com"]}]}, None),
+}
+
+
+@pytest.mark.parametrize(("policy", "warning"), FORGOTTEN.values(), ids=FORGOTTEN)
+def test_declared_user_without_a_rule_warns(policy, warning):
+    config = {"server_url": "https://vpn.example.com"}
+    instance = HeadscaleArgs.model_validate(
+        {"version": "v0.29.3", "config": config, "users": MADE_HERE, "policy": policy}
+    )
+
+    said = policy_warnings(policy_document(instance.policy), instance)
+
+    assert (said == []) if warning is None else (warning in said[0])
+
+
+@pytest.mark.parametrize(("version", "warns"), [("v0.27.1", True), ("v0.28.0", False)])
+def test_unknown_member_warns_on_0_27_alone(version, warns):
+    policy = {"groups": {"group:a": ["ada@", "cyd@example.com"]}, "acls": [{**ALL, "src": ["group:a"]}]}
+    instance = HeadscaleArgs.model_validate(
+        {
+            "version": version,
+            "config": {"server_url": "https://vpn.example.com", "oidc": LOGIN},
+            "users": {"ada": {"adopt": True}},
+            "policy": policy,
+        }
+    )
+
+    said = policy_warnings(policy_document(instance.policy), instance)
+
+    assert (["before the first login of `cyd@example.com`" in text for text in said] == [True]) is warns
+
+
+REFUSED_FILES = {
+    "a lone surrogate": ('{"groups": {"group:\\ud800": []}}', "lone surrogate"),
+    "two spellings of a key": ('{"tagOwners": {}, "tag_owners": {}}', "which are one key"),
+    "two spellings in a rule": (
+        '{"acls": [{"action": "accept", "src": [], "Src": [], "dst": []}]}',
+        "which are one key",
+    ),
+    "a carriage return behind a comment": ('// a\r{"acls": []}', "a comment without a line's end"),
+    "a truth value as a protocol": (
+        '{"acls": [{"action": "accept", "proto": true, "src": [], "dst": []}]}',
+        "input should be a valid string",
+    ),
+    "null as a protocol": ('{"acls": [{"action": "accept", "proto": null, "src": [], "dst": []}]}', "is null"),
+    "null in a newer section": ('{"grants": null}', "needs Headscale 0.29 or newer"),
+    "a key that is ours": ('{"overwrite": true}', "overwrite: unknown key; known here: acls, autoApprovers, grants"),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), REFUSED_FILES.values(), ids=REFUSED_FILES)
+def test_file_that_headscale_does_not_read_is_refused(tmp_path, text, message):
+    (tmp_path / "p.hujson").write_bytes(text.encode())
+    policy = PolicySpec(file=str(tmp_path / "p.hujson"))
+
+    said = list(policy_problems(policy, {}, version=(0, 28), allow_undeclared_users=False))
+
+    assert [message in text for text in {problem.message for problem in said}] == [True]
+
+
+def test_file_in_another_encoding_is_refused(tmp_path):
+    (tmp_path / "p.hujson").write_bytes('{"hosts": {"b\u00fcro": "10.0.0.1"}}'.encode("latin-1"))
+
+    said = policy_problems(PolicySpec(file=str(tmp_path / "p.hujson")), {}, version=None, allow_undeclared_users=True)
+
+    assert "is not in UTF-8" in str(next(said))
+
+
+@pytest.mark.parametrize("text", ["", "null", "{}"])
+def test_file_that_says_nothing_is_taken(tmp_path, text):
+    (tmp_path / "p.hujson").write_text(text)
+    policy = PolicySpec(file=str(tmp_path / "p.hujson"))
+
+    assert list(policy_problems(policy, {}, version=(0, 28), allow_undeclared_users=False)) == []
+    assert policy_document(policy) == {}
+    assert hujson.parse(policy_text(policy)) in ({}, None)
+
+
+def test_merged_policy_keeps_letters_without_escapes():
+    assert "tag:\u00e9" in policy_text(PolicySpec(tag_owners={"tag:\u00e9": ["alice@"]}))

@@ -1,0 +1,100 @@
+"""Whether this is the cluster of the state: asked once by a process, for everything that is in one instance."""
+
+from __future__ import annotations
+
+import threading
+
+from dynamic_providers.errors import WrongCluster
+from dynamic_providers.kubernetes.cluster import Cluster
+from dynamic_providers.kubernetes.errors import NOT_FOUND
+from headscale_core.rollout.identity import Identity, is_wrong_cluster
+from headscale_core.rollout.rollout import Place
+
+
+class ClusterIdentity:
+    """The cluster of one instance as the state knows it and as it is; safe to share between threads.
+
+    It costs one request for the PVC, and one for the namespace kube-system where the PVC is another one.
+
+    Args:
+        cluster: The cluster.
+        place: The instance.
+    """
+
+    def __init__(self, cluster: Cluster, place: Place) -> None:
+        self._cluster, self._place = cluster, place
+        self._lock = threading.Lock()
+        self._state = Identity()
+        self._claim: str | None = None
+        self._cluster_id: str | None = None
+        self._is_readable, self._is_accepted, self._is_wrong = True, False, False
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether it was found that this is another cluster: nothing may be dropped from the state then."""
+        return self._is_wrong
+
+    def expect(self, state: Identity) -> None:
+        """Add what a resource's state knows."""
+        with self._lock:
+            self._state |= state
+
+    def accept(self) -> None:
+        """Take the cluster as the right one from now on: the change to it was declared, and has begun."""
+        self._is_accepted = True
+
+    def require(self) -> None:
+        """Check that this is the cluster of the state, as far as that is known; where nothing is, no request is made.
+
+        Raises:
+            WrongCluster: When it is another one.
+            ClusterUnreachable: When no API server answers.
+            ClusterError: When it refuses the credentials.
+        """
+        with self._lock:
+            if self._is_accepted or self._state == Identity() or not self._read_claim():
+                return
+            now = Identity.of(self._claim, None, self._cluster.server())
+            if self._state.claims & now.claims:
+                return
+            if self._state.cluster:
+                now |= Identity.of(None, self._read_cluster_id(), None)
+            self._is_wrong = is_wrong_cluster(self._state, now)
+        if self._is_wrong:
+            raise WrongCluster(self._problem())
+
+    def _problem(self) -> str:
+        claim = f"claim {self._place.namespace}/{self._place.claim}"
+        what = f"{claim} there is another one" if self._claim else f"there is no {claim}"
+        return (
+            f"{self._cluster.name} is another cluster than the one in which {self._place} was deployed: {what}. "
+            "Nothing was changed there or dropped from the state; select the right kubeconfig and context. To move the "
+            "instance to this cluster, run `pulumi up` without a refresh and follow its message"
+        )
+
+    def _read_claim(self) -> bool:
+        """Read the PVC's uid once, empty where there is none; return whether it may be read."""
+        if self._claim is None and self._is_readable:
+            path = f"/api/v1/namespaces/{self._place.namespace}/persistentvolumeclaims/{self._place.claim}"
+            answer = self._cluster.request("GET", path)
+            self._is_readable = answer.ok or answer.status == NOT_FOUND
+            if self._is_readable:
+                self._claim = str(answer.body["metadata"].get("uid") or "") if answer.ok else ""
+        return self._is_readable
+
+    def _read_cluster_id(self) -> str:
+        if self._cluster_id is None:
+            self._cluster_id = read_cluster_id(self._cluster)
+        return self._cluster_id
+
+
+def read_cluster_id(cluster: Cluster) -> str:
+    """Return the uid of the namespace kube-system, which identifies the cluster; empty where it may not be read.
+
+    https://opentelemetry.io/docs/specs/semconv/resource/k8s/#cluster
+
+    Raises:
+        ClusterError: When the API server does not answer.
+    """
+    answer = cluster.request("GET", "/api/v1/namespaces/kube-system")
+    return str(answer.body["metadata"]["uid"]) if answer.ok else ""

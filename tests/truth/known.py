@@ -1,0 +1,121 @@
+"""Differences that are meant, each with its reason."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tests.truth.compare import TOO_LAX, TOO_STRICT, Outcome
+from tests.truth.engine import VERSIONS
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A difference that is meant.
+
+    Attributes:
+        says: A pattern of what the side says that refuses.
+        why: Why it stays.
+        verdict: Which side refuses.
+        versions: Of which versions it is known.
+    """
+
+    says: str
+    why: str
+    verdict: str = TOO_STRICT
+    versions: tuple[str, ...] = tuple(VERSIONS)
+
+    def of(self, outcome: Outcome) -> bool:
+        """Return whether a difference may be of this kind."""
+        return outcome.verdict == self.verdict and outcome.version in self.versions
+
+
+_OLDER = ("0.26", "0.27", "0.28")
+_NEWER = r"^policy\.file: (grants|nodeAttrs|tests|sshTests|randomizeClientPort)\b"
+_NEWER_CONFIG = r"^config\.(node|trusted_proxies|auto_update|taildrop|tuning)\b"
+
+KNOWN = (
+    Known(
+        r"is not under `users`; declare it there",
+        "Headscale takes users that it does not know, and the rule is silently empty: a typing mistake",
+    ),
+    Known(
+        rf"{_NEWER}|^policy\.file: ssh\[\d+\]\.acceptEnv|^policy.*(: unknown key; |: needs Headscale 0\.29 or newer)",
+        "0.26 silently passes over keys that it does not know: what they say would not hold",
+        versions=("0.26",),
+    ),
+    Known(
+        r"^policy.*\[\d+\]\.(src|dst|users|target|action): is required and missing",
+        "a rule without these does nothing, and Headscale takes it silently: something was left out",
+    ),
+    Known(
+        r"^policy.*: input should be .*, not None$",
+        "Go reads null as a value with nothing in it, which allows nothing: something was left out",
+    ),
+    Known(
+        r"^policy.*\.dst\[\d+\]: `[^`]*` has no ports; write them",
+        "0.26 takes a destination without ports, and opens none",
+        versions=("0.26",),
+    ),
+    Known(
+        r"^policy.*\.proto: `[^`]*` is no protocol",
+        "0.26 takes every number, and `*`: no packet has such a protocol",
+        versions=("0.26",),
+    ),
+    Known(
+        r"^policy.*tagOwners.*: begins with `tag:`|^policy.*twice in one object",
+        "0.26 takes owners of what is no tag, and of two equal keys one: a typing mistake",
+        versions=("0.26",),
+    ),
+    Known(
+        r"^policy.*\.dst\[\d+\]: `[^`]*:[\d,+-]+` has no ports; write them",
+        "Go reads `022`, `+22` and `80--90` as numbers: a typing mistake",
+    ),
+    Known(
+        r"^policy\.file: ssh\[\d+\]\.dst\[\d+\]: .*(is not under `hosts`|may not stand here)",
+        "0.27 and 0.28 take hosts that nobody defines, and let nobody in there",
+        versions=("0.27", "0.28"),
+    ),
+    Known(
+        rf"{_NEWER_CONFIG}|^config.*(: unknown key|: is new in \d)",
+        "versions that do not know a key of the configuration pass over it silently",
+        versions=_OLDER,
+    ),
+    Known(
+        r"^config.*: unknown key",
+        "every version passes silently over keys of the configuration that it does not know: a typing mistake",
+    ),
+    Known(
+        r"^config\.(?!database\.type: .*'sqlite3'|metrics_listen_addr: .*None)\S+: input should be ",
+        "the loader silently makes another value of a wrong one: `policy.mode: Database` is no policy at all",
+    ),
+    Known(
+        r"^config.*( is no (absolute path|address to listen on|duration|mode|nameserver|domain name|range)"
+        r"| is not above |-?\d+ is below | must begin with http| must hold | is required |: gives nodes no relay"
+        r"|: can be off from 0\.28 on|: is the noise key's file)",
+        "the loader takes it, and the server then does not start, or does something else",
+    ),
+    Known(
+        r"^config\.dns\.base_domain: `[^`]*` holds the host of server_url",
+        "Headscale compares the name with host and port, and so misses that nodes would lose their way to it",
+    ),
+    Known(
+        r"^config\.ephemeral_node_inactivity_timeout: `[^`]*` is too short",
+        "0.29 passes over the old key; it is written under the new name, which has the limit",
+        versions=("0.29",),
+    ),
+    Known(r"^config.*in clear silently|^config.*falls back to clear text", "Headscale takes it and does not encrypt"),
+)
+"""What one side refuses and the other does not, on purpose. Of what is refused here, every problem has to be in it."""
+
+
+def explained(found: Iterable[Outcome]) -> dict[Outcome, str]:
+    """Return the differences that are meant, each with its reason."""
+    reasons = {outcome: _reason(outcome) for outcome in found if outcome.verdict in (TOO_LAX, TOO_STRICT)}
+    return {outcome: why for outcome, why in reasons.items() if why}
+
+
+def _reason(outcome: Outcome) -> str:
+    known = [one for one in KNOWN if one.of(outcome)]
+    said = outcome.theirs.splitlines()[:1] if outcome.verdict == TOO_LAX else outcome.ours.strip().splitlines()
+    reasons = [next((one.why for one in known if re.search(one.says, line)), "") for line in said]
+    return reasons[0] if all(reasons) else ""

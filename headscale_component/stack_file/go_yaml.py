@@ -205,18 +205,22 @@ class _ItemReader:
         """Return the entries of a mapping; its own win over merged ones, and of these the earlier."""
         as_text = as_text or all(isinstance(_key_value(key, path), str) for key, _ in node.value)
         entries: dict[str, Item] = {}
+        spellings: dict[tuple[type[yaml.Node], str], yaml.Node] = {}
         written: dict[str, tuple[yaml.Node, Scalar]] = {}
         merged: yaml.Node | None = None
         for key, value in node.value:
             resolved = _key_value(key, path)
             name = _key_text(key, resolved, as_text=as_text)
+            first = spellings.setdefault((type(key), key.value), key)
+            if first is key and name is not None:
+                # One number in two spellings is one key to Go, of which the later counts.
+                earlier, other = written.setdefault(name, (key, resolved))
+                first = earlier if type(other) is not type(resolved) else key
+            if first is not key:
+                problem = f"is written twice, the first time in line {_line(first)}; join the two, or leave one out"
+                self.faults.append(Fault(_line(key), problem, (*path, str(key.value) if name is None else name)))
             if name is None:
                 continue
-            first, other = written.setdefault(name, (key, resolved))
-            if first is not key and (first.value == key.value or type(other) is not type(resolved)):
-                # One number in two spellings is one key to Go, of which the later counts.
-                problem = f"is written twice, the first time in line {_line(first)}; join the two, or leave one out"
-                self.faults.append(Fault(_line(key), problem, (*path, name)))
             if name == _MERGE:
                 merged = value
             else:

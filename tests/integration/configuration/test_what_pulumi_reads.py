@@ -100,6 +100,8 @@ def ours(file):
 @example(values=["&p [*p]"])
 @example(values=["&p {a: 1}", "*p", "{<<: *p, a: 2}"])
 @example(values=["{? [x] : 1}"])
+@example(values=["{<<: {~: [], ~: []}, own: {}}", "{~: 1, ~: 2}", "{~: 1, null: 2, a: b}"])
+@example(values=["&a x", "{*a : 1, *a : 2}"])
 @example(values=["2024-02-30", "0000-01-01", "18446744073709551615", "1e999", ".nan"])
 def test_reader_agrees_with_the_engine(engine, values):
     lines = "".join(f"    v{number}: {value}\n" for number, value in enumerate(values))

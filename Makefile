@@ -3,6 +3,8 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 RUN := .venv/bin/python
+# Two workers: one has the cluster for itself, the other runs what needs none.
+PARALLEL := -n 2 --dist loadgroup
 STAMP := .venv/.locked
 
 .PHONY: help venv up down status join test test-full test-unit test-integration test-e2e test-lab lint schema architecture fmt images bench truth mutants coverage kubeconfig shell-env
@@ -42,15 +44,15 @@ images: venv ## build the images that the lab runs
 
 test: lint ## lint, types, unit, integration, e2e: all but what takes long
 	@$(RUN) -m lab prepare
-	$(RUN) -m pytest tests/unit tests/integration tests/lab tests/e2e -m "not slow"
+	$(RUN) -m pytest $(PARALLEL) tests/lab tests/e2e tests/integration tests/unit -m "not slow"
 
 test-full: lint ## everything, and end to end once more on a storage class that binds at once
 	@$(RUN) -m lab prepare
-	$(RUN) -m pytest tests/unit tests/integration tests/lab tests/e2e --ignore tests/e2e/test_readme.py
+	$(RUN) -m pytest $(PARALLEL) tests/lab tests/e2e tests/integration tests/unit --ignore tests/e2e/test_readme.py
 	TEST_STORAGE_CLASS=lab-immediate $(RUN) -m pytest tests/e2e
 
 test-unit: venv ## pure and fast
-	$(RUN) -m pytest tests/unit
+	$(RUN) -m pytest $(PARALLEL) tests/unit
 
 test-integration: venv ## against real headscale processes and the real engine
 	$(RUN) -m pytest tests/integration

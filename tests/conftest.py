@@ -20,6 +20,7 @@ settings.register_profile("random", print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
+@pytest.hookimpl(tryfirst=True)  # before the plug-in reads the groups
 def pytest_collection_modifyitems(items):
     for item in items:
         on_the_cluster = any(item.path.is_relative_to(folder) for folder in ON_THE_CLUSTER)

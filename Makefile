@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 RUN := .venv/bin/python
 # Two workers: one has the cluster for itself, the other runs what needs none.
-PARALLEL := -n 2 --dist loadgroup
+PARALLEL := -n 2
 STAMP := .venv/.locked
 
 .PHONY: help venv up down status join test test-full test-unit test-integration test-e2e test-lab lint schema architecture fmt images bench truth mutants coverage kubeconfig shell-env

@@ -1,10 +1,15 @@
-"""A Headscale for CI runners: the component, and a user and a key that this program adds for each team."""
+"""A Headscale for CI runners: the component, and a user and a key that this program adds for each team.
+
+Run it in this folder: `pulumi install`, `pulumi stack init dev`, `pulumi up`. The sidecar's image is in no registry:
+build and push it as `docs/production.md` says, and name it by `pulumi config set sidecarImage IMAGE`.
+"""
 
 import pulumi
 
 from headscale_component import Headscale, HeadscaleArgs
 
 config = pulumi.Config()
+sidecar_image = config.get("sidecarImage")
 headscale = Headscale(
     "runners",
     HeadscaleArgs(
@@ -16,6 +21,7 @@ headscale = Headscale(
             "derp": {"urls": [], "server": {"enabled": True}},
         },
         persistent_volume_claim={"size": "128Mi"},
+        api_key={"managerImage": sidecar_image} if sidecar_image else {},
     ),
 )
 

@@ -1,13 +1,21 @@
-"""What a person reads: links lead somewhere, YAML is accepted, quoted messages are those of the code."""
+"""What a person reads: links lead somewhere, YAML is accepted, quoted messages are those of the code.
+
+Shell commands are in two kinds of blocks: `sh` is run end to end by `tests/e2e/test_readme.py`; `bash` needs what the
+lab does not have, a registry for example, and is parsed here.
+"""
 
 import ast
 import re
+import subprocess
+import textwrap
 from pathlib import Path
 
 import pytest
 import yaml
 
-from headscale_component import load_instances
+from headscale_component import HeadscaleArgs, load_instances
+from headscale_component.render import documents
+from headscale_sidecar.health import Health
 from tools.architecture import ROOTS
 
 REPOSITORY = Path(__file__).parents[2]
@@ -39,10 +47,43 @@ def links():
                 yield pytest.param(page, target, id=f"{page.name}:{target}")
 
 
+def blocks(language):
+    """Return page and text of each code block, without its indentation."""
+    found = re.compile(rf"^( *)```{language}\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+    return [(page, textwrap.dedent(text)) for page in PAGES for _, text in found.findall(page.read_text())]
+
+
+def parsed():
+    """Return page and document of every YAML block: stack files, and manifests for other tools."""
+    return [(page, document) for page, block in blocks("yaml") for document in yaml.safe_load_all(block)]
+
+
 def stacks():
-    for page in PAGES:
-        for block in re.findall(r"^```yaml\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL):
-            yield pytest.param(block, id=f"{page.name}:{block.count(chr(10))} lines")
+    for page, document in parsed():
+        if "config" in document:
+            yield pytest.param(document, id=f"{page.name}:{len(str(document))} characters")
+
+
+def manifests(kind):
+    return [document for _, document in parsed() if document.get("kind") == kind]
+
+
+@pytest.fixture(scope="module")
+def rendered():
+    """Return the objects of an instance as the pages name it, by kind and name."""
+    config = {"server_url": "https://vpn.example.com", "derp": {"server": {"enabled": True}}}
+    spec = HeadscaleArgs.model_validate({"version": "v0.29.3", "config": config})
+    return {(found["kind"], found["metadata"]["name"]): found for found in documents("vpn", spec)}
+
+
+def ports(service):
+    return {port["name"]: port["port"] for port in service["spec"]["ports"]}
+
+
+def covers(rules, group, resource, verbs):
+    """Return whether rules of a Role without names of objects allow verbs on a resource."""
+    allowed = [rule["verbs"] for rule in rules if group in rule["apiGroups"] and resource in rule["resources"]]
+    return set(verbs) <= {verb for verbs in allowed for verb in verbs}
 
 
 def constants():
@@ -75,9 +116,89 @@ def test_path_named_on_a_page_exists(page):
     assert not [path for path in named if not (REPOSITORY / path).exists()]
 
 
-@pytest.mark.parametrize("block", [*stacks()])
-def test_stack_file_of_a_page_is_accepted(block):
-    assert load_instances(yaml.safe_load(block)["config"]["headscale:instances"])
+@pytest.mark.parametrize("document", [*stacks()])
+def test_stack_file_of_a_page_is_accepted(document):
+    assert load_instances(document["config"]["headscale:instances"])
+
+
+def test_yaml_block_is_stack_file_or_manifest():
+    others = [document for _, document in parsed() if "config" not in document]
+
+    assert others
+    assert not [found for found in others if not (found["apiVersion"] and found["kind"] and found["metadata"]["name"])]
+
+
+def test_routes_lead_to_the_service_for_clients(rendered):
+    (ingress,), (route,) = manifests("Ingress"), manifests("HTTPRoute")
+    (path,) = ingress["spec"]["rules"][0]["http"]["paths"]
+    (backend,) = route["spec"]["rules"][0]["backendRefs"]
+    service = rendered["Service", "vpn"]
+
+    assert path["backend"]["service"] == {"name": "vpn", "port": {"name": "http"}}
+    assert backend == {"name": "vpn", "port": ports(service)["http"]}
+    assert ingress["metadata"]["namespace"] == route["metadata"]["namespace"] == service["metadata"]["namespace"]
+
+
+def test_stun_service_selects_pod_and_port(rendered):
+    (service,) = manifests("Service")
+    (port,) = service["spec"]["ports"]
+
+    assert service["spec"]["selector"] == rendered["Service", "vpn"]["spec"]["selector"]
+    assert port["port"] == ports(rendered["Service", "vpn"])[port["targetPort"]]
+
+
+def test_monitor_scrapes_every_port_for_metrics(rendered):
+    (monitor,) = manifests("ServiceMonitor")
+    service = rendered["Service", "vpn-metrics"]
+
+    assert {endpoint["port"] for endpoint in monitor["spec"]["endpoints"]} == set(ports(service))
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+
+
+def test_metric_named_in_operations_is_served():
+    _, served = Health(failures={"Unreachable": 1}).answer("/metrics")
+    named = set(re.findall(r"headscale_sidecar_\w+", (REPOSITORY / "docs" / "operations.md").read_text()))
+
+    assert set() < named <= set(re.findall(r"\w+", served))
+
+
+def test_role_of_deployer_covers_every_object(rendered):
+    (role,) = manifests("Role")
+    verbs = ["get", "list", "watch", "create", "patch", "delete"]
+
+    for document in rendered.values():
+        group, _, version = document["apiVersion"].rpartition("/")
+        assert version == "v1"
+        assert covers(role["rules"], group, f"{document['kind'].lower()}s", verbs), document["kind"]
+
+
+def test_role_of_deployer_covers_that_of_sidecar(rendered):
+    (role,) = manifests("Role")
+
+    for rule in rendered["Role", "vpn"]["rules"]:
+        for group in rule["apiGroups"]:
+            for resource in rule["resources"]:
+                assert covers(role["rules"], group, resource, rule["verbs"]), f"{resource}: {rule['verbs']}"
+
+
+def test_pod_that_stores_policy_mounts_the_same(rendered):
+    (pod,) = manifests("Pod")
+    template = rendered["StatefulSet", "vpn"]["spec"]["template"]["spec"]
+    (container,), headscale = pod["spec"]["containers"], template["containers"][0]
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    settings = {name: value for name, value in template["securityContext"].items() if name != "fsGroupChangePolicy"}
+
+    assert container["securityContext"] == headscale["securityContext"]
+    assert pod["spec"]["securityContext"] == settings
+    assert mounts.pop("policy") == "/policy"
+    assert mounts.items() <= {mount["name"]: mount["mountPath"] for mount in headscale["volumeMounts"]}.items()
+
+
+@pytest.mark.parametrize("text", [text for _, text in blocks("bash")], ids=lambda text: text.splitlines()[0])
+def test_shell_block_of_a_page_parses(text):
+    done = subprocess.run(["bash", "-n"], input=text, text=True, capture_output=True, check=False)
+
+    assert not done.returncode, done.stderr
 
 
 @pytest.mark.parametrize("message", MESSAGES)

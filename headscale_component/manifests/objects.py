@@ -136,6 +136,7 @@ def _rbac(name: str, instance: str, spec: HeadscaleArgs) -> list[ClusterObject]:
             k8s.rbac.v1.RoleBinding,
             name,
             lambda _: role.role_binding(instance, spec),
+            after=(ROLE,),  # who may not bind any role may bind one with fewer rights, if it is there
         ),
     ]
 

@@ -37,7 +37,7 @@ OPTIONS: dict[str, Any] = {
     "Service vpn-metrics": NAMED,
     "ServiceAccount vpn": NAMED,
     "Role vpn": NAMED,
-    "RoleBinding vpn": NAMED,
+    "RoleBinding vpn": NAMED | {"depends_on": {"vpn-preflight", "vpn-namespace", "Role vpn"}},
     "StatefulSet vpn": NAMED
     | {
         "ignore_changes": ["spec.volumeClaimTemplates"],

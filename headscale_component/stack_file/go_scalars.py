@@ -182,7 +182,7 @@ def in_key(value: Scalar) -> str:
         return value.text
     if isinstance(value, bool):
         return str(value).lower()
-    return _shortest(value) if isinstance(value, float) else str(value)
+    return _shortest(value or 0.0) if isinstance(value, float) else str(value)  # -0.0 is 0, as the engine writes it
 
 
 def _shortest(number: float) -> str:

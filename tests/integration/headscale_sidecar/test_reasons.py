@@ -34,9 +34,9 @@ REFUSED = {
         ("GET", "/statefulsets/", 403, "statefulsets is forbidden"),
         "StatefulSet ns/vpn cannot be read: statefulsets is forbidden",
     ),
-    "notes that cannot be written": (
+    "PVC annotation that cannot be written": (
         ("PATCH", "/persistentvolumeclaims/", 500, "etcd is away"),
-        "the notes on the claim cannot be written: etcd is away",
+        "annotation `headscale-component/api-keys` of PVC data-vpn-0 cannot be written: etcd is away",
     ),
 }
 

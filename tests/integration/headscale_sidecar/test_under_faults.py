@@ -224,9 +224,9 @@ def test_a_certificate_by_acme_is_asked_for_by_its_name(tmp_path, certificate):
             key = client.create_api_key(datetime.now(UTC) + timedelta(hours=1))
         url = f"https://127.0.0.1:{server.http_port}"
 
-        assert sidecars_headscale.works(url, key, name)
+        assert sidecars_headscale.is_api_key_valid(url, key, name)
         with pytest.raises(sidecars_headscale.HeadscaleUnavailable, match="does not answer"):
-            sidecars_headscale.works(url, key)
+            sidecars_headscale.is_api_key_valid(url, key)
 
 
 def test_rotations_never_fail_a_consumer_and_leave_one_key(headscale, api_server, make_sidecar):

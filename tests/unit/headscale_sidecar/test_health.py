@@ -41,7 +41,7 @@ def raw(address, request):
 
 
 def test_each_path_has_its_answer(served):
-    address = served(Health(why_not="starting"))
+    address = served(Health(not_ready_reason="starting"))
 
     assert get(address) == (503, "not ready: starting\n")
     assert get(address, "/healthz?verbose") == (200, "ok\n")
@@ -51,7 +51,7 @@ def test_each_path_has_its_answer(served):
 
 def test_the_length_of_an_answer_counts_bytes(served):
     reason = "Secret “key” gehört uns nicht — ключ"
-    address = served(Health(why_not=reason))
+    address = served(Health(not_ready_reason=reason))
 
     assert get(address) == (503, f"not ready: {reason}\n")
     head, _, body = raw(address, b"GET /readyz HTTP/1.1\r\n\r\n").partition(b"\r\n\r\n")
@@ -59,7 +59,7 @@ def test_the_length_of_an_answer_counts_bytes(served):
 
 
 def test_a_reason_that_is_no_unicode_is_answered(served):
-    assert get(served(Health(why_not="file \udcff"))) == (503, "not ready: file \\udcff\n")
+    assert get(served(Health(not_ready_reason="file \udcff"))) == (503, "not ready: file \\udcff\n")
 
 
 MALFORMED = {

@@ -10,9 +10,9 @@ from headscale_core.keys import annotations
 from headscale_core.keys.api_key import rotate
 from headscale_core.keys.api_key_secret import issued_in
 from headscale_core.keys.secrets import StoredSecret
+from headscale_sidecar.controller import ApiKeyController
 from headscale_sidecar.headscale import RotationError
 from headscale_sidecar.health import Health
-from headscale_sidecar.keeper import ApiKeyController
 from tests.builders import desired_api_key
 from tests.fakes.memory import MemoryStore
 

@@ -80,7 +80,7 @@ class Settings(ConnectionFields[str, int, bool]):
         return f"{self.instance}-0"
 
     @property
-    def borrows_key(self) -> bool:
+    def uses_temporary_api_key(self) -> bool:
         """Whether an API key is made for the moment, and deleted after use."""
         return self.channel == "pod" and not (self.api_key or self.api_key_secret)
 

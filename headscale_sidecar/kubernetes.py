@@ -24,7 +24,7 @@ from headscale_core.defaults import (
     MANAGED_BY_LABEL,
     MANAGER,
     NAME_LABEL,
-    data_claim,
+    pvc_name,
 )
 from headscale_core.keys.annotations import DIGEST, EXPIRES_AT, KEY_ID, SUPERSEDED, own_annotations
 from headscale_core.keys.api_key_secret import superseded_in
@@ -204,10 +204,10 @@ class ManagedSecret:
 
     @property
     def _pvc_annotation(self) -> str:
-        return f"annotation `{API_KEYS_ANNOTATION}` of PVC {data_claim(self._instance)}"
+        return f"annotation `{API_KEYS_ANNOTATION}` of PVC {pvc_name(self._instance)}"
 
     def _pvc_path(self, namespace: str) -> str:
-        return f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{data_claim(self._instance)}"
+        return f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{pvc_name(self._instance)}"
 
     def report(self, namespace: str, reason: str, message: str) -> None:
         """Report a failure where people look first: in an Event on the StatefulSet.

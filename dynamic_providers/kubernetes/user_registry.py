@@ -1,6 +1,6 @@
-"""Which users are ours, noted on the claim that holds the data: it lives and goes with the database.
+"""Which users are ours, noted on the PVC that holds the data: it lives and goes with the database.
 
-The note is one annotation, written whole with the claim's resourceVersion, so that two programs on one instance lose
+The note is one annotation, written whole with the PVC's resourceVersion, so that two programs on one instance lose
 nothing of each other's (https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions).
 """
 
@@ -16,8 +16,8 @@ from dynamic_providers.kubernetes.cluster import Answer, Cluster
 from dynamic_providers.kubernetes.cluster_identity import ClusterIdentity
 from dynamic_providers.kubernetes.errors import FORBIDDEN, NOT_FOUND
 from dynamic_providers.retry import CONFLICT
-from headscale_core.defaults import MANAGER, PREFIX, data_claim
-from headscale_core.rollout.rollout import Place
+from headscale_core.defaults import MANAGER, PREFIX, pvc_name
+from headscale_core.rollout.rollout import InstanceLocation
 
 MARK = "headscale-component/users"
 REVOKE = "headscale-component/revoke"
@@ -45,7 +45,7 @@ class _Batch:
 class PvcUserRegistry:
     """The record of an instance; safe to share between threads.
 
-    It is kept where the claim is in reach. Without right to it, or where nobody expects a cluster in reach (a Headscale
+    It is kept where the PVC is in reach. Without right to it, or where nobody expects a cluster in reach (a Headscale
     that lives elsewhere), none is kept. Threads that note something at the same
     time share one request, and its failure.
 
@@ -72,12 +72,12 @@ class PvcUserRegistry:
         warn: Callable[[str], None] = lambda _text: None,
     ) -> None:
         self._cluster, self._mark, self._needs_cluster, self._warn = cluster, mark, needs_cluster, warn
-        self.identity = ClusterIdentity(cluster, Place(namespace, instance))
-        self._what = f"annotation `{mark}` of claim {namespace}/{data_claim(instance)}"
-        self._claim = f"{namespace}/{data_claim(instance)}"
-        self._path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{data_claim(instance)}"
+        self.identity = ClusterIdentity(cluster, InstanceLocation(namespace, instance))
+        self._what = f"annotation `{mark}` of PVC {namespace}/{pvc_name(instance)}"
+        self._pvc = f"{namespace}/{pvc_name(instance)}"
+        self._path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{pvc_name(instance)}"
         self._lock = threading.Lock()
-        """Held by the one thread that reads or writes the claim."""
+        """Held by the one thread that reads or writes the PVC."""
         self._turn = threading.Condition()
         self._next, self._is_writing = _Batch(), False
         self._names: set[str] | None = None
@@ -108,17 +108,17 @@ class PvcUserRegistry:
         """Remove users."""
         self._change(names, is_noted=False)
 
-    def has_claim(self) -> bool:
-        """Return whether the claim is there."""
-        return self._claim_now() is not None
+    def has_pvc(self) -> bool:
+        """Return whether the PVC is there."""
+        return self._read_pvc() is not None
 
     def is_found(self, user: str | None = None) -> bool:
-        """Return whether the claim is there with a note of ours: evidence that this is the instance's cluster.
+        """Return whether the PVC is there with a note of ours: evidence that this is the instance's cluster.
 
         Args:
             user: A user that has to be noted; None where any note will do.
         """
-        answer = self._claim_now()
+        answer = self._read_pvc()
         if answer is None:
             return False
         names = _names_in(answer, self._mark)
@@ -126,13 +126,13 @@ class PvcUserRegistry:
             return any(key.startswith(PREFIX) for key in _annotations(answer))
         return user in names or _INCOMPLETE in names
 
-    def _claim_now(self) -> Answer | None:
+    def _read_pvc(self) -> Answer | None:
         with self._lock:
             answer = self._cluster.request("GET", self._path)
         if answer.status == NOT_FOUND:
             return None
         if not answer.ok:
-            raise answer.error(f"claim {self._claim} cannot be read")
+            raise answer.error(f"PVC {self._pvc} cannot be read")
         return answer
 
     def _change(self, names: Collection[str], *, is_noted: bool) -> None:
@@ -177,7 +177,7 @@ class PvcUserRegistry:
         return self._take(answer)
 
     def _take(self, answer: Answer) -> set[str]:
-        """Remember what a claim holds."""
+        """Remember what a PVC holds."""
         self._names = _names_in(answer, self._mark) if answer.ok else set()
         self._version = answer.body.get("metadata", {}).get("resourceVersion") if answer.ok else None
         others = {key: value for key, value in _annotations(answer).items() if key != self._mark} if answer.ok else {}
@@ -188,7 +188,7 @@ class PvcUserRegistry:
         """Write changes, and retry on a conflict.
 
         Raises:
-            ClusterError: When the claim cannot be read or written.
+            ClusterError: When the PVC cannot be read or written.
         """
         try:
             CONFLICT.call(lambda: self._write_once(changes), _is_outdated)
@@ -222,13 +222,13 @@ class PvcUserRegistry:
         raise answer.error(f"{self._what} cannot be written")
 
     def _with_room(self, names: set[str], desired: set[str]) -> set[str]:
-        """Return what fits into the claim; more users than that are simply not noted."""
+        """Return what fits into the PVC; more users than that are simply not noted."""
         has_room = _INCOMPLETE not in names and self._others_bytes + len(_text(desired)) <= _ROOM_BYTES
         if desired <= names or has_room:
             return desired
         if _INCOMPLETE not in names:
             self._warn(
-                f"claim {self._claim} has no room to note more users: should the state be lost, those that are made "
+                f"PVC {self._pvc} has no room to note more users: should the state be lost, those that are made "
                 "from now on need `adopt: true`"
             )
         return names & desired | {_INCOMPLETE}
@@ -245,7 +245,7 @@ class PvcUserRegistry:
 
 
 def _is_outdated(error: BaseException) -> bool:
-    """Return whether a write failed by what has changed since the claim was read, so that another may succeed."""
+    """Return whether a write failed by what has changed since the PVC was read, so that another may succeed."""
     return isinstance(error, ClusterError) and (error.status == errors.CONFLICT or _TOO_LARGE in str(error))
 
 
@@ -257,9 +257,9 @@ def _text(names: set[str]) -> str:
     return ",".join(sorted(names))
 
 
-def _annotations(claim: Answer) -> Mapping[str, str]:
-    return claim.body.get("metadata", {}).get("annotations") or {}
+def _annotations(pvc: Answer) -> Mapping[str, str]:
+    return pvc.body.get("metadata", {}).get("annotations") or {}
 
 
-def _names_in(claim: Answer, mark: str) -> set[str]:
-    return set(filter(None, _annotations(claim).get(mark, "").split(",")))
+def _names_in(pvc: Answer, mark: str) -> set[str]:
+    return set(filter(None, _annotations(pvc).get(mark, "").split(",")))

@@ -1,4 +1,4 @@
-"""What keeps a pod or a claim from being ready, by the objects and Events of the API server.
+"""What keeps a pod or a PVC from being ready, by the objects and Events of the API server.
 
 Everything here is a pure function of what `kubectl get -o json` shows.
 """

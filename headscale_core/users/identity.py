@@ -16,15 +16,15 @@ class UserError(HeadscaleError):
     """Something about a user that a person has to decide."""
 
 
-class Record(Protocol):
-    """Which users are ours: noted with the data itself, so that it is known when the state is not."""
+class UserRegistry(Protocol):
+    """Which users this stack created or adopted: kept with the data itself, for the state may be lost."""
 
     def holds(self, name: str) -> bool | None:
-        """Return whether a user of this name is ours; None where no record is kept."""
+        """Return whether a user of this name is ours; None where no registry is kept."""
         ...
 
     def add(self, name: str) -> None:
-        """Note a user, before it is made."""
+        """Add a user, before it is created."""
         ...
 
     def remove(self, name: str) -> None:
@@ -105,7 +105,7 @@ def declared_name(user: User, declared: str) -> str:
     return declared if has_no_name(user) else user.name
 
 
-def shown(users: list[User], *, called: str = "") -> str:
+def format_users(users: list[User], *, called: str = "") -> str:
     """Return users in words, the first of many.
 
     Args:

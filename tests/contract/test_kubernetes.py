@@ -288,7 +288,7 @@ def test_without_claim_no_registry_is_kept(kubernetes, api_client, registry):
     users = registry()
     users.add("alice")
 
-    assert not users.has_claim()
+    assert not users.has_pvc()
     assert users.holds("alice") is None
 
 

@@ -31,7 +31,7 @@ POLICY_BEFORE_KEYS = "tests/unit/dynamic_providers/test_policy_before_keys.py"
 FAILURES = "tests/unit/dynamic_providers/test_failures.py"
 STOPPED = "tests/unit/dynamic_providers/test_stopped.py"
 RETRY = "tests/unit/dynamic_providers/test_retry.py"
-ROUTE = "tests/unit/dynamic_providers/test_route.py"
+DIALER = "tests/unit/dynamic_providers/test_connection_dialer.py"
 MANIFESTS = "tests/unit/manifests"
 
 
@@ -193,15 +193,15 @@ MUTANTS = (
     ),
     Mutant(
         "channel: a temporary key that was not printed is used",
-        "dynamic_providers/admin/route.py",
+        "dynamic_providers/admin/connection_dialer.py",
         "if not isinstance(key, str) or not key:",
         "if False:",
-        (ROUTE,),
+        (DIALER,),
     ),
     Mutant(
         "channel: a cluster without the instance proves its deletion",
         "dynamic_providers/admin/channel.py",
-        "if not self.record.is_found(user):",
+        "if not self.user_registry.is_found(user):",
         "if False:",
         (FAILURES,),
     ),
@@ -381,8 +381,8 @@ MUTANTS = (
     Mutant(
         "sidecar: failures are repeated without a pause",
         "headscale_sidecar/controller.py",
-        "pause = min(_LONGEST_BACKOFF_SECONDS,",
-        "pause = 0.0 * min(_LONGEST_BACKOFF_SECONDS,",
+        "pause = min(longest, _FIRST_BACKOFF_SECONDS *",
+        "pause = 0.0 * min(longest, _FIRST_BACKOFF_SECONDS *",
         (CONTROLLER,),
     ),
     Mutant(
@@ -473,8 +473,8 @@ MUTANTS = (
     Mutant(
         "policy: one that is not owned is overwritten",
         "headscale_core/policy/lifecycle.py",
-        "if found and not overwrite and",
-        "if False and",
+        "        found\n        and not overwrite\n",
+        "        False\n",
         (POLICY,),
     ),
     Mutant(
@@ -530,14 +530,14 @@ MUTANTS = (
     Mutant(
         "rollout: a PVC that holds data is recreated",
         "headscale_core/rollout/rollout.py",
-        "if not was_never_bound(claim) or not _is_by_template(",
+        "if not was_never_bound(pvc) or not _is_by_template(",
         "if not _is_by_template(",
         (ROLLOUT_RULES,),
     ),
     Mutant(
         "rollout: another PVC than before goes unnoticed",
         "dynamic_providers/rollout.py",
-        'if olds.get("claim") and claim and claim != olds["claim"]:',
+        'if olds.get("claim") and pvc_uid and pvc_uid != olds["claim"]:',
         "if False:",
         (ROLLOUT_LIFECYCLE,),
     ),
@@ -558,7 +558,7 @@ MUTANTS = (
     Mutant(
         "rollout: a failed rollout is not followed again",
         "dynamic_providers/rollout.py",
-        "if not self._follower.is_settled(_target(props)) or",
+        "if not self._follower.is_settled(_desired(props)) or",
         "if",
         (ROLLOUT_LIFECYCLE,),
     ),
@@ -593,22 +593,22 @@ MUTANTS = (
     Mutant(
         "preflight: a PVC that would have to shrink is taken",
         "headscale_core/rollout/rollout.py",
-        "    if problem := claim_problem(place, claim, size, storage_class):\n        return problem\n    served",
+        "    if problem := pvc_problem(location, pvc, size, storage_class):\n        return problem\n    served",
         "    served",
         (PREFLIGHT,),
     ),
     Mutant(
         "preflight: another cluster goes unnoticed",
         "dynamic_providers/preflight.py",
-        "return bool(now) and now != before",
+        "return is_another_cluster(_identity(before), _identity(now))",
         "return False",
         (PREFLIGHT,),
     ),
     Mutant(
         "preflight: a policy that somebody edited is overwritten",
         "dynamic_providers/preflight.py",
-        "if policy_rules.means_the_same(stored, ours) or",
-        "if True or",
+        'return stored in {"", DENY_ALL} or any(',
+        "return True or any(",
         (PREFLIGHT_POLICY,),
     ),
     Mutant(

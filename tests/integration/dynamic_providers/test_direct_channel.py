@@ -7,7 +7,7 @@ import time
 import pytest
 
 from dynamic_providers.admin.channel import Channel, ChannelError, Settings, retry_idempotent
-from dynamic_providers.admin.route import Route
+from dynamic_providers.admin.connection_dialer import ConnectionDialer
 from headscale_core import Unauthenticated
 from tests.builders import in_a
 from tests.integration.conftest import running
@@ -135,8 +135,8 @@ def test_who_comes_after_one_that_waited_in_vain_tries_once(headscale, certifica
     """A thousand resources do not wait a thousand times."""
     headscale.stop()
     channel = a_channel(headscale, certificate, api_key="k")
-    tries, connect = [], Route._remote
-    monkeypatch.setattr(Route, "_remote", lambda *given: tries.append(1) or connect(*given))
+    tries, connect = [], ConnectionDialer._remote
+    monkeypatch.setattr(ConnectionDialer, "_remote", lambda *given: tries.append(1) or connect(*given))
     counts = []
 
     for _ in range(3):

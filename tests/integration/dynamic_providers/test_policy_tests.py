@@ -6,7 +6,7 @@ import json
 import pytest
 
 from dynamic_providers.admin.channel import Channel, Settings
-from dynamic_providers.failures import Refusal
+from dynamic_providers.failures import UserFacingError
 from dynamic_providers.policy import PolicyProvider
 from tests.builders import in_a
 from tests.integration.conftest import running
@@ -96,7 +96,7 @@ def test_a_failing_test_refuses_and_is_named(headscale, provider, said):
     before = stored(headscale)
     wrong = {**DECLARED, "tests": [{"src": "ada@", "deny": ["tag:db:5432"]}]}
 
-    with pytest.raises(Refusal, match="ada@ -> tag:db:5432: expected DENIED, got ALLOWED"):
+    with pytest.raises(UserFacingError, match="ada@ -> tag:db:5432: expected DENIED, got ALLOWED"):
         provider.update("policy", made.outs, props(wrong))
 
     assert stored(headscale) == before
@@ -106,7 +106,7 @@ def test_a_test_that_fails_without_nodes_refuses(headscale, provider, said):
     wrong = {**DECLARED, "tests": [RUN_LATER, {"src": "100.64.0.77", "accept": ["100.64.0.78:22"]}]}
 
     assert "expected ALLOWED, got DENIED" in provider.check({}, props(wrong)).failures[0].reason
-    with pytest.raises(Refusal, match="expected ALLOWED, got DENIED"):
+    with pytest.raises(UserFacingError, match="expected ALLOWED, got DENIED"):
         provider.create(props(wrong))
 
 

@@ -9,13 +9,13 @@ import pytest
 from dynamic_providers.admin.channel import Settings
 from dynamic_providers.kubernetes import rollout_watcher
 from dynamic_providers.kubernetes.cluster import Answer, ClusterError
-from dynamic_providers.kubernetes.rollout_watcher import RolloutWatcher, Target
+from dynamic_providers.kubernetes.rollout_watcher import DesiredRollout, RolloutWatcher
 from headscale_core.rollout.rollout import SERVED_VERSION, RolloutError
 
 from .test_rollout_rules import claim, container, event, pod, stateful_set
 
 READY = pod(container(), container("apikey-manager"))
-TARGET = Target(version="v0.29.3", size="1Gi", storage_class=None, timeout_seconds=0.2)
+TARGET = DesiredRollout(version="v0.29.3", size="1Gi", storage_class=None, timeout_seconds=0.2)
 NO = Answer(404, {"message": "not found"})
 
 
@@ -178,14 +178,14 @@ def test_what_may_not_be_read_ends_at_once(serve):
     cluster = healthy(serve, pods=Answer(403, {"message": "pods is forbidden"}))
 
     with pytest.raises(ClusterError, match="cannot be read: pods is forbidden"):
-        a_follower(cluster).follow(Target("v0.29.3", "1Gi", None, timeout_seconds=60))
+        a_follower(cluster).follow(DesiredRollout("v0.29.3", "1Gi", None, timeout_seconds=60))
 
 
 def test_larger_claim_is_asked_for_and_waited_for(serve):
     growing = claim("2Gi", "1Gi")
     cluster = healthy(serve, persistentvolumeclaims=[claim(), growing, claim("2Gi", "2Gi")], patch=Answer(200, growing))
 
-    a_follower(cluster).follow(Target("v0.29.3", "2Gi", None, timeout_seconds=5))
+    a_follower(cluster).follow(DesiredRollout("v0.29.3", "2Gi", None, timeout_seconds=5))
 
     assert cluster.patched[0] == {"spec": {"resources": {"requests": {"storage": "2Gi"}}}}
 
@@ -194,7 +194,7 @@ def test_claim_that_cannot_grow_says_why(serve):
     refused = Answer(403, {"message": "only dynamically provisioned pvc can be resized"})
 
     with pytest.raises(RolloutError, match="cannot grow from 1Gi to 2Gi: only dynamically provisioned"):
-        a_follower(healthy(serve, patch=refused)).follow(Target("v0.29.3", "2Gi", None, timeout_seconds=5))
+        a_follower(healthy(serve, patch=refused)).follow(DesiredRollout("v0.29.3", "2Gi", None, timeout_seconds=5))
 
 
 def test_growth_that_does_not_end_says_what_it_waits_for(serve):
@@ -203,13 +203,13 @@ def test_growth_that_does_not_end_says_what_it_waits_for(serve):
     )
 
     with pytest.raises(RolloutError, match="has 1Gi of 2Gi: FileSystemResizePending: restart"):
-        a_follower(healthy(serve, persistentvolumeclaims=waits)).follow(Target("v0.29.3", "2Gi", None, 0.1))
+        a_follower(healthy(serve, persistentvolumeclaims=waits)).follow(DesiredRollout("v0.29.3", "2Gi", None, 0.1))
 
 
 def test_look_changes_nothing(serve):
     cluster = healthy(serve)
 
-    assert not a_follower(cluster).is_settled(Target("v0.29.3", "2Gi", None, 1))
+    assert not a_follower(cluster).is_settled(DesiredRollout("v0.29.3", "2Gi", None, 1))
     assert a_follower(cluster).is_settled(TARGET)
     assert cluster.patched == []
 
@@ -218,4 +218,4 @@ def test_look_changes_nothing(serve):
 def test_busy_api_server_is_asked_again(serve, status):
     cluster = healthy(serve, pods=[Answer(status, {"message": "leader changed"}), READY])
 
-    assert a_follower(cluster).follow(Target("v0.29.3", "1Gi", None, timeout_seconds=5)) == "u"
+    assert a_follower(cluster).follow(DesiredRollout("v0.29.3", "1Gi", None, timeout_seconds=5)) == "u"

@@ -3,7 +3,7 @@
 import pytest
 from pulumi.dynamic import Config, ConfigureRequest
 
-from dynamic_providers.failures import Refusal
+from dynamic_providers.failures import UserFacingError
 from dynamic_providers.preflight import PreflightProvider
 from headscale_core.rollout.rollout import SERVED_VERSION
 
@@ -49,7 +49,7 @@ def a_claim(size="1Gi", storage_class="fast", served=None, volume="pv-1"):
     "changes", [{"namespace": "vpn2"}, {"instance": "b"}, {"namespace": "b", "abandon_data": "b/vpn"}]
 )
 def test_move_without_consent_is_refused(changes):
-    with pytest.raises(Refusal, match="`abandonData: headscale/vpn`"):
+    with pytest.raises(UserFacingError, match="`abandonData: headscale/vpn`"):
         difference(**changes)
 
 
@@ -75,9 +75,9 @@ def test_pvc_that_cannot_serve_is_refused(api, claim, changes, reason):
     api.objects[CLAIM] = claim
     provider, news = a_provider(api.kubeconfig), {**OLD, **changes}
 
-    with pytest.raises(Refusal, match=reason):
+    with pytest.raises(UserFacingError, match=reason):
         provider.update("preflight", OLD, news)
-    with pytest.raises(Refusal, match=reason):
+    with pytest.raises(UserFacingError, match=reason):
         provider.create(news)
 
 
@@ -109,7 +109,7 @@ def test_other_cluster_is_refused_in_diff(api):
     moved = {**old, "server": "https://elsewhere.example.com"}
     provider = in_cluster(api, "two")
 
-    with pytest.raises(Refusal, match=r"of the old cluster stays behind .* write `abandonData: headscale/vpn`"):
+    with pytest.raises(UserFacingError, match=r"of the old cluster stays behind .* write `abandonData: headscale/vpn`"):
         provider.diff("preflight", moved, OLD)
     assert provider.diff("preflight", moved, {**OLD, "abandon_data": "headscale/vpn"}).changes
 
@@ -118,7 +118,7 @@ def test_consent_of_earlier_update_does_not_count(api):
     consent = {**OLD, "abandon_data": "headscale/vpn"}
     old = {**in_cluster(api, "one").create(consent).outs, "server": "https://elsewhere.example.com"}
 
-    with pytest.raises(Refusal, match="does not count, for an earlier update had it already"):
+    with pytest.raises(UserFacingError, match="does not count, for an earlier update had it already"):
         in_cluster(api, "two").diff("preflight", old, consent)
 
 
@@ -151,7 +151,7 @@ def test_other_claim_tells_clusters_without_id(api, found):
     if found is None:
         del api.objects[CLAIM]
 
-    with pytest.raises(Refusal, match=r"of the old cluster stays behind .* write `abandonData: headscale/vpn`"):
+    with pytest.raises(UserFacingError, match=r"of the old cluster stays behind .* write `abandonData: headscale/vpn`"):
         provider.diff("preflight", old, OLD)
     assert provider.diff("preflight", old, {**OLD, "abandon_data": "headscale/vpn"}).changes
 

@@ -6,7 +6,7 @@ from pulumi.dynamic import Config, ConfigureRequest
 from dynamic_providers import provider as provider_module
 from dynamic_providers import rollout as rollout_module
 from dynamic_providers.errors import ChannelError
-from dynamic_providers.failures import Refusal
+from dynamic_providers.failures import UserFacingError
 from dynamic_providers.kubernetes.rollout_watcher import RolloutWatcher
 from dynamic_providers.kubernetes.user_registry import REVOKE
 from dynamic_providers.rollout import RolloutProvider
@@ -67,7 +67,7 @@ def followed(monkeypatch):
 
     def follow(watcher, target):
         targets.append(target)
-        return watcher.claim_uid()
+        return watcher.pvc_uid()
 
     monkeypatch.setattr(RolloutWatcher, "follow", follow)
     return targets
@@ -123,7 +123,7 @@ def test_another_claim_than_before_is_an_error(cluster, provider, followed):
     outs = provider.create(dict(NEWS)).outs
     create_claim(cluster)
 
-    with pytest.raises(Refusal, match=r"claim headscale/data-vpn-0 is another one than before.*--refresh"):
+    with pytest.raises(UserFacingError, match=r"PVC headscale/data-vpn-0 is another one than before.*--refresh"):
         provider.update("id", outs, {**NEWS, "template": "b"})
 
 
@@ -200,5 +200,5 @@ def test_claim_in_the_place_of_another_stays(cluster, provider, followed):
 def test_claim_that_may_not_be_deleted_is_an_error(cluster, provider, followed):
     cluster.refuse = lambda method, _path: (403, "no") if method == "DELETE" else None
 
-    with pytest.raises(Refusal, match="claim headscale/data-vpn-0 cannot be deleted: no"):
+    with pytest.raises(UserFacingError, match="PVC headscale/data-vpn-0 cannot be deleted: no"):
         delete(provider, retain=False)

@@ -5,7 +5,7 @@ import pytest
 from headscale_core.rollout import rollout as rules
 from headscale_core.rollout.pod_status import last_warning, pod_problem, unready_containers
 
-PLACE = rules.Place("headscale", "vpn")
+PLACE = rules.InstanceLocation("headscale", "vpn")
 
 
 def stateful_set(*, generation=2, observed=2, replicas=1, revision="vpn-new"):
@@ -234,7 +234,7 @@ def claim(asked="1Gi", capacity="1Gi", storage_class="fast", conditions=()):
     ids=["grows", "same", "shrinks", "takes back a failed growth", "shrinks unbound", "another class"],
 )
 def test_claim_can_be_declared_so_or_not(found, size, storage_class, said):
-    problem = rules.claim_problem(PLACE, found, size, storage_class)
+    problem = rules.pvc_problem(PLACE, found, size, storage_class)
 
     assert said in problem
     assert bool(problem) == bool(said)
@@ -245,10 +245,10 @@ def test_growth_says_what_it_waits_for():
         "2Gi", "1Gi", conditions=[{"type": "FileSystemResizePending", "status": "True", "message": "restart"}]
     )
 
-    said = rules.growth_state(PLACE, waits, "2Gi", [])
+    said = rules.resize_state(PLACE, waits, "2Gi", [])
 
-    assert said == "claim headscale/data-vpn-0 has 1Gi of 2Gi: FileSystemResizePending: restart"
-    assert rules.growth_state(PLACE, claim("2Gi", "2Gi"), "2Gi", []) == ""
+    assert said == "PVC headscale/data-vpn-0 has 1Gi of 2Gi: FileSystemResizePending: restart"
+    assert rules.resize_state(PLACE, claim("2Gi", "2Gi"), "2Gi", []) == ""
 
 
 @pytest.mark.parametrize(
@@ -266,13 +266,13 @@ def test_text_that_is_no_quantity_is_refused(text):
 
 
 def test_moved_data_is_told_with_what_becomes_of_the_claim():
-    new = rules.Place("vpn2", "vpn")
+    new = rules.InstanceLocation("vpn2", "vpn")
 
     kept = rules.move_warning(PLACE, new, retain=True, elsewhere=False)
     lost = rules.move_warning(PLACE, new, retain=False, elsewhere=False)
 
-    assert "claim headscale/data-vpn-0 stays behind" in kept
-    assert "claim headscale/data-vpn-0 is deleted" in lost
+    assert "PVC headscale/data-vpn-0 stays behind" in kept
+    assert "PVC headscale/data-vpn-0 is deleted" in lost
     assert "`abandonData: headscale/vpn`" in rules.consent_hint(PLACE)
 
 

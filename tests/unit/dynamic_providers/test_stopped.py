@@ -14,10 +14,10 @@ from pulumi.dynamic import Config, ConfigureRequest
 
 from dynamic_providers import provider as provider_module
 from dynamic_providers import retry
-from dynamic_providers.admin import running as running_module
+from dynamic_providers.admin import instance_status as instance_status_module
 from dynamic_providers.api_key import ApiKeyProvider
 from dynamic_providers.errors import ClusterError, ConnectionLost
-from dynamic_providers.failures import Refusal
+from dynamic_providers.failures import UserFacingError
 from dynamic_providers.kubernetes.rollout_watcher import RolloutWatcher
 from dynamic_providers.kubernetes.user_registry import MARK, REVOKE
 from dynamic_providers.policy import PolicyProvider
@@ -66,7 +66,7 @@ UNREADY = pod(container(state={"waiting": {"reason": "ImagePullBackOff"}}, ready
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch):
     short = dataclasses.replace(POD_START, initial_seconds=0.05, max_seconds=0.05, deadline_seconds=0.2)
-    monkeypatch.setattr(running_module, "POD_START", short)
+    monkeypatch.setattr(instance_status_module, "POD_START", short)
     monkeypatch.setattr(retry, "_sleep", lambda seconds: time.sleep(min(seconds, 0.05)))
 
 
@@ -149,7 +149,7 @@ def fail(monkeypatch, channel, error):
         raise error
         yield
 
-    monkeypatch.setattr(channel._sessions._route, "client", failing)
+    monkeypatch.setattr(channel._sessions._dialer, "client", failing)
 
 
 BROKEN = Unreachable("ListUsers", "vpn", "broken")
@@ -160,10 +160,10 @@ def test_failure_of_a_ready_pod_is_no_stop(stopped, monkeypatch, kind, props):
     start(stopped, pod(container()))
     fail(monkeypatch, a_provider(stopped, kind).channel, BROKEN)
 
-    with pytest.raises(Refusal, match=r"broken.*is ready"):
+    with pytest.raises(UserFacingError, match=r"broken.*is ready"):
         a_provider(stopped, kind).read("1", dict(props))
     if kind in {PreAuthKeyProvider, ApiKeyProvider}:
-        with pytest.raises(Refusal, match=r"broken.*is ready"):
+        with pytest.raises(UserFacingError, match=r"broken.*is ready"):
             a_provider(stopped, kind).delete("1", dict(props))
     assert noted(stopped) == set()
     assert stopped.said == []
@@ -184,14 +184,14 @@ def test_refused_port_forward_is_no_stop(stopped, monkeypatch):
     start(stopped, UNREADY_SIDECAR)
     fail(monkeypatch, a_provider(stopped, UserProvider).channel, ClusterError("pods/portforward is forbidden", 403))
 
-    with pytest.raises(Refusal, match="portforward is forbidden"):
+    with pytest.raises(UserFacingError, match="portforward is forbidden"):
         a_provider(stopped, UserProvider).read("1", dict(USER))
 
 
 def test_what_may_not_be_read_stays_an_error(stopped):
     stopped.refuse = lambda _, path: (403, "pods is forbidden") if path == POD else None
 
-    with pytest.raises(Refusal, match="cannot be read: pods is forbidden"):
+    with pytest.raises(UserFacingError, match="cannot be read: pods is forbidden"):
         a_provider(stopped, UserProvider).read("1", dict(USER))
 
 
@@ -221,7 +221,9 @@ REFUSED = {"no right": 403, "etcd is away": 500}
 def test_key_that_cannot_be_noted_stays(stopped, status):
     stopped.refuse = lambda method, path: (status, "no") if (method, path) == ("PATCH", CLAIM) else None
 
-    with pytest.raises(Refusal, match=r"preauth key 1 cannot be revoked.*nor noted on claim n/data-vpn-0.*start the"):
+    with pytest.raises(
+        UserFacingError, match=r"preauth key 1 cannot be revoked.*nor noted on PVC n/data-vpn-0.*start the"
+    ):
         delete_both(stopped)
 
     assert f"{SECRETS}/s" in stopped.objects
@@ -239,12 +241,12 @@ def test_without_claim_an_unready_pod_keeps_keys(stopped):
     start(stopped, UNREADY)
     del stopped.objects[CLAIM]
 
-    with pytest.raises(Refusal, match="there is no such claim"):
+    with pytest.raises(UserFacingError, match="there is no such PVC"):
         delete_both(stopped)
 
 
 def test_user_waits_until_the_instance_is_started(stopped):
-    with pytest.raises(Refusal, match=r"user `alice` cannot be deleted.*scaled to 0; start the instance first"):
+    with pytest.raises(UserFacingError, match=r"user `alice` cannot be deleted.*scaled to 0; start the instance first"):
         a_provider(stopped, UserProvider).delete("1", dict(USER))
 
 
@@ -293,7 +295,7 @@ def started_again(stopped, monkeypatch):
     provider_module._channels.clear()
     headscale = FakeHeadscale()
     channel = a_provider(stopped, UserProvider).channel
-    monkeypatch.setattr(channel._sessions._route, "client", lambda: contextlib.nullcontext(headscale))
+    monkeypatch.setattr(channel._sessions._dialer, "client", lambda: contextlib.nullcontext(headscale))
     return SimpleNamespace(api=stopped, headscale=headscale, channel=channel)
 
 
@@ -310,7 +312,7 @@ def test_next_change_revokes_what_is_noted(started_again):
 
 def test_next_rollout_revokes_what_is_noted(started_again, monkeypatch):
     monkeypatch.setattr(RolloutWatcher, "follow", lambda *_: "uid")
-    monkeypatch.setattr(RolloutWatcher, "claim", lambda *_: None)
+    monkeypatch.setattr(RolloutWatcher, "pvc", lambda *_: None)
     place = {"namespace": "n", "instance": "vpn", "version": "v0.29.3", "size": "1Gi", "ready_timeout": "1m"}
 
     a_provider(started_again.api, RolloutProvider).create({**place, "replicas": 1})

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dynamic_providers.admin.route import created_key
+from dynamic_providers.admin.connection_dialer import created_key
 from dynamic_providers.errors import ChannelError
 
 PRINTED = {"0.29": ('"hskey-api-abc-def"', "hskey-api-abc-def"), "0.30": ('{"apiKey": "hskey"}', "hskey")}

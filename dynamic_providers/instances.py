@@ -43,7 +43,7 @@ class InstancesProvider(HeadscaleProvider):
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
         """Compare the lists."""
-        return DiffResult(changes=_noted(olds) != _noted(news))
+        return DiffResult(changes=_without_none(olds) != _without_none(news))
 
     def create(self, props: Props) -> CreateResult:
         """Store the list in the state."""
@@ -61,8 +61,8 @@ class InstancesProvider(HeadscaleProvider):
         """Leave everything."""
 
 
-def _noted(props: Props) -> dict[str, dict[str, Any]]:
-    """Return what is noted of each instance, without what is not given."""
+def _without_none(props: Props) -> dict[str, dict[str, Any]]:
+    """Return the inputs of each instance, without those that are None."""
     return {
         name: {key: value for key, value in item.items() if value is not None}
         for name, item in (props.get("instances") or {}).items()

@@ -64,7 +64,7 @@ class PreflightProvider(HeadscaleProvider):
             RolloutError: When the PVC is larger, of another storage class, or was served by a newer version.
         """
         self._check_pvc(props)
-        return CreateResult("preflight", {**props, **self._noted()})
+        return CreateResult("preflight", {**props, **self._observed()})
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """Return what is known; the PVC is added where it was created later and nothing else identifies the cluster."""
@@ -84,7 +84,7 @@ class PreflightProvider(HeadscaleProvider):
         self._check_pvc(news)
         if is_another_minor(olds.get("version"), news.get("version")) and news.get("policy"):
             self._store_policy(olds, news)
-        return UpdateResult({**news, **self._noted()})
+        return UpdateResult({**news, **self._observed()})
 
     def delete(self, _id: str, _props: Props) -> None:
         """Leave everything."""
@@ -140,7 +140,7 @@ class PreflightProvider(HeadscaleProvider):
         except ClusterError:
             return {}
 
-    def _noted(self) -> Props:
+    def _observed(self) -> Props:
         """Return which cluster and PVC this is, and take it as the right one: its rules were checked before."""
         self.channel.user_registry.identity.accept()
         try:

@@ -52,8 +52,8 @@ class RolloutProvider(HeadscaleProvider):
             raise RolloutError(problem)
         followed = bool(changed(_FOLLOWED, olds, news)) or olds.get("is_settled") is False
         # Another address of the same cluster is no change: it differs with where somebody stands.
-        noted = changed(("replicas", "ready_timeout", "retain", "abandon_data"), olds, news)
-        return DiffResult(changes=followed or bool(noted))
+        stored = changed(("replicas", "ready_timeout", "retain", "abandon_data"), olds, news)
+        return DiffResult(changes=followed or bool(stored))
 
     def create(self, props: Props) -> CreateResult:
         """Follow the first rollout; the id tells the database from every other one, and its cluster."""
@@ -203,7 +203,7 @@ def _desired(props: Props) -> DesiredRollout:
         size=str(props["size"]),
         storage_class=props.get("storage_class"),
         timeout_seconds=parse_duration(props["ready_timeout"]).total_seconds(),
-        # The engine hands numbers over as floats; what an older program noted has none.
+        # The engine hands numbers over as floats; the state of an older program has none.
         replicas=int(props.get("replicas", 1)),
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 
 from dynamic_providers.errors import ClusterError, InstanceNotFound, InstanceStopped
 from dynamic_providers.kubernetes.cluster import Cluster
-from dynamic_providers.kubernetes.user_registry import REVOKE, PvcUserRegistry
+from dynamic_providers.kubernetes.user_registry import REVOKE_ANNOTATION, PvcUserRegistry
 from dynamic_providers.settings import Settings
 from headscale_core import HeadscaleClient
 from headscale_core.defaults import pvc_name
@@ -28,7 +28,7 @@ class Revocations:
     def __init__(self, cluster: Cluster, settings: Settings, warn: Callable[[str], None]) -> None:
         self._warn, self._location = warn, f"{settings.namespace}/{settings.instance}"
         self._pvc = f"{settings.namespace}/{pvc_name(settings.instance)}"
-        self._registry = PvcUserRegistry(cluster, settings.namespace, settings.instance, mark=REVOKE)
+        self._registry = PvcUserRegistry(cluster, settings.namespace, settings.instance, annotation=REVOKE_ANNOTATION)
         self._is_in_cluster = settings.channel != "direct"
         self._lock = threading.Lock()
 
@@ -55,7 +55,7 @@ class Revocations:
                     return
                 raise ClusterError("there is no such PVC, no right to patch it, or no room left in its annotations")
         except ClusterError as error:
-            problem = f"{what} cannot be revoked: {away}; nor noted on PVC {self._pvc} for later: {error}"
+            problem = f"{what} cannot be revoked: {away}; nor written to PVC {self._pvc} for later: {error}"
             if not is_gone:
                 raise ClusterError(f"{problem}; start the instance first", error.status) from None
             self._warn(problem)

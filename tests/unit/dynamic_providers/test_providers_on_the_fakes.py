@@ -11,7 +11,7 @@ from pulumi.dynamic import Config, ConfigureRequest
 from dynamic_providers import provider as provider_module
 from dynamic_providers.api_key import ApiKeyProvider
 from dynamic_providers.failures import UserFacingError
-from dynamic_providers.kubernetes.user_registry import MARK
+from dynamic_providers.kubernetes.user_registry import USERS_ANNOTATION
 from dynamic_providers.pre_auth_key import PreAuthKeyProvider
 from dynamic_providers.user import UserProvider
 from headscale_core import HeadscaleClient
@@ -90,7 +90,7 @@ def users(program):
 
 
 def registered(program):
-    return program.api.objects[CLAIM]["metadata"]["annotations"].get(MARK, "")
+    return program.api.objects[CLAIM]["metadata"]["annotations"].get(USERS_ANNOTATION, "")
 
 
 def failing(method, times, code=grpc.StatusCode.UNAVAILABLE):

@@ -8,7 +8,7 @@ from dynamic_providers import rollout as rollout_module
 from dynamic_providers.errors import ChannelError
 from dynamic_providers.failures import UserFacingError
 from dynamic_providers.kubernetes.rollout_watcher import RolloutWatcher
-from dynamic_providers.kubernetes.user_registry import REVOKE
+from dynamic_providers.kubernetes.user_registry import REVOKE_ANNOTATION
 from dynamic_providers.rollout import RolloutProvider
 
 from .test_rollout_rules import container, pod, stateful_set
@@ -142,7 +142,7 @@ def test_pod_that_is_not_ready_is_unsettled(cluster, provider):
 
 
 def test_unrevoked_keys_are_unsettled(cluster, provider):
-    cluster.objects[CLAIM]["metadata"]["annotations"] = {REVOKE: "api-key/abc/"}
+    cluster.objects[CLAIM]["metadata"]["annotations"] = {REVOKE_ANNOTATION: "api-key/abc/"}
 
     assert provider.read("id", dict(NEWS)).outs["is_settled"] is False
 
@@ -151,7 +151,7 @@ def test_failed_revocation_is_a_warning(cluster, provider, followed, monkeypatch
     def fail(_action):
         raise ChannelError("no pod")
 
-    cluster.objects[CLAIM]["metadata"]["annotations"] = {REVOKE: "api-key/abc/"}
+    cluster.objects[CLAIM]["metadata"]["annotations"] = {REVOKE_ANNOTATION: "api-key/abc/"}
     monkeypatch.setattr(rollout_module, "retry_idempotent", fail)
 
     assert provider.create(dict(NEWS)).outs["claim"]
@@ -159,7 +159,7 @@ def test_failed_revocation_is_a_warning(cluster, provider, followed, monkeypatch
 
 
 def test_stopped_instance_revokes_nothing(cluster, provider, followed, monkeypatch):
-    cluster.objects[CLAIM]["metadata"]["annotations"] = {REVOKE: "api-key/abc/"}
+    cluster.objects[CLAIM]["metadata"]["annotations"] = {REVOKE_ANNOTATION: "api-key/abc/"}
     monkeypatch.setattr(rollout_module, "retry_idempotent", lambda _action: pytest.fail("there is no Headscale"))
 
     assert provider.create({**NEWS, "replicas": 0}).outs["claim"]

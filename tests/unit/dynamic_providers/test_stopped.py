@@ -19,7 +19,7 @@ from dynamic_providers.api_key import ApiKeyProvider
 from dynamic_providers.errors import ClusterError, ConnectionLost
 from dynamic_providers.failures import UserFacingError
 from dynamic_providers.kubernetes.rollout_watcher import RolloutWatcher
-from dynamic_providers.kubernetes.user_registry import MARK, REVOKE
+from dynamic_providers.kubernetes.user_registry import REVOKE_ANNOTATION, USERS_ANNOTATION
 from dynamic_providers.policy import PolicyProvider
 from dynamic_providers.pre_auth_key import PreAuthKeyProvider
 from dynamic_providers.retry import POD_START
@@ -77,7 +77,7 @@ def stopped(api, monkeypatch):
     api.said = []
     monkeypatch.setattr("pulumi.log.warn", api.said.append)
     api.objects[STATEFUL_SET] = {"metadata": {"namespace": "n", "name": "vpn"}, "spec": {"replicas": 0}}
-    api.put(CLAIM, {MARK: "alice"})
+    api.put(CLAIM, {USERS_ANNOTATION: "alice"})
     return api
 
 
@@ -94,7 +94,7 @@ def a_provider(api, kind):
 
 
 def noted(api):
-    return set(filter(None, api.objects[CLAIM]["metadata"]["annotations"].get(REVOKE, "").split(",")))
+    return set(filter(None, api.objects[CLAIM]["metadata"]["annotations"].get(REVOKE_ANNOTATION, "").split(",")))
 
 
 def a_secret(api, name, kind, **notes):
@@ -200,7 +200,7 @@ def test_deleted_keys_are_noted_and_their_secrets_go(stopped):
 
     assert noted(stopped) - NOTED == {"preauth-key//2032-01-01T00:00:00+00:00"}
     assert noted(stopped) >= NOTED
-    assert stopped.objects[CLAIM]["metadata"]["annotations"][MARK] == "alice"
+    assert stopped.objects[CLAIM]["metadata"]["annotations"][USERS_ANNOTATION] == "alice"
     assert not [path for path in stopped.objects if path.startswith(SECRETS)]
     assert "secret" not in json.dumps(stopped.objects[CLAIM])
     assert "until then, at the longest until 2030-01-01 00:00 UTC, it is valid" in stopped.said[1]
@@ -222,7 +222,7 @@ def test_key_that_cannot_be_noted_stays(stopped, status):
     stopped.refuse = lambda method, path: (status, "no") if (method, path) == ("PATCH", CLAIM) else None
 
     with pytest.raises(
-        UserFacingError, match=r"preauth key 1 cannot be revoked.*nor noted on PVC n/data-vpn-0.*start the"
+        UserFacingError, match=r"preauth key 1 cannot be revoked.*nor written to PVC n/data-vpn-0.*start the"
     ):
         delete_both(stopped)
 

@@ -9,7 +9,7 @@ import pytest
 from dynamic_providers.errors import ClusterError
 from dynamic_providers.kubernetes import user_registry
 from dynamic_providers.kubernetes.cluster import Cluster
-from dynamic_providers.kubernetes.user_registry import MARK, PvcUserRegistry
+from dynamic_providers.kubernetes.user_registry import USERS_ANNOTATION, PvcUserRegistry
 
 CLAIM = "/api/v1/namespaces/n/persistentvolumeclaims/data-vpn-0"
 
@@ -25,7 +25,7 @@ def a_record(api, **options):
 
 
 def noted(api):
-    return api.objects[CLAIM]["metadata"]["annotations"].get(MARK, "")
+    return api.objects[CLAIM]["metadata"]["annotations"].get(USERS_ANNOTATION, "")
 
 
 def test_two_programs_lose_nothing_of_each_other(claim):

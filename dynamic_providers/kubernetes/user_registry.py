@@ -179,9 +179,8 @@ class PvcUserRegistry:
         """Remember what a PVC holds."""
         self._names = _names_in(answer, self._annotation) if answer.ok else set()
         self._version = answer.body.get("metadata", {}).get("resourceVersion") if answer.ok else None
-        others = (
-            {key: value for key, value in _annotations(answer).items() if key != self._annotation} if answer.ok else {}
-        )
+        annotations = _annotations(answer) if answer.ok else {}
+        others = {key: value for key, value in annotations.items() if key != self._annotation}
         self._others_bytes = sum(len(key.encode()) + len(value.encode()) for key, value in others.items())
         return self._names
 
@@ -229,8 +228,8 @@ class PvcUserRegistry:
             return desired
         if _INCOMPLETE not in names:
             self._warn(
-                f"PVC {self._pvc} has no room in its annotations for more users: should the state be lost, those that are made "
-                "from now on need `adopt: true`"
+                f"PVC {self._pvc} has no room in its annotations for more users: should the state be lost, those "
+                "that are made from now on need `adopt: true`"
             )
         return names & desired | {_INCOMPLETE}
 

@@ -1,6 +1,6 @@
 """A Headscale in this process: gRPC on a unix socket and on loopback, REST on loopback, as the real one has them.
 
-It answers by the same method paths and messages, and behaves as its version does. Every door is opened when somebody
+It answers by the same method paths and messages, and behaves as its version does. Every transport is opened when somebody
 first asks for its address, so that a test pays for those alone that it uses.
 """
 
@@ -65,12 +65,12 @@ class FakeHeadscale:
         self.stop()
 
     def stop(self):
-        """Close every door; the database stays."""
+        """Close every transport; the database stays."""
         self._ends.close()
         self._socket = self._grpc_port = self._http = None
 
     def start(self):
-        """Open the doors again: each when it is asked for."""
+        """Serve again: each transport when it is asked for."""
 
     def successor(self):
         """Return another Headscale of this version, whose database is new, as after the loss of the volume."""

@@ -1,7 +1,7 @@
 """A Headscale in this process: gRPC on a unix socket and on loopback, REST on loopback, as the real one has them.
 
-It answers by the same method paths and messages, and behaves as its version does. Every transport is opened when somebody
-first asks for its address, so that a test pays for those alone that it uses.
+It answers by the same method paths and messages, and behaves as its version does. Every transport is opened when its
+address is first asked for, so that a test pays for those alone that it uses.
 """
 
 import contextlib

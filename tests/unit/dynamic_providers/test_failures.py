@@ -111,7 +111,7 @@ def test_expected_refusal_is_one_line_without_traceback(stub):
     assert "\n" not in said
 
 
-def test_resource_without_connection_is_told_in_one_line(stub):
+def test_resource_without_connection_fails_with_one_line(stub):
     props = struct(__provider=pickled(UserProvider), username="alice")
 
     said = said_by(stub.Check, provider_pb2.CheckRequest(news=props, olds=struct()))
@@ -130,7 +130,7 @@ def test_bug_is_shown_with_its_trace(stub):
     assert "pre_auth_key.py" in said
 
 
-def test_cluster_that_is_said_to_be_gone_takes_its_users_along():
+def test_cluster_declared_gone_drops_its_users():
     with the_sdks_process(PULUMI_K8S_DELETE_UNREACHABLE="true") as stub:
         configured(stub, NOTHING)
         begun = time.monotonic()
@@ -211,7 +211,7 @@ def test_wrong_cluster_is_left_by_the_persons_word(api, provider, kind, props, m
 
 
 @EACH
-def test_instance_that_left_its_claim_was_deleted(api, provider, kind, props):
+def test_instance_with_remaining_pvc_was_deleted(api, provider, kind, props):
     api.objects[SECRETS] = {"metadata": {}, "items": []}
     api.put(CLAIM, {"headscale-component/users": "alice,bob"})
     read, delete = both(provider(kind), props)
@@ -227,7 +227,7 @@ def test_note_of_other_users_is_no_evidence(api, provider):
         provider(UserProvider).delete("1", dict(USER))
 
 
-def test_secret_that_holds_the_key_is_evidence(api, provider):
+def test_secret_with_the_key_is_proof(api, provider):
     made = provider(PreAuthKeyProvider)
     labels = made.channel.secrets("preauth-key")._labels()
     api.put(f"{SECRETS}/s", {annotations.KEY_ID: "1", annotations.EXPIRES_AT: KEY["expires_at"]}, labels)

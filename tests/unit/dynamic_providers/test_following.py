@@ -91,7 +91,7 @@ def healthy(serve, version="v0.29.3", **objects):
     )
 
 
-def test_rollout_ends_with_the_new_pod_and_names_its_claim(serve):
+def test_finished_rollout_returns_uid_of_the_pvc(serve):
     old = pod(container(), revision="vpn-old")
     cluster = healthy(serve, statefulsets=[stateful_set(observed=1), stateful_set()], pods=[old, old, None, READY])
 
@@ -110,26 +110,26 @@ def test_served_version_is_annotated_once(serve):
     assert old.patched == []
 
 
-def test_pvc_that_may_not_be_annotated_is_no_failure(serve):
+def test_forbidden_pvc_annotation_is_no_failure(serve):
     cluster = healthy(serve, patch=Answer(403, {"message": "no"}))
 
     assert a_follower(cluster).follow(TARGET)
 
 
-def test_another_version_that_answers_is_an_error(serve):
+def test_answer_of_another_version_is_an_error(serve):
     with pytest.raises(RolloutError, match=r"answers as v0.28.0 and not as v0.29.3"):
         a_follower(healthy(serve, version="v0.28.0")).follow(TARGET)
 
 
 @pytest.mark.parametrize("told", ["dev", "", "vpn"])
-def test_version_that_tells_nothing_is_taken(serve, told):
+def test_version_without_number_is_accepted(serve, told):
     cluster = healthy(serve)
     cluster.ports[8080] = serve(told)
 
     assert a_follower(cluster).follow(TARGET) == "u"
 
 
-def test_pod_that_may_not_be_asked_is_taken_as_ready(serve):
+def test_forbidden_port_forward_counts_as_ready(serve):
     cluster = healthy(serve)
     cluster.ports[8080] = ClusterError("no port may be forwarded", 403)
 
@@ -181,7 +181,7 @@ def test_what_may_not_be_read_ends_at_once(serve):
         a_follower(cluster).follow(DesiredRollout("v0.29.3", "1Gi", None, timeout_seconds=60))
 
 
-def test_larger_claim_is_asked_for_and_waited_for(serve):
+def test_larger_pvc_is_requested_and_awaited(serve):
     growing = claim("2Gi", "1Gi")
     cluster = healthy(serve, persistentvolumeclaims=[claim(), growing, claim("2Gi", "2Gi")], patch=Answer(200, growing))
 
@@ -190,14 +190,14 @@ def test_larger_claim_is_asked_for_and_waited_for(serve):
     assert cluster.patched[0] == {"spec": {"resources": {"requests": {"storage": "2Gi"}}}}
 
 
-def test_claim_that_cannot_grow_says_why(serve):
+def test_refused_resize_of_pvc_says_why(serve):
     refused = Answer(403, {"message": "only dynamically provisioned pvc can be resized"})
 
     with pytest.raises(RolloutError, match="cannot grow from 1Gi to 2Gi: only dynamically provisioned"):
         a_follower(healthy(serve, patch=refused)).follow(DesiredRollout("v0.29.3", "2Gi", None, timeout_seconds=5))
 
 
-def test_growth_that_does_not_end_says_what_it_waits_for(serve):
+def test_unfinished_resize_says_what_it_waits_for(serve):
     waits = claim(
         "2Gi", "1Gi", conditions=[{"type": "FileSystemResizePending", "status": "True", "message": "restart"}]
     )

@@ -39,7 +39,7 @@ def test_rename_to_another_namespace_needs_consent(warnings):
 
 
 @pytest.mark.parametrize(("retain", "fate"), [(True, "stays"), (False, "is deleted")])
-def test_instance_that_goes_is_told(warnings, retain, fate):
+def test_removed_instance_warns_of_its_data(warnings, retain, fate):
     assert failures({"vpn": noted(retain=retain), "b": noted()}, {"b": noted()}) == {}
     assert warnings[0].endswith(f"PVC headscale/data-vpn-0 with the database {fate}")
 

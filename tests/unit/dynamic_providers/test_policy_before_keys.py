@@ -80,7 +80,7 @@ def test_stored_policy_is_asked_for_once(headscale, providers):
     assert headscale.calls.count("GetPolicy") == 1
 
 
-def test_policy_stored_by_this_run_is_not_asked_for(headscale, providers):
+def test_policy_stored_by_this_run_needs_no_call(headscale, providers):
     policy, keys = providers
     policy.create(POLICY)
     before = headscale.calls.count("GetPolicy")

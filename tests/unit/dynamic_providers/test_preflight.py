@@ -143,7 +143,7 @@ def with_claim(api, uid):
 
 
 @pytest.mark.parametrize("found", ["two", None], ids=["another PVC", "no PVC"])
-def test_other_claim_tells_clusters_without_id(api, found):
+def test_another_pvc_identifies_clusters_without_id(api, found):
     """Who has rights in one namespace may not read kube-system."""
     old = {**with_claim(api, "one").create(OLD).outs, "server": "https://elsewhere.example.com"}
     assert (old["cluster_id"], old["claim"]) == ("", "one")
@@ -156,14 +156,14 @@ def test_other_claim_tells_clusters_without_id(api, found):
     assert provider.diff("preflight", old, {**OLD, "abandon_data": "headscale/vpn"}).changes
 
 
-def test_same_claim_at_another_address_is_no_change(api):
+def test_same_pvc_at_another_address_is_no_change(api):
     provider = with_claim(api, "one")
     old = {**provider.create(OLD).outs, "server": "https://elsewhere.example.com"}
 
     assert not provider.diff("preflight", old, OLD).changes
 
 
-def test_claim_that_may_not_be_read_is_no_change(api):
+def test_unreadable_pvc_is_no_change(api):
     provider = with_claim(api, "one")
     old = {**provider.create(OLD).outs, "server": "https://elsewhere.example.com"}
     api.refuse = lambda _, path: (403, "no") if path == CLAIM else None
@@ -171,7 +171,7 @@ def test_claim_that_may_not_be_read_is_no_change(api):
     assert not provider.diff("preflight", old, OLD).changes
 
 
-def test_refresh_notes_claim_that_was_made_later(api):
+def test_refresh_adds_pvc_created_later(api):
     old = a_provider(api.kubeconfig).create(OLD).outs
     assert old["claim"] == ""
 

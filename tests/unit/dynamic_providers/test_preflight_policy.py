@@ -72,7 +72,7 @@ EDITED = '{"acls": [], "hosts": {"a": "10.0.0.1"}}'
 
 
 @pytest.mark.parametrize("olds", [OLD, {**OLD, "policy": None}], ids=["edited", "stored by others"])
-def test_policy_that_is_not_the_stacks_refuses_the_upgrade(headscale, upgrade, olds):
+def test_foreign_stored_policy_refuses_the_upgrade(headscale, upgrade, olds):
     """The new version reads it at start, and does not start if it refuses it."""
     headscale.database.policy = EDITED
 
@@ -90,7 +90,7 @@ def test_policy_of_others_is_overwritten_where_declared(headscale, upgrade):
 
 
 @pytest.mark.parametrize("stored", ["", NEW_POLICY], ids=["none", "the new one"])
-def test_policy_that_is_no_other_stacks_is_replaced(headscale, upgrade, warnings, stored):
+def test_own_or_default_stored_policy_is_replaced(headscale, upgrade, warnings, stored):
     headscale.database.policy = stored
 
     assert upgrade(NEW) == NEW_POLICY

@@ -83,7 +83,7 @@ def test_data_is_left_behind_with_consent(differences):
     assert found.replaces == ["namespace"]
 
 
-def test_other_address_of_the_same_claim_is_no_change(differences):
+def test_other_address_of_same_pvc_is_no_change(differences):
     assert not differences(server="https://b").changes
 
 

@@ -73,7 +73,7 @@ def followed(monkeypatch):
     return targets
 
 
-def test_created_rollout_is_named_after_its_claim(cluster, provider, followed):
+def test_created_rollout_is_named_after_its_pvc(cluster, provider, followed):
     uid = cluster.objects[CLAIM]["metadata"]["uid"]
 
     made = provider.create(dict(NEWS))
@@ -83,7 +83,7 @@ def test_created_rollout_is_named_after_its_claim(cluster, provider, followed):
     assert [(target.replicas, target.timeout_seconds) for target in followed] == [(1, 120.0)]
 
 
-def test_rollout_without_claim_is_created(cluster, provider, followed):
+def test_rollout_without_pvc_is_created(cluster, provider, followed):
     del cluster.objects[CLAIM]
 
     made = provider.create(dict(NEWS))
@@ -119,7 +119,7 @@ def test_unchanged_template_is_not_followed(provider, followed):
     assert (followed, updated) == ([], {**outs, "ready_timeout": "5m"})
 
 
-def test_another_claim_than_before_is_an_error(cluster, provider, followed):
+def test_another_pvc_than_before_is_an_error(cluster, provider, followed):
     outs = provider.create(dict(NEWS)).outs
     create_claim(cluster)
 
@@ -169,26 +169,26 @@ def delete(provider, **changes):
     provider.delete("id", {**provider.create(dict(NEWS)).outs, **changes})
 
 
-def test_retained_claim_outlives_the_rollout(cluster, provider, followed):
+def test_retained_pvc_outlives_the_rollout(cluster, provider, followed):
     delete(provider)
 
     assert CLAIM in cluster.objects
 
 
-def test_claim_that_is_not_retained_is_deleted(cluster, provider, followed):
+def test_pvc_without_retain_is_deleted(cluster, provider, followed):
     delete(provider, retain=False)
 
     assert CLAIM not in cluster.objects
 
 
-def test_claim_that_is_gone_is_deleted(cluster, provider, followed):
+def test_missing_pvc_counts_as_deleted(cluster, provider, followed):
     outs = {**provider.create(dict(NEWS)).outs, "retain": False}
     del cluster.objects[CLAIM]
 
     provider.delete("id", outs)
 
 
-def test_claim_in_the_place_of_another_stays(cluster, provider, followed):
+def test_pvc_of_another_uid_is_not_deleted(cluster, provider, followed):
     outs = {**provider.create(dict(NEWS)).outs, "retain": False}
     create_claim(cluster)
 
@@ -197,7 +197,7 @@ def test_claim_in_the_place_of_another_stays(cluster, provider, followed):
     assert CLAIM in cluster.objects
 
 
-def test_claim_that_may_not_be_deleted_is_an_error(cluster, provider, followed):
+def test_forbidden_deletion_of_pvc_is_an_error(cluster, provider, followed):
     cluster.refuse = lambda method, _path: (403, "no") if method == "DELETE" else None
 
     with pytest.raises(UserFacingError, match="PVC headscale/data-vpn-0 cannot be deleted: no"):

@@ -33,7 +33,7 @@ def pod(*containers, revision="vpn-new", ready=True, deleted=False, **status):
     }
 
 
-def test_container_declared_first_is_told_first():
+def test_container_declared_first_is_named_first():
     waiting = pod(container("apikey-manager", ready=False), container(ready=False), ready=False)
     waiting["spec"] = {"containers": [{"name": "headscale"}, {"name": "apikey-manager"}]}
 
@@ -127,7 +127,7 @@ EVENTS = [
 ]
 
 
-def test_claim_is_told_before_the_scheduler():
+def test_pvc_warning_comes_before_the_schedulers():
     unscheduled = {"type": "PodScheduled", "status": "False", "message": "unbound"}
     waiting = pod(ready=False, phase="Pending", conditions=[unscheduled])
     events = [*EVENTS, event("vpn-0", "no claim is bound", reason="FailedScheduling")]
@@ -157,13 +157,13 @@ def unbound(*, size="1Gi", storage_class="none", phase="Pending", volume=None):
         (unbound(phase="Lost"), ("2Gi", "fast"), False),
     ],
 )
-def test_only_claim_that_never_had_volume_is_remade(found, declared, is_remade):
+def test_only_pvc_that_was_never_bound_is_recreated(found, declared, is_remade):
     template = {"spec": {"volumeClaimTemplates": [{"spec": {"storageClassName": "none"}}]}}
 
     assert rules.must_recreate_pvc(found, template, *declared) is is_remade
 
 
-def test_remade_claim_is_as_declared():
+def test_recreated_pvc_is_as_declared():
     made = rules.recreated_pvc(unbound(), "2Gi", None)
 
     assert made["metadata"] == {"name": "data-vpn-0", "labels": {"a": "b"}}
@@ -171,7 +171,7 @@ def test_remade_claim_is_as_declared():
 
 
 @pytest.mark.parametrize("case", NOT_DONE)
-def test_rollout_that_is_not_over_says_why(case):
+def test_unfinished_rollout_says_why(case):
     workload, its_pod, said = NOT_DONE[case]
 
     assert said in rules.pod_state(PLACE, workload, its_pod, EVENTS)
@@ -196,7 +196,7 @@ def test_stopped_instance_waits_for_its_pod_to_go():
     assert "still runs" in rules.pod_state(PLACE, stopped, pod(container()), (), replicas=0)
 
 
-def test_newest_warning_about_an_object_is_told():
+def test_newest_warning_about_an_object_is_shown():
     events = [
         event("a", "old", at="2026-01-01"),
         event("a", "new", at="2026-01-02"),
@@ -233,7 +233,7 @@ def claim(asked="1Gi", capacity="1Gi", storage_class="fast", conditions=()):
     ],
     ids=["grows", "same", "shrinks", "takes back a failed growth", "shrinks unbound", "another class"],
 )
-def test_claim_can_be_declared_so_or_not(found, size, storage_class, said):
+def test_pvc_can_become_as_declared_or_not(found, size, storage_class, said):
     problem = rules.pvc_problem(PLACE, found, size, storage_class)
 
     assert said in problem
@@ -265,7 +265,7 @@ def test_text_that_is_no_quantity_is_refused(text):
         rules.quantity(text)
 
 
-def test_moved_data_is_told_with_what_becomes_of_the_claim():
+def test_move_warning_says_what_becomes_of_the_pvc():
     new = rules.InstanceLocation("vpn2", "vpn")
 
     kept = rules.move_warning(PLACE, new, retain=True, elsewhere=False)
@@ -282,7 +282,7 @@ def of_template(**spec):
     return {"metadata": {"name": "data-vpn-0", "labels": labels}, "spec": claimed, "status": {"phase": "Pending"}}
 
 
-def test_only_an_unbound_claim_by_the_template_is_remade():
+def test_only_unbound_templated_pvc_is_recreated():
     template = {"metadata": {"labels": {"app.kubernetes.io/instance": "vpn"}}, "spec": {}}
     workload = {"spec": {"volumeClaimTemplates": [template]}}
     restored = of_template(dataSource={"kind": "VolumeSnapshot", "name": "backup"})

@@ -172,7 +172,7 @@ def test_failure_of_a_ready_pod_is_no_stop(stopped, monkeypatch, kind, props):
 UNREADY_SIDECAR = pod(container(), container("apikey-manager", ready=False), ready=False)
 
 
-def test_failed_attempt_at_an_unready_pod_is_a_stop(stopped, monkeypatch):
+def test_failed_attempt_at_unready_pod_counts_as_stopped(stopped, monkeypatch):
     start(stopped, UNREADY_SIDECAR)
     fail(monkeypatch, a_provider(stopped, UserProvider).channel, BROKEN)
 
@@ -195,7 +195,7 @@ def test_what_may_not_be_read_stays_an_error(stopped):
         a_provider(stopped, UserProvider).read("1", dict(USER))
 
 
-def test_deleted_keys_are_noted_and_their_secrets_go(stopped):
+def test_deleted_keys_are_recorded_and_their_secrets_deleted(stopped):
     delete_both(stopped)
 
     assert noted(stopped) - NOTED == {"preauth-key//2032-01-01T00:00:00+00:00"}
@@ -206,7 +206,7 @@ def test_deleted_keys_are_noted_and_their_secrets_go(stopped):
     assert "until then, at the longest until 2030-01-01 00:00 UTC, it is valid" in stopped.said[1]
 
 
-def test_key_of_a_deleted_instance_is_noted_too(stopped):
+def test_key_of_a_deleted_instance_is_recorded(stopped):
     del stopped.objects[STATEFUL_SET]
 
     delete_both(stopped)
@@ -218,7 +218,7 @@ REFUSED = {"no right": 403, "etcd is away": 500}
 
 
 @pytest.mark.parametrize("status", REFUSED.values(), ids=REFUSED)
-def test_key_that_cannot_be_noted_stays(stopped, status):
+def test_key_that_cannot_be_recorded_stays(stopped, status):
     stopped.refuse = lambda method, path: (status, "no") if (method, path) == ("PATCH", CLAIM) else None
 
     with pytest.raises(
@@ -229,7 +229,7 @@ def test_key_that_cannot_be_noted_stays(stopped, status):
     assert f"{SECRETS}/s" in stopped.objects
 
 
-def test_without_claim_and_pod_nothing_is_left(stopped):
+def test_without_pvc_and_pod_nothing_is_recorded(stopped):
     del stopped.objects[CLAIM]
 
     delete_both(stopped)
@@ -237,7 +237,7 @@ def test_without_claim_and_pod_nothing_is_left(stopped):
     assert not [path for path in stopped.objects if path.startswith(SECRETS)]
 
 
-def test_without_claim_an_unready_pod_keeps_keys(stopped):
+def test_without_pvc_unready_pod_keeps_keys(stopped):
     start(stopped, UNREADY)
     del stopped.objects[CLAIM]
 
@@ -303,14 +303,14 @@ def revoked(again):
     return (set(again.headscale.pre_auth), set(again.headscale.api), noted(again.api)) == ({2}, {"other"}, set())
 
 
-def test_next_change_revokes_what_is_noted(started_again):
+def test_next_change_revokes_recorded_keys(started_again):
     with started_again.channel.change():
         pass
 
     assert revoked(started_again)
 
 
-def test_next_rollout_revokes_what_is_noted(started_again, monkeypatch):
+def test_next_rollout_revokes_recorded_keys(started_again, monkeypatch):
     monkeypatch.setattr(RolloutWatcher, "follow", lambda *_: "uid")
     monkeypatch.setattr(RolloutWatcher, "pvc", lambda *_: None)
     place = {"namespace": "n", "instance": "vpn", "version": "v0.29.3", "size": "1Gi", "ready_timeout": "1m"}
@@ -320,7 +320,7 @@ def test_next_rollout_revokes_what_is_noted(started_again, monkeypatch):
     assert revoked(started_again)
 
 
-def test_failed_revocation_stays_noted(started_again, monkeypatch):
+def test_failed_revocation_stays_recorded(started_again, monkeypatch):
     def away():
         raise Unreachable("ListApiKeys", "vpn", "away")
 

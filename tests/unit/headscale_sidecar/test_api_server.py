@@ -146,7 +146,7 @@ def test_unreadable_notes_are_no_notes(kubernetes, notes):
     assert ManagedSecret(kubernetes.pod, "vpn").read("headscale", "key") is None
 
 
-def test_secret_from_before_the_notes_is_noted(kubernetes):
+def test_old_secret_is_copied_to_pvc_annotation(kubernetes):
     managed = ManagedSecret(kubernetes.pod, "vpn")
     managed.write("headscale", "key", ISSUED)
     kubernetes.server.put(CLAIM)

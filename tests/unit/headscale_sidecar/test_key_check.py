@@ -41,7 +41,7 @@ def test_server_name_is_asked_for_in_tls(over_tls):
     assert names == ["vpn.example.com"]
 
 
-def test_plain_http_server_is_no_verdict_on_the_key(over_tls):
+def test_plain_http_server_leaves_key_validity_unknown(over_tls):
     url, _ = over_tls
 
     with pytest.raises(HeadscaleUnavailable, match="does not answer"):
@@ -67,7 +67,7 @@ def test_replacement_returns_the_prefix(program):
     assert headscale.run_rotation() == "abc"
 
 
-def test_replacement_that_hangs_is_ended(program, monkeypatch):
+def test_hanging_rotation_is_killed(program, monkeypatch):
     monkeypatch.setattr(headscale, "_PROCESS_SECONDS", 0.2)
     program("exec sleep 30")
 

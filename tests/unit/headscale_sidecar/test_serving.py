@@ -145,7 +145,7 @@ class Listener:
 
 
 @pytest.mark.parametrize("error", [errno.ECONNABORTED, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.EPERM])
-def test_an_accept_that_fails_is_tried_again(serving, error):
+def test_failed_accept_is_retried(serving, error):
     service = serving(echo, listener=Listener([error] * 3))
 
     with connected(service) as (client,):
@@ -154,7 +154,7 @@ def test_an_accept_that_fails_is_tried_again(serving, error):
         assert service.failure_reason() == ""
 
 
-def test_an_accept_that_fails_for_long_is_told(monkeypatch):
+def test_accept_failing_for_long_is_a_failure(monkeypatch):
     listener = Listener([errno.EMFILE] * 50)
     service = Service("relay", cast("socket.socket", listener), echo, most=8)
     loop = EventLoop([service], lambda *_, **__: None)
@@ -167,7 +167,7 @@ def test_an_accept_that_fails_for_long_is_told(monkeypatch):
         assert service.failure_reason() == "the relay accepts nobody: [Errno 24] as told"
 
 
-def test_a_loop_that_fails_goes_on(monkeypatch):
+def test_failing_event_loop_continues(monkeypatch):
     lock = iter([ValueError("a fault"), ValueError("again"), KeyboardInterrupt()])
     told = []
     loop = EventLoop([], lambda event, **fields: told.append((event, fields["error"])))

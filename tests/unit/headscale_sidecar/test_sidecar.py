@@ -342,7 +342,7 @@ def raise_or_pass(error):
 
 
 @pytest.mark.parametrize(("kind", "shortest", "longest"), [("Unreachable", 0.5, 1), ("ServerFault", 30, 60)])
-def test_headscale_that_starts_late_is_not_slept_through(kind, shortest, longest):
+def test_late_headscale_is_retried_without_long_backoff(kind, shortest, longest):
     """It is open from the moment at which it listens; the failed call has waited for that already."""
     controller, *_ = a_controller(Store(a_secret()), deny_all=lambda: raise_or_pass(DenyAllError(kind, "no")))
 

@@ -35,7 +35,8 @@ class PreflightProvider(HeadscaleProvider):
     """Adapter of the rules of upgrade and move. Its dotted path is in people's state: moving it needs an alias here.
 
     Everything of an instance depends on this resource, and the engine asks for its difference and updates it first. So
-    what is refused here is refused before any object changes, with `--skip-preview` too.
+    what is refused here is refused before any object changes, with `--skip-preview` too
+    (https://www.pulumi.com/docs/iac/concepts/resources/options/dependson/).
     """
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
@@ -75,8 +76,9 @@ class PreflightProvider(HeadscaleProvider):
     def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
         """Refuse what the PVC cannot serve, and store a changed policy while the old version still runs.
 
-        Headscale reads the stored policy at start, and does not start with one that it refuses: a policy that is fixed
-        for the new version has to be there before that starts.
+        Headscale reads the stored policy at start, and does not start with one that it refuses (`NewState` in
+        https://github.com/juanfont/headscale/blob/v0.29.3/hscontrol/state/state.go): a policy that is fixed for the
+        new version has to be there before that starts.
 
         Raises:
             RolloutError: As `create`; when the policy that is stored is not this stack's.

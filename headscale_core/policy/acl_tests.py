@@ -1,8 +1,9 @@
 """The tests in a policy, as far as nodes are missing that they are about.
 
 Headscale runs them whenever a policy is stored, and refuses the whole policy where the source or a destination of one
-has no node yet (0.29 and newer, hscontrol/policy/v2/test.go and sshtest.go): before the first node there would be no
-policy at all, by which everything is open.
+has no node yet (0.29 and newer: https://github.com/juanfont/headscale/pull/3229, and hscontrol/policy/v2/test.go and
+sshtest.go there): before the first node there would be no policy at all, by which everything is open. This module can
+go when Headscale stores a policy whose tests it cannot resolve.
 """
 
 from __future__ import annotations

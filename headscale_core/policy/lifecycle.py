@@ -57,6 +57,8 @@ def create(client: HeadscaleClient, declared: str, *, overwrite: bool) -> list[s
 def store(client: HeadscaleClient, declared: str | None) -> list[str]:
     """Make a policy the one in force; Headscale keeps a copy of each, so the same one is not stored again.
 
+    `SetPolicy` in https://github.com/juanfont/headscale/blob/v0.29.3/hscontrol/db/policy.go creates a row each time.
+
     Returns:
         The tests that were left out, for Headscale takes none whose nodes have not joined yet.
 
@@ -174,7 +176,7 @@ def crash_hint(log_text: str) -> str | None:
     """Return what keeps a Headscale from starting, where that is the policy in its database, and the way out.
 
     The policy cannot be fixed through a Headscale that does not start; its command line can write it into the database
-    (0.27 and newer, cmd/headscale/cli/policy.go).
+    (0.27 and newer, https://github.com/juanfont/headscale/blob/v0.27.1/cmd/headscale/cli/policy.go).
 
     Args:
         log_text: The end of its log.

@@ -1,6 +1,7 @@
 """What keeps a pod or a PVC from being ready, by the objects and Events of the API server.
 
-Everything here is a pure function of what `kubectl get -o json` shows.
+Everything here is a pure function of what `kubectl get -o json` shows: phases, conditions and states of containers are
+those of https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/.
 """
 
 from __future__ import annotations

@@ -109,6 +109,9 @@ def _with_warning(problem: str, warning: str) -> str:
 def pvc_problem(location: InstanceLocation, pvc: Object, size: str, storage_class: str | None) -> str:
     """Return why a PVC can never be as it is declared, empty where it can.
 
+    A PVC can grow and never shrink; a growth that failed can be taken back, down to the size of the volume
+    (https://kubernetes.io/docs/concepts/storage/persistent-volumes/#recovering-from-failure-when-expanding-volumes).
+
     Args:
         location: The instance.
         pvc: The PVC.
@@ -151,7 +154,10 @@ def preflight_problem(
 
 
 def was_never_bound(pvc: Object) -> bool:
-    """Return whether a PVC never had a volume, and so holds nothing."""
+    """Return whether a PVC never had a volume, and so holds nothing.
+
+    https://kubernetes.io/docs/concepts/storage/persistent-volumes/#binding
+    """
     return not pvc["spec"].get("volumeName") and pvc.get("status", {}).get("phase", "Pending") == "Pending"
 
 
@@ -197,7 +203,10 @@ def recreated_pvc(pvc: Object, size: str, storage_class: str | None) -> dict[str
 
 
 def shrink_problem(what: str, old: str, new: str) -> str:
-    """Return why a PVC cannot become smaller."""
+    """Return why a PVC cannot become smaller.
+
+    https://kubernetes.io/docs/concepts/storage/persistent-volumes/#expanding-persistent-volumes-claims
+    """
     return (
         f"{what} has {old} and cannot shrink to {new}: Kubernetes only lets PVCs grow; "
         f"write `persistentVolumeClaim: {{size: {old}}}`"
@@ -205,7 +214,10 @@ def shrink_problem(what: str, old: str, new: str) -> str:
 
 
 def storage_class_problem(what: str, old: str | None, new: str | None) -> str:
-    """Return why a PVC cannot have another storage class."""
+    """Return why a PVC cannot have another storage class: only its size can change once it is bound.
+
+    https://kubernetes.io/docs/reference/kubernetes-api/config-and-storage-resources/persistent-volume-claim-v1/
+    """
     return (
         f"{what} is of storage class `{old or 'the default'}` and cannot become `{new or 'the default'}`: the class of "
         f"a PVC is fixed; take the change back, or restore a backup into an instance with a new PVC"

@@ -70,7 +70,9 @@ class UserRef:
 class Profile:
     """What is declared of a user besides its name; Headscale can set it at creation only.
 
-    What is empty is not declared: it is left as it is.
+    Its API creates, renames, lists and deletes users
+    (https://github.com/juanfont/headscale/blob/v0.29.3/proto/headscale/v1/user.proto). What is empty is not declared:
+    it is left as it is.
     """
 
     display_name: str = ""
@@ -125,7 +127,10 @@ def _in_words(user: User, called: str) -> str:
 
 
 def nodes_of(client: HeadscaleClient, user: User) -> list[Node]:
-    """Return the nodes that keep a user from being deleted: its own, and tagged ones that joined by its keys."""
+    """Return the nodes that keep a user from being deleted: its own, and tagged ones that joined by its keys.
+
+    `DestroyUser` in https://github.com/juanfont/headscale/blob/v0.29.3/hscontrol/db/users.go
+    """
     return [
         node
         for node in client.list_nodes()

@@ -86,7 +86,7 @@ def delete_for_replacement(
     *,
     recovery: KeyRecovery | None = None,
 ) -> list[str]:
-    """Delete a user that is replaced because its profile changed, which Headscale cannot do otherwise.
+    """Delete a user that is replaced because its profile changed, which Headscale cannot do otherwise (see `Profile`).
 
     Its nodes never go for that, whatever is declared: a person's name is not worth their machines.
 

@@ -16,13 +16,13 @@ from headscale_core.policy import acl_tests
 from headscale_core.policy import lifecycle as policy_rules
 from headscale_core.policy.deny_all import DENY_ALL
 from headscale_core.rollout.identity import Identity, is_another_cluster
+from headscale_core.rollout.pvc import preflight_problem
 from headscale_core.rollout.rollout import (
     InstanceLocation,
     RolloutError,
     consent_hint,
     is_consented,
     move_warning,
-    preflight_problem,
 )
 from headscale_core.rollout.upgrade import is_another_minor, stored_policy_problem, unknown_policy_problem
 

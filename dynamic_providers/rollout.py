@@ -9,13 +9,14 @@ from pulumi.output import Unknown
 from dynamic_providers.admin.channel import retry_idempotent
 from dynamic_providers.errors import ChannelError, ClusterError
 from dynamic_providers.kubernetes.cluster_identity import read_cluster_id
-from dynamic_providers.kubernetes.rollout_watcher import DesiredRollout, RolloutWatcher
+from dynamic_providers.kubernetes.rollout_watcher import RolloutWatcher
 from dynamic_providers.provider import HeadscaleProvider, Props, changed, keep_outputs
 from dynamic_providers.resource import HeadscaleResource
 from headscale_core import HeadscaleError
+from headscale_core.rollout import pvc as pvc_rules
 from headscale_core.rollout import rollout as rules
 from headscale_core.rollout.identity import database_id
-from headscale_core.rollout.rollout import InstanceLocation, RolloutError
+from headscale_core.rollout.rollout import DesiredRollout, InstanceLocation, RolloutError
 from headscale_core.rollout.upgrade import step_problem
 from headscale_core.values.durations import parse_duration
 
@@ -209,14 +210,14 @@ def _desired(props: Props) -> DesiredRollout:
 
 
 def _shrink_problem(olds: Props, news: Props) -> str:
-    if isinstance(news["size"], Unknown) or rules.quantity(news["size"]) >= rules.quantity(olds["size"]):
+    if isinstance(news["size"], Unknown) or pvc_rules.quantity(news["size"]) >= pvc_rules.quantity(olds["size"]):
         return ""
-    return rules.shrink_problem(_pvc(olds), olds["size"], news["size"])
+    return pvc_rules.shrink_problem(_pvc(olds), olds["size"], news["size"])
 
 
 def _storage_class_problem(olds: Props, news: Props) -> str:
     old, new = olds.get("claim_class") or olds.get("storage_class"), news.get("storage_class")
-    return rules.storage_class_problem(_pvc(olds), old, new) if old and new and old != new else ""
+    return pvc_rules.storage_class_problem(_pvc(olds), old, new) if old and new and old != new else ""
 
 
 def _wrong_step(olds: Props, news: Props) -> str:

@@ -7,7 +7,6 @@ import json
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from dynamic_providers.errors import ClusterError, ClusterUnreachable
@@ -15,9 +14,10 @@ from dynamic_providers.kubernetes.cluster import Cluster
 from dynamic_providers.settings import Settings
 from headscale_core.defaults import MANAGER, SIDECAR_CONTAINER, SIDECAR_HEALTH_PORT
 from headscale_core.policy.lifecycle import crash_hint
+from headscale_core.rollout import pvc as pvc_rules
 from headscale_core.rollout import rollout as rules
 from headscale_core.rollout.pod_status import unready_containers
-from headscale_core.rollout.rollout import InstanceLocation, RolloutError
+from headscale_core.rollout.rollout import DesiredRollout, InstanceLocation, RolloutError
 from headscale_core.rollout.stopped import stop_reason
 
 _PAUSE_SECONDS = 0.5
@@ -27,25 +27,6 @@ _RECREATE_TRIES = 10
 _FORBIDDEN, _NOT_FOUND, _CONFLICT, _TOO_MANY, _SERVER_FAULT = 403, 404, 409, 429, 500
 
 Object = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class DesiredRollout:
-    """What a rollout is to end with.
-
-    Attributes:
-        version: Headscale's version, as `v0.29.3`.
-        size: The PVC's size, a Kubernetes quantity.
-        storage_class: The PVC's class; None for whatever it has.
-        timeout_seconds: How long it may take.
-        replicas: How many pods are declared: 1, or 0.
-    """
-
-    version: str
-    size: str
-    storage_class: str | None
-    timeout_seconds: float
-    replicas: int = 1
 
 
 class RolloutWatcher:
@@ -101,11 +82,11 @@ class RolloutWatcher:
         if pvc is None:
             return None
         metadata = pvc["metadata"]
-        if desired.replicas and (metadata.get("annotations") or {}).get(rules.SERVED_VERSION) != desired.version:
+        if desired.replicas and (metadata.get("annotations") or {}).get(pvc_rules.SERVED_VERSION) != desired.version:
             answer = self._cluster.request(
                 "PATCH",
                 self._path("v1", "persistentvolumeclaims", self._location.pvc),
-                body={"metadata": {"annotations": {rules.SERVED_VERSION: desired.version}}},
+                body={"metadata": {"annotations": {pvc_rules.SERVED_VERSION: desired.version}}},
                 params={"fieldManager": MANAGER},
                 content_type="application/merge-patch+json",
             )
@@ -155,7 +136,7 @@ class RolloutWatcher:
     def _state(self, desired: DesiredRollout, *, resize: bool = True) -> str:
         pvc, stateful_set = self.pvc(), self._get("apps/v1", "statefulsets", self._location.instance)
         if pvc is not None and resize:
-            if stateful_set and rules.must_recreate_pvc(pvc, stateful_set, desired.size, desired.storage_class):
+            if stateful_set and pvc_rules.must_recreate_pvc(pvc, stateful_set, desired.size, desired.storage_class):
                 self._recreate(pvc, desired)
             else:
                 self._resize_pvc(pvc, desired)
@@ -170,16 +151,16 @@ class RolloutWatcher:
             return wrong
         if pvc is None:
             return ""
-        return rules.resize_state(self._location, pvc, desired.size, ()) and rules.resize_state(
+        return pvc_rules.resize_state(self._location, pvc, desired.size, ()) and pvc_rules.resize_state(
             self._location, pvc, desired.size, self._events()
         )
 
     def _resize_pvc(self, pvc: Object, desired: DesiredRollout) -> None:
         """Ask for a larger PVC where it is declared larger than it is asked for now."""
-        if problem := rules.pvc_problem(self._location, pvc, desired.size, desired.storage_class):
+        if problem := pvc_rules.pvc_problem(self._location, pvc, desired.size, desired.storage_class):
             raise RolloutError(problem)
         asked = pvc["spec"]["resources"]["requests"]["storage"]
-        if rules.quantity(desired.size) == rules.quantity(asked):
+        if pvc_rules.quantity(desired.size) == pvc_rules.quantity(asked):
             return
         answer = self._cluster.request(
             "PATCH",
@@ -206,7 +187,7 @@ class RolloutWatcher:
             self._path("v1", "persistentvolumeclaims", location.pvc),
             body={"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": seen},
         )
-        body = rules.recreated_pvc(pvc, desired.size, desired.storage_class)
+        body = pvc_rules.recreated_pvc(pvc, desired.size, desired.storage_class)
         for _ in range(_RECREATE_TRIES):
             if not answer.ok and answer.status not in {_NOT_FOUND, _CONFLICT}:
                 raise ClusterError(

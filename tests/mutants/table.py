@@ -529,7 +529,7 @@ MUTANTS = (
     ),
     Mutant(
         "rollout: a PVC that holds data is recreated",
-        "headscale_core/rollout/rollout.py",
+        "headscale_core/rollout/pvc.py",
         "if not was_never_bound(pvc) or not _is_by_template(",
         "if not _is_by_template(",
         (ROLLOUT_RULES,),
@@ -585,14 +585,14 @@ MUTANTS = (
     ),
     Mutant(
         "preflight: a database of a newer version is taken",
-        "headscale_core/rollout/rollout.py",
+        "headscale_core/rollout/pvc.py",
         "if not (step := step_problem(served, version)):",
         "if True:",
         (PREFLIGHT,),
     ),
     Mutant(
         "preflight: a PVC that would have to shrink is taken",
-        "headscale_core/rollout/rollout.py",
+        "headscale_core/rollout/pvc.py",
         "    if problem := pvc_problem(location, pvc, size, storage_class):\n        return problem\n    served",
         "    served",
         (PREFLIGHT,),

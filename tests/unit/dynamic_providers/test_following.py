@@ -9,8 +9,9 @@ import pytest
 from dynamic_providers.admin.channel import Settings
 from dynamic_providers.kubernetes import rollout_watcher
 from dynamic_providers.kubernetes.cluster import Answer, ClusterError
-from dynamic_providers.kubernetes.rollout_watcher import DesiredRollout, RolloutWatcher
-from headscale_core.rollout.rollout import SERVED_VERSION, RolloutError
+from dynamic_providers.kubernetes.rollout_watcher import RolloutWatcher
+from headscale_core.rollout.pvc import SERVED_VERSION
+from headscale_core.rollout.rollout import DesiredRollout, RolloutError
 
 from .test_rollout_rules import claim, container, event, pod, stateful_set
 

@@ -5,7 +5,7 @@ from pulumi.dynamic import Config, ConfigureRequest
 
 from dynamic_providers.failures import UserFacingError
 from dynamic_providers.preflight import PreflightProvider
-from headscale_core.rollout.rollout import SERVED_VERSION
+from headscale_core.rollout.pvc import SERVED_VERSION
 
 OLD = {
     "instance": "vpn",

@@ -2,6 +2,7 @@
 
 import pytest
 
+from headscale_core.rollout import pvc as pvc_rules
 from headscale_core.rollout import rollout as rules
 from headscale_core.rollout.pod_status import last_warning, pod_problem, unready_containers
 
@@ -160,11 +161,11 @@ def unbound(*, size="1Gi", storage_class="none", phase="Pending", volume=None):
 def test_only_pvc_that_was_never_bound_is_recreated(found, declared, is_remade):
     template = {"spec": {"volumeClaimTemplates": [{"spec": {"storageClassName": "none"}}]}}
 
-    assert rules.must_recreate_pvc(found, template, *declared) is is_remade
+    assert pvc_rules.must_recreate_pvc(found, template, *declared) is is_remade
 
 
 def test_recreated_pvc_is_as_declared():
-    made = rules.recreated_pvc(unbound(), "2Gi", None)
+    made = pvc_rules.recreated_pvc(unbound(), "2Gi", None)
 
     assert made["metadata"] == {"name": "data-vpn-0", "labels": {"a": "b"}}
     assert made["spec"] == {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "2Gi"}}}
@@ -234,7 +235,7 @@ def claim(asked="1Gi", capacity="1Gi", storage_class="fast", conditions=()):
     ids=["grows", "same", "shrinks", "takes back a failed growth", "shrinks unbound", "another class"],
 )
 def test_pvc_can_become_as_declared_or_not(found, size, storage_class, said):
-    problem = rules.pvc_problem(PLACE, found, size, storage_class)
+    problem = pvc_rules.pvc_problem(PLACE, found, size, storage_class)
 
     assert said in problem
     assert bool(problem) == bool(said)
@@ -245,10 +246,10 @@ def test_growth_says_what_it_waits_for():
         "2Gi", "1Gi", conditions=[{"type": "FileSystemResizePending", "status": "True", "message": "restart"}]
     )
 
-    said = rules.resize_state(PLACE, waits, "2Gi", [])
+    said = pvc_rules.resize_state(PLACE, waits, "2Gi", [])
 
     assert said == "PVC headscale/data-vpn-0 has 1Gi of 2Gi: FileSystemResizePending: restart"
-    assert rules.resize_state(PLACE, claim("2Gi", "2Gi"), "2Gi", []) == ""
+    assert pvc_rules.resize_state(PLACE, claim("2Gi", "2Gi"), "2Gi", []) == ""
 
 
 @pytest.mark.parametrize(
@@ -256,13 +257,13 @@ def test_growth_says_what_it_waits_for():
     [("1Gi", 2**30), ("500M", 5 * 10**8), ("1.5Ki", 1536), ("1e3", 1000), ("128974848", 128974848), ("100m", 0.1)],
 )
 def test_quantity_is_read_as_kubernetes_does(text, number):
-    assert float(rules.quantity(text)) == pytest.approx(number)
+    assert float(pvc_rules.quantity(text)) == pytest.approx(number)
 
 
 @pytest.mark.parametrize("text", ["", "1GB", "lots", "1 Gi", "-1Gi"])
 def test_text_that_is_no_quantity_is_refused(text):
     with pytest.raises(ValueError, match="no quantity"):
-        rules.quantity(text)
+        pvc_rules.quantity(text)
 
 
 def test_move_warning_says_what_becomes_of_the_pvc():
@@ -288,7 +289,7 @@ def test_only_unbound_templated_pvc_is_recreated():
     restored = of_template(dataSource={"kind": "VolumeSnapshot", "name": "backup"})
     foreign = {**of_template(), "metadata": {"name": "data-vpn-0"}}
 
-    assert rules.must_recreate_pvc(of_template(), workload, "2Gi", None)
-    assert not rules.must_recreate_pvc(restored, workload, "2Gi", None)
-    assert not rules.must_recreate_pvc(foreign, workload, "2Gi", None)
-    assert not rules.must_recreate_pvc(of_template(volumeName="pvc-1"), workload, "2Gi", None)
+    assert pvc_rules.must_recreate_pvc(of_template(), workload, "2Gi", None)
+    assert not pvc_rules.must_recreate_pvc(restored, workload, "2Gi", None)
+    assert not pvc_rules.must_recreate_pvc(foreign, workload, "2Gi", None)
+    assert not pvc_rules.must_recreate_pvc(of_template(volumeName="pvc-1"), workload, "2Gi", None)

@@ -47,7 +47,8 @@ class ConnectionFields(Generic[Text, Number, Flag]):
         transport: `grpc` (0.26 to 0.29) or `rest` (0.28 and newer), for `pod`; the relay finds out by itself.
         http_port: Where Headscale serves HTTP in the pod, for `pod` by REST.
         server_name: The name in Headscale's certificate, for `pod` with TLS.
-        keys_on_user_deletion: What happens where 0.28 deletes everybody's keys with a user: `refuse`, or `remake`.
+        keys_on_user_deletion: What happens where 0.28 deletes everybody's keys with a user: `refuse`, or
+            `recreate`; states have `remake` for the second.
     """
 
     instance: Text

@@ -53,8 +53,8 @@ class UserProvider(HeadscaleProvider):
         if profile:
             self.channel.journal.replaced_users[news["username"]] = _known(id_, olds)
             pulumi.log.warn(rules.replacement_warning(olds["username"], profile))
-        # One that is replaced makes way in `create`, where it is known that nothing is lost by that: the engine would
-        # delete its keys' Secrets first, and it by the rules of a user that nobody wants any more.
+        # One that is replaced is deleted in `create`, where it is known that nothing is lost by that: the engine would
+        # delete the Secrets of its keys first, and then the user by the rules of one that is removed.
         return DiffResult(changes=bool(profile or others), replaces=profile, delete_before_replace=False)
 
     def create(self, props: Props) -> CreateResult:

@@ -188,7 +188,7 @@ class EventLoop:
             connection.close()
 
     def _fail(self, service: Service, connection: Connection, error: Exception) -> None:
-        """Close a connection; that it broke is nothing to tell, anything else is a fault of ours."""
+        """Close a connection; a broken connection is not logged, anything else is a bug and is."""
         if not isinstance(error, OSError):
             self._log("serving a client failed", service=service.name, kind=type(error).__name__, error=str(error))
         service.drop(connection)

@@ -21,7 +21,7 @@ from headscale_core.rollout.rollout import DesiredRollout, InstanceLocation, Rol
 from headscale_core.rollout.stopped import stop_reason
 
 _PAUSE_SECONDS = 0.5
-_SAID_EVERY_SECONDS = 15.0
+_REPORT_EVERY_SECONDS = 15.0
 _REQUEST_SECONDS = 5.0
 _RECREATE_TRIES = 10
 _FORBIDDEN, _NOT_FOUND, _CONFLICT, _TOO_MANY, _SERVER_FAULT = 403, 404, 409, 429, 500
@@ -52,7 +52,7 @@ class RolloutWatcher:
             RolloutError: When the time is over, with what the pod says about itself; when the PVC can never be so.
             ClusterError: When something may not be read.
         """
-        begun, said_at, said = time.monotonic(), time.monotonic(), ""
+        begun, reported_at, reported = time.monotonic(), time.monotonic(), ""
         while True:
             try:
                 waits_for = self._state(desired)
@@ -68,9 +68,9 @@ class RolloutWatcher:
                     f"{self._location} is not ready after {desired.timeout_seconds:.0f} s: {self._reason(waits_for)}; "
                     "fix what it says, or give it more time by `readyTimeout`, and run `pulumi up` again"
                 )
-            if waits_for != said and now - said_at >= _SAID_EVERY_SECONDS:
+            if waits_for != reported and now - reported_at >= _REPORT_EVERY_SECONDS:
                 self._report(waits_for)
-                said, said_at = waits_for, now
+                reported, reported_at = waits_for, now
             time.sleep(_PAUSE_SECONDS)
 
     def _finished(self, desired: DesiredRollout) -> str | None:

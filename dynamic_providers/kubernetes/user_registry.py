@@ -112,7 +112,7 @@ class PvcUserRegistry:
         return self._read_pvc() is not None
 
     def is_found(self, user: str | None = None) -> bool:
-        """Return whether the PVC is there with an annotation of ours: evidence that this is the instance's cluster.
+        """Return whether the PVC is there with an annotation of ours: proof that this is the instance's cluster.
 
         Args:
             user: A user that has to be in the registry; None where any annotation will do.

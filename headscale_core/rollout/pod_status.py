@@ -102,8 +102,8 @@ def _container_problem(namespace: str, pod: str, container: Object) -> _Problem 
     ended = state.get("terminated") or container.get("lastState", {}).get("terminated") or {}
     failed = ended and ended.get("exitCode") != _ENDED_WELL and not container.get("ready")
     if waiting.get("reason") == "CrashLoopBackOff" or failed:
-        said = str(ended.get("message") or "").strip()[-_LONGEST_MESSAGE:]
-        return _Problem(0, f"{where} crashes (exit code {ended.get('exitCode')}): {said}; see `{logs} --previous`")
+        output = str(ended.get("message") or "").strip()[-_LONGEST_MESSAGE:]
+        return _Problem(0, f"{where} crashes (exit code {ended.get('exitCode')}): {output}; see `{logs} --previous`")
     if waiting.get("reason") in {"ContainerCreating", "PodInitializing"}:
         return _Problem(2, f"{where} waits: {waiting['reason']}")
     if waiting:

@@ -20,7 +20,7 @@ class UserRegistry(Protocol):
     """Which users this stack created or adopted: kept with the data itself, for the state may be lost."""
 
     def holds(self, name: str) -> bool | None:
-        """Return whether a user of this name is ours; None where no registry is kept."""
+        """Return whether a user of this name is in the registry; None where that is not known."""
         ...
 
     def add(self, name: str) -> None:

@@ -13,7 +13,7 @@ from dynamic_providers.kubernetes.rollout_watcher import RolloutWatcher
 from headscale_core.rollout.pvc import SERVED_VERSION
 from headscale_core.rollout.rollout import DesiredRollout, RolloutError
 
-from .test_rollout_rules import claim, container, event, pod, stateful_set
+from .test_rollout_rules import claim, container, event, pod, stateful_set, unbound
 
 READY = pod(container(), container("apikey-manager"))
 TARGET = DesiredRollout(version="v0.29.3", size="1Gi", storage_class=None, timeout_seconds=0.2)
@@ -220,3 +220,63 @@ def test_busy_api_server_is_asked_again(serve, status):
     cluster = healthy(serve, pods=[Answer(status, {"message": "leader changed"}), READY])
 
     assert a_follower(cluster).follow(DesiredRollout("v0.29.3", "1Gi", None, timeout_seconds=5)) == "u"
+
+
+class RecreatingCluster(ScriptedCluster):
+    """Answers to the deletion and to each creation of the PVC as it is told; a created PVC is bound at once."""
+
+    def __init__(self, deletion, *creations, **objects):
+        super().__init__(**objects)
+        self.deletion, self.creations, self.sent = deletion, list(creations), []
+
+    def request(self, method, path, *, body=None, **options):
+        if method not in {"DELETE", "POST"}:
+            return super().request(method, path, body=body, **options)
+        self.sent.append((method, body))
+        if method == "DELETE":
+            return self.deletion
+        answer = self.creations.pop(0)
+        if answer.ok:
+            self.objects["persistentvolumeclaims"] = [claim()]
+        return answer
+
+
+OK, CONFLICT, DENIED = Answer(200, {}), Answer(409, {"message": "exists"}), Answer(403, {"message": "denied"})
+
+
+def never_bound():
+    found = unbound(size="512Mi")
+    return {**found, "metadata": {**found["metadata"], "uid": "old", "resourceVersion": "7"}}
+
+
+def a_workload():
+    return stateful_set() | {"spec": {"replicas": 1, "volumeClaimTemplates": [{"spec": {"storageClassName": "none"}}]}}
+
+
+@pytest.mark.parametrize("deletion", [OK, NO, CONFLICT], ids=["deleted", "gone", "changed"])
+def test_never_bound_pvc_is_recreated_as_declared(serve, deletion):
+    objects = {"statefulsets": a_workload(), "pods": READY, "persistentvolumeclaims": never_bound()}
+    cluster = RecreatingCluster(deletion, CONFLICT, OK, ports={8080: serve('{"version": "v0.29.3"}')}, **objects)
+
+    assert a_follower(cluster).follow(TARGET) == "u"
+
+    (_, deleted), *created = cluster.sent
+    assert deleted["preconditions"] == {"uid": "old", "resourceVersion": "7"}
+    assert [body["spec"]["resources"]["requests"]["storage"] for _, body in created] == ["1Gi", "1Gi"]
+
+
+@pytest.mark.parametrize("answers", [(DENIED,), (OK, DENIED)], ids=["deletion", "creation"])
+def test_forbidden_recreation_of_pvc_is_an_error(answers):
+    cluster = RecreatingCluster(*answers, statefulsets=a_workload(), persistentvolumeclaims=never_bound())
+
+    with pytest.raises(ClusterError, match=r"PVC headscale/data-vpn-0, which never had a volume, cannot be .*: denied"):
+        a_follower(cluster).follow(TARGET)
+
+
+def test_crash_by_policy_names_the_command():
+    log = "policy manager: multiple users found"
+    crashed = pod(container(ready=False, state={"terminated": {"exitCode": 1, "message": log}}), ready=False)
+    cluster = ScriptedCluster(statefulsets=stateful_set(), pods=crashed, persistentvolumeclaims=claim())
+
+    with pytest.raises(RolloutError, match="headscale policy set --force"):
+        a_follower(cluster).follow(TARGET)

@@ -9,7 +9,7 @@
     │   ├── WrongCluster             there is none, and nothing shows that there ever was
     │   └── ClusterError             Kubernetes did not carry out a request
     │       └── ClusterUnreachable   no API server answers
-    └── Refusal                      what the person who runs Pulumi is shown, in one line    (`failures`)
+    └── UserFacingError                      what the person who runs Pulumi is shown, in one line    (`failures`)
 
 The errors of users, keys, policy and rollouts belong to `headscale_core.errors`. Errors of kr8s, httpx and urllib3 are
 mapped in `kubernetes.errors`; any other exception that leaves a provider is a bug, and is shown with its trace.

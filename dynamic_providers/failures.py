@@ -20,7 +20,7 @@ from pulumi.dynamic import ReadResult
 from dynamic_providers.errors import ClusterUnreachable, ProviderError, WrongCluster
 from headscale_core.errors import HeadscaleError
 from headscale_core.rollout.identity import identity_in
-from headscale_core.rollout.rollout import Place
+from headscale_core.rollout.rollout import InstanceLocation
 
 if TYPE_CHECKING:
     from dynamic_providers.admin.channel import Channel
@@ -36,7 +36,7 @@ _EXPECTED = (ProviderError, HeadscaleError)
 """What is raised on purpose, with a message for people."""
 
 
-class Refusal(ProviderError):
+class UserFacingError(ProviderError):
     """What a person is shown: one line, with what went wrong, where, and what to do."""
 
     # These two are what Python prints before the message.
@@ -49,20 +49,20 @@ def show_one_line() -> None:
     sys.tracebacklimit = 0
 
 
-def for_people(call: Call) -> Call:
-    """Return a provider's method that raises our own errors as a `Refusal`, and others with their trace as a note."""
+def with_user_facing_errors(call: Call) -> Call:
+    """Return a provider's method that raises our errors as `UserFacingError`, and others with their trace as a note."""
 
     @functools.wraps(call)
     def wrapped(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - whatever the method takes and returns
         try:
             return call(*arguments, **options)
         except Exception as error:
-            if isinstance(error, Refusal) or any(map(_is_trace, getattr(error, "__notes__", ()))):
+            if isinstance(error, UserFacingError) or any(map(_is_trace, getattr(error, "__notes__", ()))):
                 raise
             if not isinstance(error, _EXPECTED):
                 error.add_note(traceback.format_exc(limit=_FRAMES))
                 raise
-            raise Refusal(" ".join(str(error).split())) from None
+            raise UserFacingError(" ".join(str(error).split())) from None
 
     return wrapped
 
@@ -71,7 +71,7 @@ def _is_trace(note: str) -> bool:
     return note.startswith("Traceback")
 
 
-def drops_read(read: Call) -> Call:
+def drop_unreachable_on_read(read: Call) -> Call:
     """Return a `read` that drops a resource where `PULUMI_K8S_DELETE_UNREACHABLE` says that its cluster is gone."""
 
     @functools.wraps(read)
@@ -89,7 +89,7 @@ def drops_read(read: Call) -> Call:
     return wrapped
 
 
-def drops_delete(delete: Call) -> Call:
+def drop_unreachable_on_delete(delete: Call) -> Call:
     """Return a `delete` that is done where `PULUMI_K8S_DELETE_UNREACHABLE` says that the cluster is gone."""
 
     @functools.wraps(delete)
@@ -108,8 +108,8 @@ def _require_right_cluster(provider: Any, props: Mapping[str, Any]) -> None:  # 
     channel: Channel | None = getattr(provider, "_channel", None)
     if channel is None or (channel.settings.channel == "direct" and not _is_in_cluster(props)):
         return
-    identity, settings = channel.record.identity, channel.settings
-    identity.expect(identity_in(props, Place(settings.namespace, settings.instance)))
+    identity, settings = channel.user_registry.identity, channel.settings
+    identity.expect(identity_in(props, InstanceLocation(settings.namespace, settings.instance)))
     identity.require()
 
 
@@ -128,7 +128,9 @@ def _require_gone(
     if channel.settings.channel == "direct" and not _is_in_cluster(props):
         # The Headscale lives elsewhere, and so do its users and keys.
         raise error
-    if channel.record.identity.is_wrong or (isinstance(error, ClusterUnreachable) and channel.cluster.has_answered):
+    if channel.user_registry.identity.is_wrong or (
+        isinstance(error, ClusterUnreachable) and channel.cluster.has_answered
+    ):
         raise error
     if os.environ.get(DROP_VARIABLE) != "true":
         raise type(error)(f"{error}; if the cluster is gone for good, {DROP_VARIABLE}=true drops this from the state")

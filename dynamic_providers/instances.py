@@ -8,7 +8,7 @@ from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, 
 
 from dynamic_providers.provider import HeadscaleProvider, Props
 from dynamic_providers.resource import HeadscaleResource
-from headscale_core.rollout.rollout import Place, consent_hint, move_warning
+from headscale_core.rollout.rollout import InstanceLocation, consent_hint, move_warning
 
 
 class InstancesProvider(HeadscaleProvider):
@@ -25,13 +25,13 @@ class InstancesProvider(HeadscaleProvider):
         for name, value in before.items():
             if name in after:
                 continue
-            old, retain = Place(value["namespace"], name), bool(value["retain"])
+            old, retain = InstanceLocation(value["namespace"], name), bool(value["retain"])
             if not added:
                 fate = "stays" if retain else "is deleted"
                 pulumi.log.warn(
                     f"instance {old} is no longer in this stack. If `pulumi state move` moved it to another stack, "
                     "nothing happens to it. If not, it is deleted: its nodes lose their control server, its keys are "
-                    f"revoked, and claim {old.namespace}/{old.claim} with the database {fate}"
+                    f"revoked, and PVC {old.namespace}/{old.pvc} with the database {fate}"
                 )
             elif any(
                 value["abandon_data"] == str(old) and value["namespace"] != old.namespace for value in added.values()
@@ -43,7 +43,7 @@ class InstancesProvider(HeadscaleProvider):
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
         """Compare the lists."""
-        return DiffResult(changes=_noted(olds) != _noted(news))
+        return DiffResult(changes=_without_none(olds) != _without_none(news))
 
     def create(self, props: Props) -> CreateResult:
         """Store the list in the state."""
@@ -61,15 +61,15 @@ class InstancesProvider(HeadscaleProvider):
         """Leave everything."""
 
 
-def _noted(props: Props) -> dict[str, dict[str, Any]]:
-    """Return what is noted of each instance, without what is not given."""
+def _without_none(props: Props) -> dict[str, dict[str, Any]]:
+    """Return the inputs of each instance, without those that are None."""
     return {
         name: {key: value for key, value in item.items() if value is not None}
         for name, item in (props.get("instances") or {}).items()
     }
 
 
-def _refusal(old: Place, added: Mapping[str, Any], *, retain: bool) -> str:
+def _refusal(old: InstanceLocation, added: Mapping[str, Any], *, retain: bool) -> str:
     """Return why an instance may not be removed in the same change that adds others."""
     together = f"is removed in the same change that adds {', '.join(sorted(added))}"
     if any(value["namespace"] == old.namespace for value in added.values()):
@@ -83,9 +83,9 @@ def _refusal(old: Place, added: Mapping[str, Any], *, retain: bool) -> str:
     )
 
 
-def _meaning(old: Place, added: Mapping[str, Any], *, retain: bool) -> str:
+def _meaning(old: InstanceLocation, added: Mapping[str, Any], *, retain: bool) -> str:
     name, value = next(iter(added.items()))
-    return move_warning(old, Place(value["namespace"], name), retain=retain, elsewhere=False)
+    return move_warning(old, InstanceLocation(value["namespace"], name), retain=retain, elsewhere=False)
 
 
 class Instances(HeadscaleResource, module="headscale", name="Instances"):

@@ -44,7 +44,7 @@ class KeyProvider(HeadscaleProvider):
             if self.channel.lists.stored(self.kind, props["namespace"], props["secret_name"]) is None:
                 self.channel.require_proof_of_deletion(f"{self.title} {id_}")
         except InstanceStopped as error:
-            self.channel.running.report_unseen(error)
+            self.channel.instance_status.warn_refresh_skipped(error)
         return None
 
     def revoke_later(
@@ -65,7 +65,7 @@ class KeyProvider(HeadscaleProvider):
 
         Raises:
             WrongCluster: When the instance is not there and nothing shows that it was in this cluster.
-            Refusal: When they cannot be recorded.
+            UserFacingError: When they cannot be recorded.
         """
         title = f"{self.title} {id_}"
         if isinstance(away, InstanceNotFound) and not is_stored:

@@ -67,7 +67,7 @@ class PolicyProvider(HeadscaleProvider):
             pulumi.log.warn(rules.removal_warning(olds["policy"]))
         ownerless = rules.tags_without_owner(olds.get("policy"), news.get("policy"))
         if ownerless:
-            pulumi.log.info(rules.what_ownerless_tags_lose(ownerless))
+            pulumi.log.info(rules.removed_tag_owners_warning(ownerless))
         altered = _is_another(olds, news) or olds.get("tests_can_run") or changed(("overwrite", "database"), olds, news)
         return DiffResult(changes=bool(altered), replaces=another_database(olds, news))
 
@@ -93,14 +93,14 @@ class PolicyProvider(HeadscaleProvider):
 
         def look() -> rules.InForce:
             with self.channel.session(wait_for_pod=False) as client:
-                return rules.look(client, declared=props["policy"])
+                return rules.observe(client, declared=props["policy"])
 
         try:
             found = retry_idempotent(look)
         except InstanceNotFound:
             return ReadResult(id_, props, inputs)
         except InstanceStopped as error:
-            self.channel.running.report_unseen(error)
+            self.channel.instance_status.warn_refresh_skipped(error)
             return ReadResult(id_, props, inputs)
         inputs["policy"] = found.policy
         outs = {**inputs, "tests_skipped": [*found.skipped] or None, "tests_can_run": found.can_run or None}
@@ -145,7 +145,7 @@ def _is_another(olds: Props, news: Props) -> bool:
     """Return whether a policy says something else; the order of its keys, its layout and its comments do not."""
     if isinstance(news.get("policy"), Unknown):
         return True
-    return bool(changed(("policy",), olds, news)) and not rules.means_the_same(
+    return bool(changed(("policy",), olds, news)) and not rules.is_equivalent(
         olds.get("policy") or "", news.get("policy") or ""
     )
 

@@ -16,13 +16,13 @@ from headscale_core.policy import acl_tests
 from headscale_core.policy import lifecycle as policy_rules
 from headscale_core.policy.deny_all import DENY_ALL
 from headscale_core.rollout.identity import Identity, is_another_cluster
+from headscale_core.rollout.pvc import preflight_problem
 from headscale_core.rollout.rollout import (
-    Place,
+    InstanceLocation,
     RolloutError,
     consent_hint,
     is_consented,
     move_warning,
-    preflight_problem,
 )
 from headscale_core.rollout.upgrade import is_another_minor, stored_policy_problem, unknown_policy_problem
 
@@ -35,11 +35,12 @@ class PreflightProvider(HeadscaleProvider):
     """Adapter of the rules of upgrade and move. Its dotted path is in people's state: moving it needs an alias here.
 
     Everything of an instance depends on this resource, and the engine asks for its difference and updates it first. So
-    what is refused here is refused before any object changes, with `--skip-preview` too.
+    what is refused here is refused before any object changes, with `--skip-preview` too
+    (https://www.pulumi.com/docs/iac/concepts/resources/options/dependson/).
     """
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
-        """Refuse to leave data behind without consent, before any object is made in another place.
+        """Refuse to leave data behind without consent, before any object is made in another location.
 
         A call is made only where the kubeconfig leads to another address than before, and it need not be answered.
 
@@ -49,7 +50,7 @@ class PreflightProvider(HeadscaleProvider):
         moves = changed(("namespace", "instance"), olds, news) if olds.get("namespace") else []
         elsewhere = not moves and self._is_another_cluster(olds)
         if moves or elsewhere:
-            old, new = (Place(props["namespace"], props["instance"]) for props in (olds, news))
+            old, new = (InstanceLocation(props["namespace"], props["instance"]) for props in (olds, news))
             if not is_consented(old, olds.get("abandon_data"), news.get("abandon_data"), elsewhere=elsewhere):
                 meaning = move_warning(old, new, retain=bool(olds.get("retain")), elsewhere=elsewhere)
                 raise RolloutError(f"{meaning}; {consent_hint(old, news.get('abandon_data'))}")
@@ -63,28 +64,29 @@ class PreflightProvider(HeadscaleProvider):
         Raises:
             RolloutError: When the PVC is larger, of another storage class, or was served by a newer version.
         """
-        self._check_claim(props)
-        return CreateResult("preflight", {**props, **self._noted()})
+        self._check_pvc(props)
+        return CreateResult("preflight", {**props, **self._observed()})
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """Return what is known; the PVC is added where it was created later and nothing else identifies the cluster."""
         inputs = {name: value for name, value in props.items() if name not in _SEEN}
         is_known = props.get("cluster_id") or props.get("claim")
-        return ReadResult(id_, props if is_known else {**props, **self._claim_seen()}, inputs)
+        return ReadResult(id_, props if is_known else {**props, **self._pvc_seen()}, inputs)
 
     def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
         """Refuse what the PVC cannot serve, and store a changed policy while the old version still runs.
 
-        Headscale reads the stored policy at start, and does not start with one that it refuses: a policy that is fixed
-        for the new version has to be there before that starts.
+        Headscale reads the stored policy at start, and does not start with one that it refuses (`NewState` in
+        https://github.com/juanfont/headscale/blob/v0.29.3/hscontrol/state/state.go): a policy that is fixed for the
+        new version has to be there before that starts.
 
         Raises:
             RolloutError: As `create`; when the policy that is stored is not this stack's.
         """
-        self._check_claim(news)
+        self._check_pvc(news)
         if is_another_minor(olds.get("version"), news.get("version")) and news.get("policy"):
             self._store_policy(olds, news)
-        return UpdateResult({**news, **self._noted()})
+        return UpdateResult({**news, **self._observed()})
 
     def delete(self, _id: str, _props: Props) -> None:
         """Leave everything."""
@@ -93,17 +95,17 @@ class PreflightProvider(HeadscaleProvider):
     def _watcher(self) -> RolloutWatcher:
         return RolloutWatcher(self.channel.cluster, self.channel.settings, pulumi.log.info)
 
-    def _check_claim(self, props: Props) -> None:
+    def _check_pvc(self, props: Props) -> None:
         """Raise RolloutError where the PVC cannot serve what is declared; the rollout says why it cannot be read."""
         if not props.get("size"):
             return
         try:
-            claim = self._watcher.claim()
+            pvc = self._watcher.pvc()
         except ClusterError:
             return
-        place = Place(str(props["namespace"]), str(props["instance"]))
-        problem = claim and preflight_problem(
-            place, claim, str(props["size"]), props.get("storage_class"), str(props["version"])
+        location = InstanceLocation(str(props["namespace"]), str(props["instance"]))
+        problem = pvc and preflight_problem(
+            location, pvc, str(props["size"]), props.get("storage_class"), str(props["version"])
         )
         if problem:
             raise RolloutError(problem)
@@ -129,20 +131,20 @@ class PreflightProvider(HeadscaleProvider):
         return {
             "server": self.channel.cluster.server() or "",
             "cluster_id": read_cluster_id(self.channel.cluster),
-            **self._claim_seen(),
+            **self._pvc_seen(),
         }
 
-    def _claim_seen(self) -> Props:
+    def _pvc_seen(self) -> Props:
         try:
-            return {"claim": self._watcher.claim_uid() or ""}
+            return {"claim": self._watcher.pvc_uid() or ""}
         except ClusterUnreachable:
             raise
         except ClusterError:
             return {}
 
-    def _noted(self) -> Props:
+    def _observed(self) -> Props:
         """Return which cluster and PVC this is, and take it as the right one: its rules were checked before."""
-        self.channel.record.identity.accept()
+        self.channel.user_registry.identity.accept()
         try:
             return self._seen()
         except ClusterError:
@@ -197,7 +199,7 @@ def _is_of_stack(stored: str, olds: Props, news: Props) -> bool:
     """Return whether a stored policy is the one of the stack, before the change or after, or nobody's."""
     # What is stored may lack the tests that could not run.
     return stored in {"", DENY_ALL} or any(
-        policy_rules.means_the_same(stored, text) or acl_tests.left_out(stored, text) is not None
+        policy_rules.is_equivalent(stored, text) or acl_tests.skipped_tests(stored, text) is not None
         for text in (olds.get("policy"), news.get("policy"))
         if text
     )
@@ -221,7 +223,7 @@ class Preflight(HeadscaleResource, module="headscale", name="Preflight"):
         version: Headscale's version.
         policy: The declared policy; None where there is none.
         overwrite_policy: Whether it replaces a policy that others stored; None for not.
-        retain: Whether the claim outlives its StatefulSet.
+        retain: Whether the PVC outlives its StatefulSet.
         abandon_data: `namespace/instance` of the data that may be left behind; None for none.
     """
 

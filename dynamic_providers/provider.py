@@ -21,7 +21,7 @@ _channels_lock = threading.Lock()
 
 
 _CALLS = ("configure", "check", "diff", "create", "read", "update", "delete")
-_DROPPING = {"read": failures.drops_read, "delete": failures.drops_delete}
+_DROPPING = {"read": failures.drop_unreachable_on_read, "delete": failures.drop_unreachable_on_delete}
 
 
 def _as_it_is(call: failures.Call) -> failures.Call:
@@ -47,9 +47,9 @@ class HeadscaleProvider(ResourceProvider):
         super().__init_subclass__(**options)
         for name in _CALLS:
             if call := cls.__dict__.get(name):
-                setattr(cls, name, failures.for_people(_DROPPING.get(name, _as_it_is)(call)))
+                setattr(cls, name, failures.with_user_facing_errors(_DROPPING.get(name, _as_it_is)(call)))
 
-    @failures.for_people
+    @failures.with_user_facing_errors
     def configure(self, req: ConfigureRequest) -> None:
         """Take the connection's settings; nothing is opened yet."""
         failures.show_one_line()

@@ -9,13 +9,14 @@ from pulumi.output import Unknown
 from dynamic_providers.admin.channel import retry_idempotent
 from dynamic_providers.errors import ChannelError, ClusterError
 from dynamic_providers.kubernetes.cluster_identity import read_cluster_id
-from dynamic_providers.kubernetes.rollout_watcher import RolloutWatcher, Target
+from dynamic_providers.kubernetes.rollout_watcher import RolloutWatcher
 from dynamic_providers.provider import HeadscaleProvider, Props, changed, keep_outputs
 from dynamic_providers.resource import HeadscaleResource
 from headscale_core import HeadscaleError
+from headscale_core.rollout import pvc as pvc_rules
 from headscale_core.rollout import rollout as rules
 from headscale_core.rollout.identity import database_id
-from headscale_core.rollout.rollout import Place, RolloutError
+from headscale_core.rollout.rollout import DesiredRollout, InstanceLocation, RolloutError
 from headscale_core.rollout.upgrade import step_problem
 from headscale_core.values.durations import parse_duration
 
@@ -31,71 +32,71 @@ class RolloutProvider(HeadscaleProvider):
         return CheckResult({**news, "server": self.channel.cluster.server() or olds.get("server")}, [])
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
-        """Follow where the template, the version or the claim changed; replace where another database answers.
+        """Follow where the template, the version or the PVC changed; replace where another database answers.
 
         A call is made only where the cluster looks like another one, and it need not be answered.
 
         Raises:
-            RolloutError: When the claim cannot become what is declared, or data would be left behind without consent.
+            RolloutError: When the PVC cannot become what is declared, or data would be left behind without consent.
         """
         if self._moves(olds, news):
-            old = _place(olds)
+            old = _location(olds)
             elsewhere, consent = old.namespace == news["namespace"], news.get("abandon_data")
-            meaning = rules.move_warning(old, _place(news), retain=bool(olds.get("retain")), elsewhere=elsewhere)
+            meaning = rules.move_warning(old, _location(news), retain=bool(olds.get("retain")), elsewhere=elsewhere)
             if not rules.is_consented(old, olds.get("abandon_data"), consent, elsewhere=elsewhere):
                 raise RolloutError(f"{meaning}; {rules.consent_hint(old, consent)}")
             pulumi.log.warn(meaning)
             return DiffResult(changes=True, replaces=["namespace"])
-        # Before there is a claim, nothing of it is fixed.
-        of_claim = (_shrinks(olds, news) or _changes_class(olds, news)) if olds.get("claim") else ""
-        if problem := of_claim or _wrong_step(olds, news):
+        # Before there is a PVC, nothing of it is fixed.
+        pvc_change = (_shrink_problem(olds, news) or _storage_class_problem(olds, news)) if olds.get("claim") else ""
+        if problem := pvc_change or _wrong_step(olds, news):
             raise RolloutError(problem)
         followed = bool(changed(_FOLLOWED, olds, news)) or olds.get("is_settled") is False
         # Another address of the same cluster is no change: it differs with where somebody stands.
-        noted = changed(("replicas", "ready_timeout", "retain", "abandon_data"), olds, news)
-        return DiffResult(changes=followed or bool(noted))
+        stored = changed(("replicas", "ready_timeout", "retain", "abandon_data"), olds, news)
+        return DiffResult(changes=followed or bool(stored))
 
     def create(self, props: Props) -> CreateResult:
         """Follow the first rollout; the id tells the database from every other one, and its cluster."""
-        claim = self._followed(props)
-        id_ = database_id(_place(props), claim, self._cluster_id(), props.get("server"))
+        pvc_uid = self._followed(props)
+        id_ = database_id(_location(props), pvc_uid, self._cluster_id(), props.get("server"))
         return CreateResult(id_, {**props, **self._seen()})
 
     def read(self, id_: str, props: Props) -> ReadResult:
-        """Look whether the pod is as it was left, and which claim it has; where not, the next update follows again.
+        """Look whether the pod is as it was left, and which PVC it has; where not, the next update follows again.
 
         It is never gone for Pulumi: whether what is in the database is the same as before, that tells by itself.
         """
         inputs = {name: value for name, value in props.items() if name not in {*_SEEN, "is_settled"}}
         outs = {**inputs, **self._seen()}
-        if not self._follower.is_settled(_target(props)) or self.channel.revocations.are_pending():
+        if not self._follower.is_settled(_desired(props)) or self.channel.revocations.are_pending():
             outs["is_settled"] = False
         return ReadResult(id_, outs, inputs)
 
     def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
-        """Follow the rollout, and notice a claim that is another one than before."""
+        """Follow the rollout, and notice a PVC that is another one than before."""
         if not changed(_FOLLOWED, olds, news) and olds.get("is_settled") is not False:
             return UpdateResult(keep_outputs(news, olds, _SEEN))
-        claim = self._followed(news)
-        if olds.get("claim") and claim and claim != olds["claim"]:
-            place = _place(news)
+        pvc_uid = self._followed(news)
+        if olds.get("claim") and pvc_uid and pvc_uid != olds["claim"]:
+            location = _location(news)
             raise RolloutError(
-                f"claim {place.namespace}/{place.claim} is another one than before: it was recreated, and its database "
-                "with it; `pulumi up --refresh` makes users, keys and policy in it"
+                f"PVC {location.namespace}/{location.pvc} is another one than before: it was recreated, and its "
+                "database with it; `pulumi up --refresh` makes users, keys and policy in it"
             )
         return UpdateResult({**news, **self._seen()})
 
     def delete(self, _id: str, props: Props) -> None:
-        """Delete the claim where its data is not to be retained; it goes with the pod that uses it."""
+        """Delete the PVC where its data is not to be retained; it goes with the pod that uses it."""
         if not props.get("retain") and props.get("claim"):
-            self._follower.delete_claim(_place(props), str(props["claim"]))
+            self._follower.delete_pvc(_location(props), str(props["claim"]))
 
     def _seen(self) -> Props:
-        """Return what tells the claim from others: its uid and its class."""
-        claim = self._follower.claim()
-        if claim is None:
+        """Return what tells the PVC from others: its uid and its class."""
+        pvc = self._follower.pvc()
+        if pvc is None:
             return {}
-        return {"claim": claim["metadata"].get("uid"), "claim_class": claim["spec"].get("storageClassName")}
+        return {"claim": pvc["metadata"].get("uid"), "claim_class": pvc["spec"].get("storageClassName")}
 
     def _cluster_id(self) -> str:
         """Return what identifies the cluster; empty where it may not be read."""
@@ -106,17 +107,17 @@ class RolloutProvider(HeadscaleProvider):
 
     def _followed(self, props: Props) -> str | None:
         """Follow the rollout, and revoke the keys that were deleted while Headscale did not run."""
-        target = _target(props)
-        claim = self._follower.follow(target)
-        self.channel.running.reset()
-        if target.replicas:
+        desired = _desired(props)
+        pvc_uid = self._follower.follow(desired)
+        self.channel.instance_status.reset()
+        if desired.replicas:
             try:
                 if self.channel.revocations.are_pending():
                     retry_idempotent(self.channel.revoke_pending)
             except (ChannelError, HeadscaleError) as error:
-                # They stay noted, and what changes something next tries again.
+                # They stay in the annotation of the PVC, and what changes something next tries again.
                 pulumi.log.warn(f"keys that were deleted while Headscale did not run are not revoked yet: {error}")
-        return claim
+        return pvc_uid
 
     @property
     def _follower(self) -> RolloutWatcher:
@@ -129,18 +130,18 @@ class RolloutProvider(HeadscaleProvider):
         if not changed(("server",), olds, news) or not olds.get("claim"):
             return False
         try:
-            claim = self._follower.claim_uid()
+            pvc_uid = self._follower.pvc_uid()
         except ClusterError as error:
             pulumi.log.warn(
                 f"the cluster's address changed from {olds.get('server')} to {news.get('server')}; this preview "
                 f"cannot check whether it is another cluster, with another database; `pulumi up` does: {error}"
             )
             return False
-        return bool(claim != olds["claim"])
+        return bool(pvc_uid != olds["claim"])
 
 
 class Rollout(HeadscaleResource, module="headscale", name="Rollout"):
-    """The newest pod of an instance, ready, and its claim with the declared size.
+    """The newest pod of an instance, ready, and its PVC with the declared size.
 
     Attributes:
         instance: Name of the instance.
@@ -148,14 +149,14 @@ class Rollout(HeadscaleResource, module="headscale", name="Rollout"):
         template: A hash of the StatefulSet; a change is followed until its pod serves.
         version: Headscale's version, which has to answer.
         replicas: 1, or 0 for an instance that is stopped.
-        size: The claim's size, a Kubernetes quantity. It can grow, and never shrink.
-        storage_class: The claim's storage class; None for whatever it has. It cannot change.
+        size: The PVC's size, a Kubernetes quantity. It can grow, and never shrink.
+        storage_class: The PVC's storage class; None for whatever it has. It cannot change.
         ready_timeout: How long a rollout may take, a duration.
-        retain: Whether the claim outlives its StatefulSet.
+        retain: Whether the PVC outlives its StatefulSet.
         abandon_data: `namespace/instance` of the data that may be left behind; None for none.
         server: Address of the API server, by which another cluster is noticed.
-        claim: The claim's uid, by which another database is noticed.
-        claim_class: The claim's storage class.
+        claim: The PVC's uid, by which another database is noticed.
+        claim_class: The PVC's storage class.
     """
 
     computed: ClassVar[tuple[str, ...]] = _SEEN
@@ -193,30 +194,30 @@ class Rollout(HeadscaleResource, module="headscale", name="Rollout"):
         super().__init__(RolloutProvider(), resource_name, props, opts)
 
 
-def _place(props: Props) -> Place:
-    return Place(str(props["namespace"]), str(props["instance"]))
+def _location(props: Props) -> InstanceLocation:
+    return InstanceLocation(str(props["namespace"]), str(props["instance"]))
 
 
-def _target(props: Props) -> Target:
-    return Target(
+def _desired(props: Props) -> DesiredRollout:
+    return DesiredRollout(
         version=str(props["version"]),
         size=str(props["size"]),
         storage_class=props.get("storage_class"),
         timeout_seconds=parse_duration(props["ready_timeout"]).total_seconds(),
-        # The engine hands numbers over as floats; what an older program noted has none.
+        # The engine hands numbers over as floats; the state of an older program has none.
         replicas=int(props.get("replicas", 1)),
     )
 
 
-def _shrinks(olds: Props, news: Props) -> str:
-    if isinstance(news["size"], Unknown) or rules.quantity(news["size"]) >= rules.quantity(olds["size"]):
+def _shrink_problem(olds: Props, news: Props) -> str:
+    if isinstance(news["size"], Unknown) or pvc_rules.quantity(news["size"]) >= pvc_rules.quantity(olds["size"]):
         return ""
-    return rules.shrinks(_claim(olds), olds["size"], news["size"])
+    return pvc_rules.shrink_problem(_pvc(olds), olds["size"], news["size"])
 
 
-def _changes_class(olds: Props, news: Props) -> str:
+def _storage_class_problem(olds: Props, news: Props) -> str:
     old, new = olds.get("claim_class") or olds.get("storage_class"), news.get("storage_class")
-    return rules.changes_class(_claim(olds), old, new) if old and new and old != new else ""
+    return pvc_rules.storage_class_problem(_pvc(olds), old, new) if old and new and old != new else ""
 
 
 def _wrong_step(olds: Props, news: Props) -> str:
@@ -225,6 +226,6 @@ def _wrong_step(olds: Props, news: Props) -> str:
     return f"version {news['version']} after {olds['version']} {problem}" if problem else ""
 
 
-def _claim(props: Props) -> str:
-    place = _place(props)
-    return f"claim {place.namespace}/{place.claim}"
+def _pvc(props: Props) -> str:
+    location = _location(props)
+    return f"PVC {location.namespace}/{location.pvc}"

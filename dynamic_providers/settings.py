@@ -47,7 +47,8 @@ class ConnectionFields(Generic[Text, Number, Flag]):
         transport: `grpc` (0.26 to 0.29) or `rest` (0.28 and newer), for `pod`; the relay finds out by itself.
         http_port: Where Headscale serves HTTP in the pod, for `pod` by REST.
         server_name: The name in Headscale's certificate, for `pod` with TLS.
-        keys_on_user_deletion: What happens where 0.28 deletes everybody's keys with a user: `refuse`, or `remake`.
+        keys_on_user_deletion: What happens where 0.28 deletes everybody's keys with a user: `refuse`, or
+            `recreate`; states have `remake` for the second.
     """
 
     instance: Text
@@ -80,7 +81,7 @@ class Settings(ConnectionFields[str, int, bool]):
         return f"{self.instance}-0"
 
     @property
-    def borrows_key(self) -> bool:
+    def uses_temporary_api_key(self) -> bool:
         """Whether an API key is made for the moment, and deleted after use."""
         return self.channel == "pod" and not (self.api_key or self.api_key_secret)
 

@@ -53,8 +53,8 @@ class UserProvider(HeadscaleProvider):
         if profile:
             self.channel.journal.replaced_users[news["username"]] = _known(id_, olds)
             pulumi.log.warn(rules.replacement_warning(olds["username"], profile))
-        # One that is replaced makes way in `create`, where it is known that nothing is lost by that: the engine would
-        # delete its keys' Secrets first, and it by the rules of a user that nobody wants any more.
+        # One that is replaced is deleted in `create`, where it is known that nothing is lost by that: the engine would
+        # delete the Secrets of its keys first, and then the user by the rules of one that is removed.
         return DiffResult(changes=bool(profile or others), replaces=profile, delete_before_replace=False)
 
     def create(self, props: Props) -> CreateResult:
@@ -69,14 +69,14 @@ class UserProvider(HeadscaleProvider):
                         replaced,
                         props["username"],
                         utc_now(),
-                        self.channel.record,
+                        self.channel.user_registry,
                         recovery=self._key_recovery(client),
                     )
                     _warn_recreated(recreated)
                 # One that takes the place of an adopted one is another one.
                 adopt = None if replaced else props.get("adopt")
                 return rules.find_or_create(
-                    client, props["username"], _profile(props), self.channel.record, adopt=adopt
+                    client, props["username"], _profile(props), self.channel.user_registry, adopt=adopt
                 )
 
         user = retry_idempotent(find_or_create)
@@ -92,7 +92,7 @@ class UserProvider(HeadscaleProvider):
             self._require_evidence(props)
             return ReadResult(id_, props, _inputs(_current(props)))
         except InstanceStopped as error:
-            self.channel.running.report_unseen(error)
+            self.channel.instance_status.warn_refresh_skipped(error)
             return ReadResult(id_, props, _inputs(_current(props)))
         if user is None or not _known(id_, props).is_same_user(user):
             return ReadResult("", {})
@@ -109,7 +109,7 @@ class UserProvider(HeadscaleProvider):
 
         def rename() -> HeadscaleUser:
             with self.channel.change() as client:
-                return rules.rename(client, _known(id_, olds), news["username"], self.channel.record)
+                return rules.rename(client, _known(id_, olds), news["username"], self.channel.user_registry)
 
         return UpdateResult(_outputs(news, retry_idempotent(rename)))
 
@@ -125,7 +125,7 @@ class UserProvider(HeadscaleProvider):
                     client,
                     _known(id_, props),
                     utc_now(),
-                    self.channel.record,
+                    self.channel.user_registry,
                     delete_nodes=bool(props.get("force_delete")),
                     recovery=self._key_recovery(client),
                 )

@@ -74,10 +74,10 @@ NAMESPACE_LABEL = "headscale-component/namespace"
 """The instance's namespace, on Secrets of its keys, which may be in other namespaces."""
 
 
-def data_claim(instance: str) -> str:
+def pvc_name(instance: str) -> str:
     """Return the name of the PVC with an instance's database.
 
-    The StatefulSet's claim template `data` gives it
+    The StatefulSet's `volumeClaimTemplates` give it, by the template's name `data`
     (https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#stable-storage).
     """
     return f"data-{instance}-0"

@@ -11,9 +11,9 @@ from functools import partial
 from types import FrameType
 
 from headscale_sidecar import headscale, health, relay
-from headscale_sidecar.keeper import ApiKeyController
+from headscale_sidecar.controller import ApiKeyController
 from headscale_sidecar.kubernetes import ManagedSecret, api_server
-from headscale_sidecar.serving import Loop, Service, listen
+from headscale_sidecar.serving import EventLoop, Service, listen
 from headscale_sidecar.settings import Settings, SettingsError, settings_from
 
 _MOST_RELAYED = 64
@@ -42,7 +42,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
     # One thread for all: where it ends or hangs, probes get no answer either, and kubelet restarts the container.
-    threading.Thread(target=Loop(services, _log).run, daemon=True).start()
+    threading.Thread(target=EventLoop(services, _log).run, daemon=True).start()
     _reconcile(settings, state, stop)
     _log("ended")
     return 0
@@ -51,7 +51,7 @@ def main() -> int:
 def _services(settings: Settings, state: health.Health) -> tuple[Service, ...]:
     to_headscale = partial(relay.serve, socket_path=settings.socket_path)
     admin = Service("relay", listen(settings.relay_listen, _MOST_RELAYED), to_headscale, _MOST_RELAYED)
-    state.checks = (admin.trouble,)
+    state.checks = (admin.failure_reason,)
     answer = partial(health.serve, health=state)
     probes = Service(
         "health endpoint", listen(settings.health_listen, _MOST_PROBES), answer, _MOST_PROBES, _PROBE_SECONDS
@@ -61,10 +61,10 @@ def _services(settings: Settings, state: health.Health) -> tuple[Service, ...]:
 
 def _reconcile(settings: Settings, state: health.Health, stop: threading.Event) -> None:
     secret, namespace = ManagedSecret(api_server(os.environ), settings.instance), settings.desired.namespace
-    keeper = ApiKeyController(
+    controller = ApiKeyController(
         deny_all=headscale.deny_all_without_policy if settings.denies_without_policy else lambda: False,
-        is_valid=lambda key: headscale.works(settings.url, key, settings.server_name),
-        rotate=headscale.replace,
+        is_valid=lambda key: headscale.is_api_key_valid(settings.url, key, settings.server_name),
+        rotate=headscale.run_rotation,
         store=secret,
         desired=settings.desired,
         health=state,
@@ -72,7 +72,7 @@ def _reconcile(settings: Settings, state: health.Health, stop: threading.Event) 
         log=_log,
         report=lambda kind, message: secret.report(namespace, kind, message),
     )
-    while not stop.wait(keeper.reconcile_once()):
+    while not stop.wait(controller.reconcile_once()):
         pass
 
 

@@ -44,7 +44,7 @@ class DenyAllError(ProcessError):
     """It is not known whether Headscale has a policy, or the one that denies everything was not stored."""
 
 
-def works(url: str, key: str, server_name: str = "") -> bool:
+def is_api_key_valid(url: str, key: str, server_name: str = "") -> bool:
     """Return whether Headscale takes a key, by a real call on the pod's loopback.
 
     Args:
@@ -74,7 +74,7 @@ def works(url: str, key: str, server_name: str = "") -> bool:
     raise HeadscaleUnavailable(f"Headscale answers with HTTP status {status} at {url}")
 
 
-def replace() -> str:
+def run_rotation() -> str:
     """Replace the key in a process of its own, and return the prefix of the one in force.
 
     Raises:

@@ -26,20 +26,20 @@ _END = b"\r\n\r\n"
 
 @dataclass(slots=True)
 class Health:
-    """What is known of the sidecar; written by its loop, read by whoever asks.
+    """The state of the sidecar; written by the API key controller, read by the health endpoint.
 
     Attributes:
-        ready: Whether the Secret holds a key that works.
-        why_not: The reason, where it does not.
-        expires_at: When the key ends, seconds since 1970; 0 while there is none.
-        rotations: Keys made.
-        failures: Failed tries, by kind of error.
-        beat: When the loop last turned, on the monotonic clock.
-        checks: Each returns what else of the sidecar is broken for good; nothing where it works.
+        ready: Whether the Secret holds a valid key.
+        not_ready_reason: Why it does not, without any key; empty where it does.
+        expires_at: When the key expires, seconds since 1970; 0 while there is none.
+        rotations: Keys created since the sidecar started.
+        failures: Failed reconciles since the sidecar started, by kind of error.
+        last_loop_at: When the last reconcile began, on the monotonic clock.
+        checks: Each returns why a part of the sidecar has failed for good; empty where it works.
     """
 
     ready: bool = False
-    why_not: str = "starting"
+    not_ready_reason: str = "starting"
     expires_at: float = 0.0
     rotations: int = 0
     failures: dict[str, int] = field(default_factory=dict)
@@ -49,15 +49,15 @@ class Health:
     def answer(self, path: str) -> tuple[int, str]:
         """Return status and text for a path."""
         if path == "/readyz":
-            return (200, "ok\n") if self.ready else (503, f"not ready: {self.why_not}\n")
+            return (200, "ok\n") if self.ready else (503, f"not ready: {self.not_ready_reason}\n")
         if path == "/healthz":
-            trouble = self._trouble()
-            return (503, f"{trouble}\n") if trouble else (200, "ok\n")
+            reason = self._failure_reason()
+            return (503, f"{reason}\n") if reason else (200, "ok\n")
         if path == "/metrics":
             return 200, self._metrics()
         return 404, "known here: /healthz, /readyz, /metrics\n"
 
-    def _trouble(self) -> str:
+    def _failure_reason(self) -> str:
         age = time.monotonic() - self.last_loop_at
         stale = f"the loop has not turned for {age:.0f} s" if age > _STALE_SECONDS else ""
         return next(filter(None, (stale, *(check() for check in self.checks))), "")

@@ -24,7 +24,7 @@ from headscale_core.defaults import (
     MANAGED_BY_LABEL,
     MANAGER,
     NAME_LABEL,
-    data_claim,
+    pvc_name,
 )
 from headscale_core.keys.annotations import DIGEST, EXPIRES_AT, KEY_ID, SUPERSEDED, own_annotations
 from headscale_core.keys.api_key_secret import superseded_in
@@ -36,10 +36,10 @@ _SECONDS = 10.0
 _LONGEST_MESSAGE = 1000
 _KIND = "managed-api-key"
 
-NOTES = "headscale-component/api-keys"
-"""What is noted of the keys, on the claim: a JSON object, without any key."""
+API_KEYS_ANNOTATION = "headscale-component/api-keys"
+"""Annotation of the PVC: what the annotations of the Secret say of its keys, as a JSON object, without any key."""
 
-_NO_CLAIM = (403, 404)
+_NO_PVC = (403, 404)
 _LONG_AGO = "1970-01-01T00:00:00+00:00"
 
 
@@ -102,9 +102,9 @@ def api_server(environment: Mapping[str, str]) -> ApiServer:
 class ManagedSecret:
     """The store of the one Secret, owned by the StatefulSet and so gone with it.
 
-    What is noted of its keys stands on the claim too, for the keys live in the database there. Whoever finds no Secret
-    (deleted by hand, or with the instance, or another name is asked for), or an older one (from a backup), still knows
-    which of them nobody holds.
+    Its annotations are copied to the PVC, as one annotation, for the keys live in the database there. Where the Secret
+    is gone (deleted by hand, or with the instance, or another name is asked for), or an older one (from a backup), the
+    PVC still tells which keys are in no Secret, so that they are revoked.
     """
 
     def __init__(self, server: ApiServer, instance: str) -> None:
@@ -112,22 +112,26 @@ class ManagedSecret:
         self._instance = instance
 
     def read(self, namespace: str, name: str) -> StoredSecret | None:
-        """Return our Secret, with what the claim tells besides; None where neither tells of a key.
+        """Return our Secret, with what the annotation of the PVC adds; None where neither tells of a key.
 
-        A key that the claim notes as the one in force, and the Secret does not know, is to be revoked at once.
+        A key that is in force by the PVC's annotation, and that the Secret does not know, is to be revoked at once.
+
+        Raises:
+            KubernetesError: When Secret or PVC cannot be read.
+            SecretNotOwned: When a Secret of that name is not managed by this component.
         """
-        stored, noted = self._secret(namespace, name), self._noted(namespace)
+        stored, on_pvc = self._secret(namespace, name), self._read_pvc_annotation(namespace)
         if stored is None:
-            return StoredSecret({}, noted) if noted else None
-        if not noted:
-            # It was written before there were notes on the claim, or the claim is a new one.
-            self._note(namespace, stored.annotations)
+            return StoredSecret({}, on_pvc) if on_pvc else None
+        if not on_pvc:
+            # The Secret was written before the PVC had the annotation, or the PVC is a new one.
+            self._write_pvc_annotation(namespace, stored.annotations)
         known = {stored.annotations.get(KEY_ID), *superseded_in(stored)}
-        if noted.get(KEY_ID) in {None, *known}:
+        if on_pvc.get(KEY_ID) in {None, *known}:
             return stored
-        lost = f"{noted[KEY_ID]}@{_LONG_AGO}"
-        waiting = ",".join(filter(None, (stored.annotations.get(SUPERSEDED), lost)))
-        return StoredSecret(stored.data, {**stored.annotations, SUPERSEDED: waiting}, stored.labels)
+        lost = f"{on_pvc[KEY_ID]}@{_LONG_AGO}"
+        superseded = ",".join(filter(None, (stored.annotations.get(SUPERSEDED), lost)))
+        return StoredSecret(stored.data, {**stored.annotations, SUPERSEDED: superseded}, stored.labels)
 
     def _secret(self, namespace: str, name: str) -> StoredSecret | None:
         status, body = self._server.call("GET", _path(namespace, name))
@@ -144,7 +148,13 @@ class ManagedSecret:
         return StoredSecret(data, body["metadata"].get("annotations") or {}, labels)
 
     def write(self, namespace: str, name: str, secret: StoredSecret) -> None:
-        """Make our Secret exactly so; the rules have read it before, and so know that it is ours."""
+        """Write our Secret by server-side apply, after the annotation of the PVC; the caller has read it before.
+
+        https://kubernetes.io/docs/reference/using-api/server-side-apply/
+
+        Raises:
+            KubernetesError: When PVC or Secret cannot be written.
+        """
         document = {
             "apiVersion": "v1",
             "kind": "Secret",
@@ -157,7 +167,7 @@ class ManagedSecret:
             },
             "data": {key: base64.b64encode(value.encode()).decode() for key, value in secret.data.items()},
         }
-        self._note(namespace, secret.annotations)
+        self._write_pvc_annotation(namespace, secret.annotations)
         query = "?fieldManager=headscale-sidecar&force=true"
         status, body = self._server.call(
             "PATCH", _path(namespace, name) + query, document, content_type="application/apply-patch+yaml"
@@ -166,31 +176,38 @@ class ManagedSecret:
             raise KubernetesError(f"Secret {namespace}/{name} cannot be written: {body.get('message')}")
 
     def delete(self, namespace: str, name: str) -> None:
-        """Delete nothing: the Secret goes with its owner."""
+        """Delete nothing: the Secret is garbage-collected with its owner, the StatefulSet.
 
-    def _noted(self, namespace: str) -> dict[str, str]:
-        status, body = self._server.call("GET", self._claim(namespace))
-        if status in _NO_CLAIM:
+        https://kubernetes.io/docs/concepts/architecture/garbage-collection/#owners-dependents
+        """
+
+    def _read_pvc_annotation(self, namespace: str) -> dict[str, str]:
+        status, body = self._server.call("GET", self._pvc_path(namespace))
+        if status in _NO_PVC:
             return {}
         if status != 200:  # noqa: PLR2004 - HTTP
-            raise KubernetesError(f"the notes on the claim cannot be read: {body.get('message')}")
+            raise KubernetesError(f"{self._pvc_annotation} cannot be read: {body.get('message')}")
         try:
-            noted = json.loads((body["metadata"].get("annotations") or {}).get(NOTES, "{}"))
+            found = json.loads((body["metadata"].get("annotations") or {}).get(API_KEYS_ANNOTATION, "{}"))
         except ValueError:
-            noted = {}
-        return {str(mark): str(text) for mark, text in noted.items()} if isinstance(noted, dict) else {}
+            found = {}
+        return {str(name): str(text) for name, text in found.items()} if isinstance(found, dict) else {}
 
-    def _note(self, namespace: str, annotations: Mapping[str, str]) -> None:
-        marks = own_annotations(annotations, without={DIGEST, EXPIRES_AT})
-        body = {"metadata": {"annotations": {NOTES: json.dumps(marks, sort_keys=True)}}}
+    def _write_pvc_annotation(self, namespace: str, annotations: Mapping[str, str]) -> None:
+        copied = own_annotations(annotations, without={DIGEST, EXPIRES_AT})
+        body = {"metadata": {"annotations": {API_KEYS_ANNOTATION: json.dumps(copied, sort_keys=True)}}}
         status, answer = self._server.call(
-            "PATCH", self._claim(namespace), body, content_type="application/merge-patch+json"
+            "PATCH", self._pvc_path(namespace), body, content_type="application/merge-patch+json"
         )
-        if status != 200 and status not in _NO_CLAIM:  # noqa: PLR2004 - HTTP
-            raise KubernetesError(f"the notes on the claim cannot be written: {answer.get('message')}")
+        if status != 200 and status not in _NO_PVC:  # noqa: PLR2004 - HTTP
+            raise KubernetesError(f"{self._pvc_annotation} cannot be written: {answer.get('message')}")
 
-    def _claim(self, namespace: str) -> str:
-        return f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{data_claim(self._instance)}"
+    @property
+    def _pvc_annotation(self) -> str:
+        return f"annotation `{API_KEYS_ANNOTATION}` of PVC {pvc_name(self._instance)}"
+
+    def _pvc_path(self, namespace: str) -> str:
+        return f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{pvc_name(self._instance)}"
 
     def report(self, namespace: str, reason: str, message: str) -> None:
         """Report a failure where people look first: in an Event on the StatefulSet.

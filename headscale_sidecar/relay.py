@@ -1,7 +1,7 @@
 """The relay: a port on the pod's loopback that leads to Headscale's unix socket, byte by byte.
 
-It asks for no key. Who may use it is who reaches that port: whoever may forward ports into the pod, and every container
-of the pod.
+It asks for no key. It may be used by all that reach that port: everybody who may forward ports into the pod, and every
+container of the pod.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ class Connection:
 
 @dataclass(slots=True)
 class Service:
-    """A port, and how whoever connects to it is served.
+    """A port, and how its clients are served.
 
     Attributes:
         name: What it is called where it fails.
@@ -71,7 +71,7 @@ class Service:
     broken_since: float | None = None
     broken_by: str = ""
 
-    def trouble(self) -> str:
+    def failure_reason(self) -> str:
         """Return why the service is to be restarted; nothing while it works, or has failed for a moment only."""
         failing = 0.0 if self.broken_since is None else time.monotonic() - self.broken_since
         return f"the {self.name} accepts nobody: {self.broken_by}" if failing > _BROKEN_SECONDS else ""
@@ -90,7 +90,7 @@ class Service:
             self.drop(connection)
 
 
-class Loop:
+class EventLoop:
     """Serves some services in the thread that calls it.
 
     Args:
@@ -106,12 +106,12 @@ class Loop:
         """Serve for ever, whatever happens."""
         while True:
             try:
-                self.reconcile_once()
+                self.run_once()
             except Exception as error:  # noqa: BLE001 - nobody would start the thread again
                 self._log("serving failed", kind=type(error).__name__, error=str(error))
                 time.sleep(_PAUSE_SECONDS)
 
-    def reconcile_once(self) -> None:
+    def run_once(self) -> None:
         """Wait for something to happen, for a second at most, and do what it asks for."""
         poll, waiting = select.poll(), self._waiting()
         for descriptor, tasks in waiting.items():
@@ -188,7 +188,7 @@ class Loop:
             connection.close()
 
     def _fail(self, service: Service, connection: Connection, error: Exception) -> None:
-        """Close a connection; that it broke is nothing to tell, anything else is a fault of ours."""
+        """Close a connection; a broken connection is not logged, anything else is a bug and is."""
         if not isinstance(error, OSError):
             self._log("serving a client failed", service=service.name, kind=type(error).__name__, error=str(error))
         service.drop(connection)

@@ -6,12 +6,12 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 from dynamic_providers.admin.clock import utc_now
+from dynamic_providers.admin.connection_dialer import ConnectionDialer
+from dynamic_providers.admin.instance_status import InstanceStatus
 from dynamic_providers.admin.lists import Lists
 from dynamic_providers.admin.read_write_lock import ReadWriteLock
 from dynamic_providers.admin.revocations import Revocations
-from dynamic_providers.admin.route import Route
 from dynamic_providers.admin.run_journal import RunJournal
-from dynamic_providers.admin.running import Running
 from dynamic_providers.admin.sessions import Sessions
 from dynamic_providers.errors import ChannelError, ConnectionLost, InstanceNotFound, InstanceStopped, WrongCluster
 from dynamic_providers.kubernetes.cluster import Cluster
@@ -20,7 +20,7 @@ from dynamic_providers.kubernetes.user_registry import PvcUserRegistry
 from dynamic_providers.retry import CONNECT, LOG_IN, retry_idempotent
 from dynamic_providers.settings import Settings
 from headscale_core import HeadscaleClient
-from headscale_core.defaults import data_claim
+from headscale_core.defaults import pvc_name
 
 __all__ = [
     "Channel",
@@ -56,7 +56,7 @@ class Channel:
         lists: The cached lists that a refresh reads.
         lock: Which changes exclude each other.
         journal: What this run has to remember between calls.
-        record: The user registry: which users are managed by this stack.
+        user_registry: The user registry: which users are managed by this stack.
         revocations: Keys that are to be revoked once Headscale runs.
     """
 
@@ -74,19 +74,19 @@ class Channel:
             settings.cluster,
             log_in_seconds=max(_MIN_LOG_IN_SECONDS, min(LOG_IN.deadline_seconds or 0.0, connect_timeout_seconds)),
         )
-        route = Route(settings, self.cluster)
-        self.running = Running(route, settings, warn)
+        dialer = ConnectionDialer(settings, self.cluster)
+        self.instance_status = InstanceStatus(dialer, settings, warn)
         self._sessions = Sessions(
-            route,
-            self.running,
-            has_temporary_key=settings.borrows_key,
+            dialer,
+            self.instance_status,
+            uses_temporary_api_key=settings.uses_temporary_api_key,
             connect_timeout_seconds=connect_timeout_seconds,
         )
         self._secret_versions: dict[tuple[str, str], str] = {}
         self.lists = Lists(self._sessions, self.secrets)
         self.lock = ReadWriteLock()
         self.journal = RunJournal()
-        self.record = PvcUserRegistry(
+        self.user_registry = PvcUserRegistry(
             self.cluster, settings.namespace, settings.instance, needs_cluster=settings.channel != "direct", warn=warn
         )
         self.revocations = Revocations(self.cluster, settings, warn)
@@ -150,12 +150,12 @@ class Channel:
             WrongCluster: When nothing shows that this is the cluster.
             ClusterError: When the PVC cannot be read.
         """
-        if not self.record.is_found(user):
+        if not self.user_registry.is_found(user):
             namespace, instance = self.settings.namespace, self.settings.instance
             raise WrongCluster(
                 f"{what} is not known to be gone: in {self.cluster.name} there is neither StatefulSet "
-                f"{namespace}/{instance}, nor a note of ours on claim {namespace}/{data_claim(instance)}, nor a Secret "
-                "that would hold it; is this the right cluster, context and namespace?"
+                f"{namespace}/{instance}, nor an annotation of ours on PVC {namespace}/{pvc_name(instance)}, nor a "
+                "Secret that would hold it; is this the right cluster, context and namespace?"
             )
 
     def close(self) -> None:

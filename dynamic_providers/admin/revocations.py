@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection
 
 from dynamic_providers.errors import ClusterError, InstanceNotFound, InstanceStopped
 from dynamic_providers.kubernetes.cluster import Cluster
-from dynamic_providers.kubernetes.user_registry import REVOKE, PvcUserRegistry
+from dynamic_providers.kubernetes.user_registry import REVOKE_ANNOTATION, PvcUserRegistry
 from dynamic_providers.settings import Settings
 from headscale_core import HeadscaleClient
-from headscale_core.defaults import data_claim
+from headscale_core.defaults import pvc_name
 from headscale_core.keys.revocation import PendingRevocation, revoke, valid_until
 
 
@@ -26,9 +26,9 @@ class Revocations:
     """
 
     def __init__(self, cluster: Cluster, settings: Settings, warn: Callable[[str], None]) -> None:
-        self._warn, self._place = warn, f"{settings.namespace}/{settings.instance}"
-        self._claim = f"{settings.namespace}/{data_claim(settings.instance)}"
-        self._registry = PvcUserRegistry(cluster, settings.namespace, settings.instance, mark=REVOKE)
+        self._warn, self._location = warn, f"{settings.namespace}/{settings.instance}"
+        self._pvc = f"{settings.namespace}/{pvc_name(settings.instance)}"
+        self._registry = PvcUserRegistry(cluster, settings.namespace, settings.instance, annotation=REVOKE_ANNOTATION)
         self._is_in_cluster = settings.channel != "direct"
         self._lock = threading.Lock()
 
@@ -51,11 +51,11 @@ class Revocations:
         try:
             self._registry.add(*names)
             if not names <= self._registry.names():
-                if not has_pod_to_come and not self._registry.has_claim():
+                if not has_pod_to_come and not self._registry.has_pvc():
                     return
-                raise ClusterError("there is no such claim, no right to patch it, or no room left in its annotations")
+                raise ClusterError("there is no such PVC, no right to patch it, or no room left in its annotations")
         except ClusterError as error:
-            problem = f"{what} cannot be revoked: {away}; nor noted on claim {self._claim} for later: {error}"
+            problem = f"{what} cannot be revoked: {away}; nor written to PVC {self._pvc} for later: {error}"
             if not is_gone:
                 raise ClusterError(f"{problem}; start the instance first", error.status) from None
             self._warn(problem)
@@ -63,7 +63,7 @@ class Revocations:
         until = valid_until(keys)
         longest = f", at the longest until {until:%Y-%m-%d %H:%M} UTC" if until else ""
         self._warn(
-            f"{what} is revoked by the next `pulumi up` by which Headscale {self._place} runs again; until then"
+            f"{what} is revoked by the next `pulumi up` by which Headscale {self._location} runs again; until then"
             f"{longest}, it is valid: {away}"
         )
 

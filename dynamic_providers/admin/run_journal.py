@@ -15,7 +15,7 @@ class RunJournal:
     It rests on this: one `pulumi up` calls `diff`, `create` and `delete` of a resource in one process, in this order
     (pulumi-language-python runs one `pulumi.dynamic` process for each provider, and that keeps its instances:
     https://github.com/pulumi/pulumi/blob/master/sdk/python/lib/pulumi/dynamic/__main__.py). `create` knows nothing of
-    the state, so `diff` notes here what it has to know.
+    the state, so `diff` writes here what it has to know.
 
     Nothing is lost where an entry is missing, as after `pulumi up --replace` and a taint, by which the engine does not
     call `diff`, or in a process that was started between the calls: `create` finds what is there and the same, and

@@ -6,8 +6,8 @@ import contextlib
 import threading
 from collections.abc import Iterator
 
-from dynamic_providers.admin.route import Route
-from dynamic_providers.admin.running import Running
+from dynamic_providers.admin.connection_dialer import ConnectionDialer
+from dynamic_providers.admin.instance_status import InstanceStatus
 from dynamic_providers.errors import (
     ChannelError,
     ClusterError,
@@ -26,17 +26,23 @@ class Sessions:
     """The sessions of the threads of a process, which share one client.
 
     Args:
-        route: Opens a client.
-        running: Checks whether the pod runs.
-        has_temporary_key: Whether the client's API key lives only as long as there are sessions.
+        dialer: Opens a client.
+        instance_status: Checks whether the pod runs.
+        uses_temporary_api_key: Whether the client's API key lives only as long as there are sessions.
         connect_timeout_seconds: How long to try to connect, in seconds. After one timeout later callers fail fast, by
             a single attempt, until a connection succeeds.
     """
 
     def __init__(
-        self, route: Route, running: Running, *, has_temporary_key: bool, connect_timeout_seconds: float
+        self,
+        dialer: ConnectionDialer,
+        instance_status: InstanceStatus,
+        *,
+        uses_temporary_api_key: bool,
+        connect_timeout_seconds: float,
     ) -> None:
-        self._route, self._running, self._has_temporary_key = route, running, has_temporary_key
+        self._dialer, self._instance_status = dialer, instance_status
+        self._uses_temporary_api_key = uses_temporary_api_key
         self._connect_timeout_seconds = connect_timeout_seconds
         self._has_timed_out = False
         self._lock = threading.Lock()
@@ -67,12 +73,12 @@ class Sessions:
         except ApiError as error:
             if error.retryable:
                 self._discard(client)
-                raise ConnectionLost(f"{error}; {self._route.report()}") from error
+                raise ConnectionLost(f"{error}; {self._dialer.report()}") from error
             raise
         finally:
             with self._lock:
                 self._active -= 1
-                if self._has_temporary_key and self._active == 0:
+                if self._uses_temporary_api_key and self._active == 0:
                     self._close()
 
     def close(self) -> None:
@@ -81,14 +87,14 @@ class Sessions:
             self._close()
 
     def _connect_if_running(self) -> HeadscaleClient:
-        self._running.require()
+        self._instance_status.require()
         try:
             return self._connect()
         except ChannelError as error:
             # The pod may have stopped meanwhile; nothing is concluded from the error itself.
             is_forbidden = isinstance(error, ClusterError) and error.status == FORBIDDEN
             if not isinstance(error, InstanceNotFound | ClusterUnreachable) and not is_forbidden:
-                self._running.require_ready()
+                self._instance_status.require_ready()
             raise
 
     def _connect(self) -> HeadscaleClient:
@@ -103,13 +109,13 @@ class Sessions:
             self._has_timed_out = True
             raise
         self._has_timed_out = False
-        self._running.reset()
+        self._instance_status.reset()
         return client
 
     def _attempt(self) -> HeadscaleClient:
         with contextlib.ExitStack() as stack:
             try:
-                client = stack.enter_context(self._route.client())
+                client = stack.enter_context(self._dialer.client())
                 client.list_users(user_id=NOBODY)
             except ApiError as error:
                 if not error.retryable:
@@ -118,7 +124,7 @@ class Sessions:
             else:
                 self._open = stack.pop_all()
                 return client
-        report = self._route.report()
+        report = self._dialer.report()
         raise ConnectFailed(f"{problem}; {report}", crashes="crashes" in report)
 
     def _discard(self, client: HeadscaleClient) -> None:

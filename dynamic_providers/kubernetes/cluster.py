@@ -162,7 +162,8 @@ class Cluster:
             ClusterError: When the pod does not exist, or ports of it may not be forwarded.
             ClusterUnreachable: When no API server answers.
         """
-        # The same request without the upgrade to a stream: kr8s repeats one that is refused without end.
+        # The same request without the upgrade to a stream: kr8s repeats one that is refused without end, and does not
+        # say that it was forbidden (https://github.com/kr8s-org/kr8s/issues/540). It can go when that is fixed.
         answer = self.request(
             "GET", f"/api/v1/namespaces/{namespace}/pods/{pod}/portforward", params={"ports": f"{port}"}
         )

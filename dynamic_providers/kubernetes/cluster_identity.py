@@ -8,7 +8,7 @@ from dynamic_providers.errors import WrongCluster
 from dynamic_providers.kubernetes.cluster import Cluster
 from dynamic_providers.kubernetes.errors import NOT_FOUND
 from headscale_core.rollout.identity import Identity, is_wrong_cluster
-from headscale_core.rollout.rollout import Place
+from headscale_core.rollout.rollout import InstanceLocation
 
 
 class ClusterIdentity:
@@ -18,14 +18,14 @@ class ClusterIdentity:
 
     Args:
         cluster: The cluster.
-        place: The instance.
+        location: The instance.
     """
 
-    def __init__(self, cluster: Cluster, place: Place) -> None:
-        self._cluster, self._place = cluster, place
+    def __init__(self, cluster: Cluster, location: InstanceLocation) -> None:
+        self._cluster, self._location = cluster, location
         self._lock = threading.Lock()
         self._state = Identity()
-        self._claim: str | None = None
+        self._pvc: str | None = None
         self._cluster_id: str | None = None
         self._is_readable, self._is_accepted, self._is_wrong = True, False, False
 
@@ -52,10 +52,10 @@ class ClusterIdentity:
             ClusterError: When it refuses the credentials.
         """
         with self._lock:
-            if self._is_accepted or self._state == Identity() or not self._read_claim():
+            if self._is_accepted or self._state == Identity() or not self._read_pvc_uid():
                 return
-            now = Identity.of(self._claim, None, self._cluster.server())
-            if self._state.claims & now.claims:
+            now = Identity.of(self._pvc, None, self._cluster.server())
+            if self._state.pvc_uids & now.pvc_uids:
                 return
             if self._state.cluster:
                 now |= Identity.of(None, self._read_cluster_id(), None)
@@ -64,22 +64,22 @@ class ClusterIdentity:
             raise WrongCluster(self._problem())
 
     def _problem(self) -> str:
-        claim = f"claim {self._place.namespace}/{self._place.claim}"
-        what = f"{claim} there is another one" if self._claim else f"there is no {claim}"
+        pvc = f"PVC {self._location.namespace}/{self._location.pvc}"
+        what = f"{pvc} there is another one" if self._pvc else f"there is no {pvc}"
         return (
-            f"{self._cluster.name} is another cluster than the one in which {self._place} was deployed: {what}. "
+            f"{self._cluster.name} is another cluster than the one in which {self._location} was deployed: {what}. "
             "Nothing was changed there or dropped from the state; select the right kubeconfig and context. To move the "
             "instance to this cluster, run `pulumi up` without a refresh and follow its message"
         )
 
-    def _read_claim(self) -> bool:
+    def _read_pvc_uid(self) -> bool:
         """Read the PVC's uid once, empty where there is none; return whether it may be read."""
-        if self._claim is None and self._is_readable:
-            path = f"/api/v1/namespaces/{self._place.namespace}/persistentvolumeclaims/{self._place.claim}"
+        if self._pvc is None and self._is_readable:
+            path = f"/api/v1/namespaces/{self._location.namespace}/persistentvolumeclaims/{self._location.pvc}"
             answer = self._cluster.request("GET", path)
             self._is_readable = answer.ok or answer.status == NOT_FOUND
             if self._is_readable:
-                self._claim = str(answer.body["metadata"].get("uid") or "") if answer.ok else ""
+                self._pvc = str(answer.body["metadata"].get("uid") or "") if answer.ok else ""
         return self._is_readable
 
     def _read_cluster_id(self) -> str:

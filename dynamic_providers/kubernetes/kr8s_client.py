@@ -67,7 +67,10 @@ async def renewed_api_server(api: Any) -> ApiServer:  # noqa: ANN401 - kr8s has 
 
 
 async def close(api: Any) -> None:  # noqa: ANN401 - kr8s has no types
-    """Close the connections of a client; kr8s 0.20 has no method for it."""
+    """Close the connections of a client.
+
+    kr8s 0.20 has no method for it (https://github.com/kr8s-org/kr8s/issues/43); call that once a release has one.
+    """
     session = getattr(api, "_session", None)
     if session is not None:
         await session.aclose()

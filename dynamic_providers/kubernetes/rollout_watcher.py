@@ -7,7 +7,6 @@ import json
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from dynamic_providers.errors import ClusterError, ClusterUnreachable
@@ -15,37 +14,19 @@ from dynamic_providers.kubernetes.cluster import Cluster
 from dynamic_providers.settings import Settings
 from headscale_core.defaults import MANAGER, SIDECAR_CONTAINER, SIDECAR_HEALTH_PORT
 from headscale_core.policy.lifecycle import crash_hint
+from headscale_core.rollout import pvc as pvc_rules
 from headscale_core.rollout import rollout as rules
 from headscale_core.rollout.pod_status import unready_containers
-from headscale_core.rollout.rollout import Place, RolloutError
+from headscale_core.rollout.rollout import DesiredRollout, InstanceLocation, RolloutError
 from headscale_core.rollout.stopped import stop_reason
 
 _PAUSE_SECONDS = 0.5
-_SAID_EVERY_SECONDS = 15.0
+_REPORT_EVERY_SECONDS = 15.0
 _REQUEST_SECONDS = 5.0
 _RECREATE_TRIES = 10
 _FORBIDDEN, _NOT_FOUND, _CONFLICT, _TOO_MANY, _SERVER_FAULT = 403, 404, 409, 429, 500
 
 Object = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What a rollout is to end with.
-
-    Attributes:
-        version: Headscale's version, as `v0.29.3`.
-        size: The claim's size, a Kubernetes quantity.
-        storage_class: The claim's class; None for whatever it has.
-        timeout_seconds: How long it may take.
-        replicas: How many pods are declared: 1, or 0.
-    """
-
-    version: str
-    size: str
-    storage_class: str | None
-    timeout_seconds: float
-    replicas: int = 1
 
 
 class RolloutWatcher:
@@ -59,63 +40,63 @@ class RolloutWatcher:
 
     def __init__(self, cluster: Cluster, settings: Settings, report: Callable[[str], None]) -> None:
         self._cluster, self._settings, self._report = cluster, settings, report
-        self._place = Place(settings.namespace, settings.instance)
+        self._location = InstanceLocation(settings.namespace, settings.instance)
 
-    def follow(self, target: Target) -> str | None:
-        """Wait for the pod of the newest template, a Headscale that answers as its version, and a claim of its size.
+    def follow(self, desired: DesiredRollout) -> str | None:
+        """Wait for the pod of the newest template, a Headscale that answers as its version, and a PVC of its size.
 
         Returns:
-            The claim's uid, which tells one database from another; None where there is no claim yet.
+            The PVC's uid, which tells one database from another; None where there is no PVC yet.
 
         Raises:
-            RolloutError: When the time is over, with what the pod says about itself; when the claim can never be so.
+            RolloutError: When the time is over, with what the pod says about itself; when the PVC can never be so.
             ClusterError: When something may not be read.
         """
-        begun, said_at, said = time.monotonic(), time.monotonic(), ""
+        begun, reported_at, reported = time.monotonic(), time.monotonic(), ""
         while True:
             try:
-                waits_for = self._state(target)
+                waits_for = self._state(desired)
             except ClusterError as error:
                 if not _may_pass(error):
                     raise
                 waits_for = str(error)
             if not waits_for:
-                return self._finished(target)
+                return self._finished(desired)
             now = time.monotonic()
-            if now - begun >= target.timeout_seconds:
+            if now - begun >= desired.timeout_seconds:
                 raise RolloutError(
-                    f"{self._place} is not ready after {target.timeout_seconds:.0f} s: {self._reason(waits_for)}; fix "
-                    "what it says, or give it more time by `readyTimeout`, and run `pulumi up` again"
+                    f"{self._location} is not ready after {desired.timeout_seconds:.0f} s: {self._reason(waits_for)}; "
+                    "fix what it says, or give it more time by `readyTimeout`, and run `pulumi up` again"
                 )
-            if waits_for != said and now - said_at >= _SAID_EVERY_SECONDS:
+            if waits_for != reported and now - reported_at >= _REPORT_EVERY_SECONDS:
                 self._report(waits_for)
-                said, said_at = waits_for, now
+                reported, reported_at = waits_for, now
             time.sleep(_PAUSE_SECONDS)
 
-    def _finished(self, target: Target) -> str | None:
+    def _finished(self, desired: DesiredRollout) -> str | None:
         """Record on the PVC which version serves, and return its uid: the next preflight reads both before it begins.
 
         Who may not annotate the PVC goes without.
         """
-        claim = self.claim()
-        if claim is None:
+        pvc = self.pvc()
+        if pvc is None:
             return None
-        metadata = claim["metadata"]
-        if target.replicas and (metadata.get("annotations") or {}).get(rules.SERVED_VERSION) != target.version:
+        metadata = pvc["metadata"]
+        if desired.replicas and (metadata.get("annotations") or {}).get(pvc_rules.SERVED_VERSION) != desired.version:
             answer = self._cluster.request(
                 "PATCH",
-                self._path("v1", "persistentvolumeclaims", self._place.claim),
-                body={"metadata": {"annotations": {rules.SERVED_VERSION: target.version}}},
+                self._path("v1", "persistentvolumeclaims", self._location.pvc),
+                body={"metadata": {"annotations": {pvc_rules.SERVED_VERSION: desired.version}}},
                 params={"fieldManager": MANAGER},
                 content_type="application/merge-patch+json",
             )
             if not answer.ok and answer.status not in {_FORBIDDEN, _NOT_FOUND}:
-                raise answer.error(f"claim {self._place.namespace}/{self._place.claim} cannot be annotated")
+                raise answer.error(f"PVC {self._location.namespace}/{self._location.pvc} cannot be annotated")
         return str(metadata["uid"])
 
-    def is_settled(self, target: Target) -> bool:
+    def is_settled(self, desired: DesiredRollout) -> bool:
         """Return whether everything is as a rollout is to end, at this moment."""
-        return not self._state(target, grow=False)
+        return not self._state(desired, resize=False)
 
     def stopped(self) -> str:
         """Return why the pod does not run, empty where it does.
@@ -123,100 +104,102 @@ class RolloutWatcher:
         Raises:
             ClusterError: When StatefulSet or pod cannot be read.
         """
-        stateful_set = self._get("apps/v1", "statefulsets", self._place.instance)
+        stateful_set = self._get("apps/v1", "statefulsets", self._location.instance)
         if stateful_set is None:
-            return f"there is no StatefulSet {self._place}"
-        reason = stop_reason(stateful_set, self._get("v1", "pods", self._place.pod), needs_ready=True)
+            return f"there is no StatefulSet {self._location}"
+        reason = stop_reason(stateful_set, self._get("v1", "pods", self._location.pod), needs_ready=True)
         return reason.why if reason else ""
 
-    def claim_uid(self) -> str | None:
-        """Return the uid of the claim, None where there is none.
+    def pvc_uid(self) -> str | None:
+        """Return the uid of the PVC, None where there is none.
 
         Raises:
             ClusterError: When it cannot be read.
         """
-        claim = self.claim()
-        return str(claim["metadata"]["uid"]) if claim else None
+        pvc = self.pvc()
+        return str(pvc["metadata"]["uid"]) if pvc else None
 
-    def delete_claim(self, place: Place, uid: str) -> None:
-        """Delete a claim with its data; one that is gone, or another one by now, is done.
+    def delete_pvc(self, location: InstanceLocation, uid: str) -> None:
+        """Delete a PVC with its data; one that is gone, or another one by now, is done.
 
         Raises:
             ClusterError: When it cannot be deleted.
         """
         answer = self._cluster.request(
             "DELETE",
-            f"/api/v1/namespaces/{place.namespace}/persistentvolumeclaims/{place.claim}",
+            f"/api/v1/namespaces/{location.namespace}/persistentvolumeclaims/{location.pvc}",
             body={"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}},
         )
         if not answer.ok and answer.status not in {_NOT_FOUND, _CONFLICT}:
-            raise answer.error(f"claim {place.namespace}/{place.claim} cannot be deleted")
+            raise answer.error(f"PVC {location.namespace}/{location.pvc} cannot be deleted")
 
-    def _state(self, target: Target, *, grow: bool = True) -> str:
-        claim, stateful_set = self.claim(), self._get("apps/v1", "statefulsets", self._place.instance)
-        if claim is not None and grow:
-            if stateful_set and rules.must_recreate_pvc(claim, stateful_set, target.size, target.storage_class):
-                self._recreate(claim, target)
+    def _state(self, desired: DesiredRollout, *, resize: bool = True) -> str:
+        pvc, stateful_set = self.pvc(), self._get("apps/v1", "statefulsets", self._location.instance)
+        if pvc is not None and resize:
+            if stateful_set and pvc_rules.must_recreate_pvc(pvc, stateful_set, desired.size, desired.storage_class):
+                self._recreate(pvc, desired)
             else:
-                self._grow(claim, target)
-        pod = self._get("v1", "pods", self._place.pod)
-        problem = rules.pod_state(self._place, stateful_set, pod, (), replicas=target.replicas)
+                self._resize_pvc(pvc, desired)
+        pod = self._get("v1", "pods", self._location.pod)
+        problem = rules.pod_state(self._location, stateful_set, pod, (), replicas=desired.replicas)
         if problem:
             # Events are read where they may tell why.
-            return rules.pod_state(self._place, stateful_set, pod, self._events(), replicas=target.replicas)
+            return rules.pod_state(self._location, stateful_set, pod, self._events(), replicas=desired.replicas)
         if pod is None:
             return ""
-        if wrong := self._wrong_version(target.version):
+        if wrong := self._wrong_version(desired.version):
             return wrong
-        if claim is None:
+        if pvc is None:
             return ""
-        return rules.growth_state(self._place, claim, target.size, ()) and rules.growth_state(
-            self._place, claim, target.size, self._events()
+        return pvc_rules.resize_state(self._location, pvc, desired.size, ()) and pvc_rules.resize_state(
+            self._location, pvc, desired.size, self._events()
         )
 
-    def _grow(self, claim: Object, target: Target) -> None:
-        """Ask for a larger claim where it is declared larger than it is asked for now."""
-        if problem := rules.claim_problem(self._place, claim, target.size, target.storage_class):
+    def _resize_pvc(self, pvc: Object, desired: DesiredRollout) -> None:
+        """Ask for a larger PVC where it is declared larger than it is asked for now."""
+        if problem := pvc_rules.pvc_problem(self._location, pvc, desired.size, desired.storage_class):
             raise RolloutError(problem)
-        asked = claim["spec"]["resources"]["requests"]["storage"]
-        if rules.quantity(target.size) == rules.quantity(asked):
+        asked = pvc["spec"]["resources"]["requests"]["storage"]
+        if pvc_rules.quantity(desired.size) == pvc_rules.quantity(asked):
             return
         answer = self._cluster.request(
             "PATCH",
-            self._path("v1", "persistentvolumeclaims", self._place.claim),
-            body={"spec": {"resources": {"requests": {"storage": target.size}}}},
+            self._path("v1", "persistentvolumeclaims", self._location.pvc),
+            body={"spec": {"resources": {"requests": {"storage": desired.size}}}},
             params={"fieldManager": MANAGER},
             content_type="application/merge-patch+json",
         )
         if not answer.ok:
             raise RolloutError(
-                f"claim {self._place.namespace}/{self._place.claim} cannot grow from {asked} to {target.size}: "
+                f"PVC {self._location.namespace}/{self._location.pvc} cannot grow from {asked} to {desired.size}: "
                 f"{answer.message}; see `allowVolumeExpansion` of its storage class, or write `size: {asked}`"
             )
 
-    def _recreate(self, claim: Object, target: Target) -> None:
-        """Put the declared claim in the place of one that never had a volume.
+    def _recreate(self, pvc: Object, desired: DesiredRollout) -> None:
+        """Put the declared PVC in the place of one that never had a volume.
 
         One that has got a volume meanwhile is another by then, and stays. Where the StatefulSet's controller makes
         it by its template first, this is done again.
         """
-        place, seen = self._place, {name: claim["metadata"][name] for name in ("uid", "resourceVersion")}
+        location, seen = self._location, {name: pvc["metadata"][name] for name in ("uid", "resourceVersion")}
         answer = self._cluster.request(
             "DELETE",
-            self._path("v1", "persistentvolumeclaims", place.claim),
+            self._path("v1", "persistentvolumeclaims", location.pvc),
             body={"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": seen},
         )
-        body = rules.recreated_pvc(claim, target.size, target.storage_class)
+        body = pvc_rules.recreated_pvc(pvc, desired.size, desired.storage_class)
         for _ in range(_RECREATE_TRIES):
             if not answer.ok and answer.status not in {_NOT_FOUND, _CONFLICT}:
                 raise ClusterError(
-                    f"claim {place.namespace}/{place.claim}, which never had a volume, cannot be recreated: "
+                    f"PVC {location.namespace}/{location.pvc}, which never had a volume, cannot be recreated: "
                     f"{answer.message}",
                     answer.status,
                 )
             answer = self._cluster.request("POST", self._path("v1", "persistentvolumeclaims", ""), body=body)
             if answer.ok:
-                self._report(f"claim {place.namespace}/{place.claim} never had a volume, and was recreated as declared")
+                self._report(
+                    f"PVC {location.namespace}/{location.pvc} never had a volume, and was recreated as declared"
+                )
                 return
             time.sleep(_PAUSE_SECONDS)
 
@@ -224,7 +207,7 @@ class RolloutWatcher:
         """Return what keeps the pod, in the sidecar's own words where it is that, and a way out if one is known."""
         if hint := crash_hint(waits_for):
             return f"{waits_for}; {hint}"
-        pod = self._get("v1", "pods", self._place.pod)
+        pod = self._get("v1", "pods", self._location.pod)
         if pod is None or unready_containers(pod) != [SIDECAR_CONTAINER]:
             return waits_for
         try:
@@ -252,7 +235,7 @@ class RolloutWatcher:
 
     def _ask(self, port: int, path: str, *, tls: bool) -> tuple[int, str]:
         """Return status and text of a GET to a port in the pod."""
-        with self._cluster.port_forward(self._place.pod, self._place.namespace, port) as local:
+        with self._cluster.port_forward(self._location.pod, self._location.namespace, port) as local:
             connection = http.client.HTTPConnection("127.0.0.1", local, timeout=_REQUEST_SECONDS)
             try:
                 connection.connect()
@@ -267,13 +250,13 @@ class RolloutWatcher:
             finally:
                 connection.close()
 
-    def claim(self) -> Object | None:
-        """Return the claim, None where there is none.
+    def pvc(self) -> Object | None:
+        """Return the PVC, None where there is none.
 
         Raises:
             ClusterError: When it cannot be read.
         """
-        return self._get("v1", "persistentvolumeclaims", self._place.claim)
+        return self._get("v1", "persistentvolumeclaims", self._location.pvc)
 
     def _events(self) -> Sequence[Object]:
         answer = self._cluster.request("GET", self._path("v1", "events", ""), params={"limit": "500"})
@@ -284,12 +267,12 @@ class RolloutWatcher:
         if answer.status == _NOT_FOUND:
             return None
         if not answer.ok:
-            raise answer.error(f"{kind} {self._place.namespace}/{name} cannot be read")
+            raise answer.error(f"{kind} {self._location.namespace}/{name} cannot be read")
         return answer.body
 
     def _path(self, version: str, kind: str, name: str) -> str:
         root = "/api/v1" if version == "v1" else f"/apis/{version}"
-        return f"{root}/namespaces/{self._place.namespace}/{kind}/{name}".rstrip("/")
+        return f"{root}/namespaces/{self._location.namespace}/{kind}/{name}".rstrip("/")
 
 
 def _may_pass(error: ClusterError) -> bool:

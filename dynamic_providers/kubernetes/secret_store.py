@@ -92,7 +92,7 @@ class KubernetesSecretStore:
         return StoredSecret(data, metadata.get("annotations") or {}, labels)
 
     def write(self, namespace: str, name: str, secret: StoredSecret) -> None:
-        """Make our Secret exactly so, in one request; the rules have read it before, and so know that it is ours."""
+        """Write our Secret in one request; the caller has read it before, and so knows that it is owned."""
         document = {
             "apiVersion": "v1",
             "kind": "Secret",

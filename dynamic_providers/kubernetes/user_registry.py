@@ -1,7 +1,7 @@
-"""Which users are ours, noted on the claim that holds the data: it lives and goes with the database.
+"""The registry of the users that a stack created or adopted: an annotation of the PVC that holds the database.
 
-The note is one annotation, written whole with the claim's resourceVersion, so that two programs on one instance lose
-nothing of each other's (https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions).
+It is written whole with the PVC's resourceVersion, so that of two programs on one instance neither
+overwrites the other's (https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions).
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from dynamic_providers.kubernetes.cluster import Answer, Cluster
 from dynamic_providers.kubernetes.cluster_identity import ClusterIdentity
 from dynamic_providers.kubernetes.errors import FORBIDDEN, NOT_FOUND
 from dynamic_providers.retry import CONFLICT
-from headscale_core.defaults import MANAGER, PREFIX, data_claim
-from headscale_core.rollout.rollout import Place
+from headscale_core.defaults import MANAGER, PREFIX, pvc_name
+from headscale_core.rollout.rollout import InstanceLocation
 
-MARK = "headscale-component/users"
-REVOKE = "headscale-component/revoke"
-"""The same for keys that are to be revoked; see `revocation`."""
+USERS_ANNOTATION = "headscale-component/users"
+REVOKE_ANNOTATION = "headscale-component/revoke"
+"""Annotation of the PVC that lists keys that are to be revoked; see `headscale_core.keys.revocation`."""
 
 _INCOMPLETE = "*"
 """Stands among the names where there was no room for all of them; no user can be called so."""
@@ -35,7 +35,7 @@ _TOO_LARGE = "Too long"
 
 @dataclass
 class _Batch:
-    """What one write does: whether each name is to be noted; and how it went."""
+    """What one write does: whether each name is to be in the registry; and how it went."""
 
     changes: dict[str, bool] = field(default_factory=dict)
     is_done: bool = False
@@ -43,11 +43,10 @@ class _Batch:
 
 
 class PvcUserRegistry:
-    """The record of an instance; safe to share between threads.
+    """The user registry of an instance; safe to share between threads.
 
-    It is kept where the claim is in reach. Without right to it, or where nobody expects a cluster in reach (a Headscale
-    that lives elsewhere), none is kept. Threads that note something at the same
-    time share one request, and its failure.
+    It is kept where the PVC is in reach. Without right to it, or where nobody expects a cluster in reach (a Headscale
+    that lives elsewhere), none is kept. Threads that write at the same time share one request, and its failure.
 
     Attributes:
         identity: Whether the PVC is in the cluster that the state speaks of.
@@ -56,7 +55,7 @@ class PvcUserRegistry:
         cluster: The cluster.
         namespace: The instance's namespace.
         instance: The instance.
-        mark: The annotation.
+        annotation: The annotation.
         needs_cluster: Whether a cluster that does not answer is a failure.
         warn: Takes a sentence that a person should see.
     """
@@ -67,17 +66,17 @@ class PvcUserRegistry:
         namespace: str,
         instance: str,
         *,
-        mark: str = MARK,
+        annotation: str = USERS_ANNOTATION,
         needs_cluster: bool = True,
         warn: Callable[[str], None] = lambda _text: None,
     ) -> None:
-        self._cluster, self._mark, self._needs_cluster, self._warn = cluster, mark, needs_cluster, warn
-        self.identity = ClusterIdentity(cluster, Place(namespace, instance))
-        self._what = f"annotation `{mark}` of claim {namespace}/{data_claim(instance)}"
-        self._claim = f"{namespace}/{data_claim(instance)}"
-        self._path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{data_claim(instance)}"
+        self._cluster, self._annotation, self._needs_cluster, self._warn = cluster, annotation, needs_cluster, warn
+        self.identity = ClusterIdentity(cluster, InstanceLocation(namespace, instance))
+        self._what = f"annotation `{annotation}` of PVC {namespace}/{pvc_name(instance)}"
+        self._pvc = f"{namespace}/{pvc_name(instance)}"
+        self._path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{pvc_name(instance)}"
         self._lock = threading.Lock()
-        """Held by the one thread that reads or writes the claim."""
+        """Held by the one thread that reads or writes the PVC."""
         self._turn = threading.Condition()
         self._next, self._is_writing = _Batch(), False
         self._names: set[str] | None = None
@@ -86,7 +85,7 @@ class PvcUserRegistry:
         self._is_kept = True
 
     def names(self) -> set[str]:
-        """Return what is noted; nothing where no record is kept."""
+        """Return the names in the registry; none where no registry is kept."""
         names = self._names
         if names is None:
             with self._lock:
@@ -94,52 +93,52 @@ class PvcUserRegistry:
         return names
 
     def holds(self, name: str) -> bool | None:
-        """Return whether a user is noted; None where that is not known: no record is kept, or it is incomplete."""
+        """Return whether a user is in the registry; None where that is not known: none is kept, or it is incomplete."""
         names = self.names()
         if not self._is_kept:
             return None
         return name in names or (None if _INCOMPLETE in names else False)
 
     def add(self, *names: str) -> None:
-        """Note users; they are noted when this returns."""
-        self._change(names, is_noted=True)
+        """Add users; they are written when this returns."""
+        self._change(names, is_added=True)
 
     def remove(self, *names: str) -> None:
         """Remove users."""
-        self._change(names, is_noted=False)
+        self._change(names, is_added=False)
 
-    def has_claim(self) -> bool:
-        """Return whether the claim is there."""
-        return self._claim_now() is not None
+    def has_pvc(self) -> bool:
+        """Return whether the PVC is there."""
+        return self._read_pvc() is not None
 
     def is_found(self, user: str | None = None) -> bool:
-        """Return whether the claim is there with a note of ours: evidence that this is the instance's cluster.
+        """Return whether the PVC is there with an annotation of ours: proof that this is the instance's cluster.
 
         Args:
-            user: A user that has to be noted; None where any note will do.
+            user: A user that has to be in the registry; None where any annotation will do.
         """
-        answer = self._claim_now()
+        answer = self._read_pvc()
         if answer is None:
             return False
-        names = _names_in(answer, self._mark)
+        names = _names_in(answer, self._annotation)
         if user is None:
             return any(key.startswith(PREFIX) for key in _annotations(answer))
         return user in names or _INCOMPLETE in names
 
-    def _claim_now(self) -> Answer | None:
+    def _read_pvc(self) -> Answer | None:
         with self._lock:
             answer = self._cluster.request("GET", self._path)
         if answer.status == NOT_FOUND:
             return None
         if not answer.ok:
-            raise answer.error(f"claim {self._claim} cannot be read")
+            raise answer.error(f"PVC {self._pvc} cannot be read")
         return answer
 
-    def _change(self, names: Collection[str], *, is_noted: bool) -> None:
+    def _change(self, names: Collection[str], *, is_added: bool) -> None:
         """Have names written, with those of other threads that come in the meantime; return when it is."""
         with self._turn:
             batch = self._next
-            batch.changes |= dict.fromkeys(names, is_noted)
+            batch.changes |= dict.fromkeys(names, is_added)
             self._turn.wait_for(lambda: batch.is_done or not self._is_writing)
             if not batch.is_done:
                 self._is_writing, self._next = True, _Batch()
@@ -177,10 +176,11 @@ class PvcUserRegistry:
         return self._take(answer)
 
     def _take(self, answer: Answer) -> set[str]:
-        """Remember what a claim holds."""
-        self._names = _names_in(answer, self._mark) if answer.ok else set()
+        """Remember what a PVC holds."""
+        self._names = _names_in(answer, self._annotation) if answer.ok else set()
         self._version = answer.body.get("metadata", {}).get("resourceVersion") if answer.ok else None
-        others = {key: value for key, value in _annotations(answer).items() if key != self._mark} if answer.ok else {}
+        annotations = _annotations(answer) if answer.ok else {}
+        others = {key: value for key, value in annotations.items() if key != self._annotation}
         self._others_bytes = sum(len(key.encode()) + len(value.encode()) for key, value in others.items())
         return self._names
 
@@ -188,7 +188,7 @@ class PvcUserRegistry:
         """Write changes, and retry on a conflict.
 
         Raises:
-            ClusterError: When the claim cannot be read or written.
+            ClusterError: When the PVC cannot be read or written.
         """
         try:
             CONFLICT.call(lambda: self._write_once(changes), _is_outdated)
@@ -201,7 +201,7 @@ class PvcUserRegistry:
 
     def _write_once(self, changes: Mapping[str, bool]) -> None:
         names = self._read()
-        desired = self._with_room(names, names - _of(changes, is_noted=False) | _of(changes, is_noted=True))
+        desired = self._with_room(names, names - _of(changes, is_added=False) | _of(changes, is_added=True))
         if not self._is_kept or desired == names:
             return
         answer = self._patch(desired)
@@ -222,19 +222,19 @@ class PvcUserRegistry:
         raise answer.error(f"{self._what} cannot be written")
 
     def _with_room(self, names: set[str], desired: set[str]) -> set[str]:
-        """Return what fits into the claim; more users than that are simply not noted."""
+        """Return what fits into the PVC; more users than that are left out."""
         has_room = _INCOMPLETE not in names and self._others_bytes + len(_text(desired)) <= _ROOM_BYTES
         if desired <= names or has_room:
             return desired
         if _INCOMPLETE not in names:
             self._warn(
-                f"claim {self._claim} has no room to note more users: should the state be lost, those that are made "
-                "from now on need `adopt: true`"
+                f"PVC {self._pvc} has no room in its annotations for more users: should the state be lost, those "
+                "that are made from now on need `adopt: true`"
             )
         return names & desired | {_INCOMPLETE}
 
     def _patch(self, names: set[str]) -> Answer:
-        metadata = {"annotations": {self._mark: _text(names) or None}, "resourceVersion": self._version}
+        metadata = {"annotations": {self._annotation: _text(names) or None}, "resourceVersion": self._version}
         return self._cluster.request(
             "PATCH",
             self._path,
@@ -245,21 +245,21 @@ class PvcUserRegistry:
 
 
 def _is_outdated(error: BaseException) -> bool:
-    """Return whether a write failed by what has changed since the claim was read, so that another may succeed."""
+    """Return whether a write failed by what has changed since the PVC was read, so that another may succeed."""
     return isinstance(error, ClusterError) and (error.status == errors.CONFLICT or _TOO_LARGE in str(error))
 
 
-def _of(changes: Mapping[str, bool], *, is_noted: bool) -> set[str]:
-    return {name for name, value in changes.items() if value is is_noted}
+def _of(changes: Mapping[str, bool], *, is_added: bool) -> set[str]:
+    return {name for name, value in changes.items() if value is is_added}
 
 
 def _text(names: set[str]) -> str:
     return ",".join(sorted(names))
 
 
-def _annotations(claim: Answer) -> Mapping[str, str]:
-    return claim.body.get("metadata", {}).get("annotations") or {}
+def _annotations(pvc: Answer) -> Mapping[str, str]:
+    return pvc.body.get("metadata", {}).get("annotations") or {}
 
 
-def _names_in(claim: Answer, mark: str) -> set[str]:
-    return set(filter(None, _annotations(claim).get(mark, "").split(",")))
+def _names_in(pvc: Answer, annotation: str) -> set[str]:
+    return set(filter(None, _annotations(pvc).get(annotation, "").split(",")))

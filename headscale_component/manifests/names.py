@@ -39,9 +39,9 @@ def metrics_service(instance: str) -> str:
     return f"{instance}-metrics"
 
 
-def data_claim(instance: str) -> str:
+def pvc_name(instance: str) -> str:
     """Return the name that the StatefulSet gives its claim, the same as under the seed operator."""
-    return defaults.data_claim(instance)
+    return defaults.pvc_name(instance)
 
 
 def selector(instance: str) -> dict[str, str]:

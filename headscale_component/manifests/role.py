@@ -29,7 +29,7 @@ def role(instance: str, spec: HeadscaleArgs) -> k8s.rbac.v1.RoleInitArgs:
             k8s.rbac.v1.PolicyRuleArgs(
                 api_groups=[""],
                 resources=["persistentvolumeclaims"],
-                resource_names=[names.data_claim(instance)],
+                resource_names=[names.pvc_name(instance)],
                 verbs=["get", "patch"],
             ),
             k8s.rbac.v1.PolicyRuleArgs(api_groups=[""], resources=["events"], verbs=["create"]),

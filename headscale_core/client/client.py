@@ -112,6 +112,8 @@ class HeadscaleClient(Connection):
     ) -> PreAuthKey:
         """Create a preauth key; from 0.28 on, the answer is the only place where its text appears.
 
+        `PreAuthKeyNew` in https://github.com/juanfont/headscale/blob/v0.28.0/hscontrol/types/preauth_key.go
+
         Args:
             user_id: The owner; None for a key with tags alone (0.28 and newer).
             expiration: When it expires, aware; kept to the microsecond. There is no `never`: without a time Headscale

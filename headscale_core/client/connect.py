@@ -82,7 +82,7 @@ def tcp(address: str, api_key: str | None, trust: Trust, timeout_seconds: float)
 
 
 def speaks_http(family: socket.AddressFamily, address: str | tuple[str, int]) -> bool:
-    """Return whether a Headscale's socket answers HTTP, as from 0.30 on; before, it serves gRPC alone."""
+    """Return whether a Headscale's socket answers HTTP, as from 0.30 on; before, it serves gRPC alone (`GRPC`)."""
     with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.settimeout(_PROBE_SECONDS)
         probe.connect(address)

@@ -25,6 +25,9 @@ class Connection:
     def over_unix_socket(cls, path: str, *, timeout_seconds: float = 10.0) -> Self:
         """Return a client of the Headscale behind a unix socket, which asks for no key and speaks gRPC up to 0.29.
 
+        Only the gRPC server on TCP has `grpcAuthenticationInterceptor`
+        (https://github.com/juanfont/headscale/blob/v0.29.3/hscontrol/app.go).
+
         Args:
             path: Path of the socket.
             timeout_seconds: Deadline of each call, in seconds; 10 by default.

@@ -26,7 +26,10 @@ def time_of(message: wire.User | wire.PreAuthKey | wire.ApiKey | wire.Node, fiel
 
 
 def _bare_prefix(shown: str) -> str:
-    """Return the prefix alone: 0.28 and newer list it as `hskey-api-<prefix>-***`."""
+    """Return the prefix alone: 0.28 and newer list it as `hskey-api-<prefix>-***`.
+
+    https://github.com/juanfont/headscale/blob/v0.28.0/hscontrol/types/api_key.go
+    """
     return shown.removeprefix("hskey-api-").removesuffix("-***")
 
 
@@ -65,7 +68,10 @@ def pre_auth_key_of(key: wire.PreAuthKey) -> PreAuthKey:
 
 
 def node_of(node: wire.Node) -> Node:
-    """Return a node; its tags are in one list from 0.28 on, and in two before."""
+    """Return a node; its tags are in one list from 0.28 on, and in two before.
+
+    https://github.com/juanfont/headscale/blob/v0.28.0/proto/headscale/v1/node.proto
+    """
     return Node(
         id=node.id,
         name=node.name,

@@ -1,7 +1,9 @@
 """What can go wrong with a call to Headscale; `headscale_core.errors` draws the tree.
 
 Headscale's own codes mislead: a wrong key is INTERNAL, most other things are UNKNOWN. So the class is decided by the
-code and, where it says too little, the words of the message, as seen on 0.26 to 0.29. No message holds a key.
+code and, where it says too little, the words of the message, as seen on 0.26 to 0.29: hscontrol/grpcv1.go, and
+`grpcAuthenticationInterceptor` in https://github.com/juanfont/headscale/blob/v0.29.3/hscontrol/app.go. No message holds
+a key.
 """
 
 from __future__ import annotations

@@ -104,7 +104,8 @@ class GrpcTransport:
 
         There is no call for it, `/version` is not on the unix socket, and 0.29 has no gRPC reflection on TCP. So three
         calls that only read are tried: `Health`, `CheckPolicy`, and the list of the preauth keys of a user that does
-        not exist, which a version with `KEY_IDS` answers, because it lists those of all users.
+        not exist, which a version with `KEY_IDS` answers, because it lists those of all users
+        (https://github.com/juanfont/headscale/blob/v0.29.3/proto/headscale/v1/headscale.proto has the calls).
 
         Raises:
             ApiError: When the server cannot be reached or refuses the key.

@@ -24,7 +24,8 @@ class User:
 class PreAuthKey:
     """A key with which nodes join.
 
-    `key` holds the whole text in the answer to its creation only; lists of 0.28 and newer show the beginning.
+    `key` holds the whole text in the answer to its creation only; lists of 0.28 and newer show the beginning
+    (https://github.com/juanfont/headscale/blob/v0.28.0/hscontrol/types/preauth_key.go).
     """
 
     id: int
@@ -69,7 +70,7 @@ def api_key_prefix(key: str) -> str:
     """Return the part of an API key's text by which Headscale lists, expires and deletes it.
 
     Up to 0.27 a key is `<prefix>.<secret>`; from 0.28 `hskey-api-<prefix>-<secret>`, where both parts may hold `-`
-    and the prefix has 12 characters.
+    and the prefix has 12 characters (https://github.com/juanfont/headscale/blob/v0.28.0/hscontrol/db/api_key.go).
     """
     marker = "hskey-api-"
     if key.startswith(marker):

@@ -1,7 +1,8 @@
 """Calls by REST, the only API of Headscale from 0.30 on.
 
 The paths and the JSON are those of the gRPC messages (0.28 and 0.29 translate one into the other, 0.30 kept the shape),
-so that a client speaks in the same messages whatever carries them.
+so that a client speaks in the same messages whatever carries them. The paths are the `google.api.http` options in
+https://github.com/juanfont/headscale/blob/v0.29.3/proto/headscale/v1/headscale.proto.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Headscale tells a key's text once, in the answer to its creation. A run that dies before it stores the text leaves a key
 that nobody holds. So the exact expiration of the key, with its microseconds, is written first, as `PENDING`. Headscale
-gives it back unchanged in its lists, and the next run finds the key by it.
+gives it back unchanged in its lists, and the next run finds the key by it
+(https://github.com/juanfont/headscale/blob/v0.29.3/hscontrol/types/preauth_key.go).
 
 Times are ISO 8601 with microseconds and offset, as `datetime.isoformat` writes them in UTC:
 `2026-01-31T12:00:00.123456+00:00`.

@@ -57,7 +57,8 @@ def create(
     """Create the key and its Secret, and revoke the key that was in the Secret or that an interrupted run created.
 
     It never keeps the key that it finds: the engine calls it for `pulumi up --replace` and for a tainted resource, by
-    which a key is to be rotated, exactly as it does after a run that was killed before the state was written.
+    which a key is to be rotated, exactly as it does after a run that was killed before the state was written
+    (https://www.pulumi.com/docs/iac/cli/commands/pulumi_up/).
 
     Args:
         client: The Headscale.

@@ -103,14 +103,14 @@ def revoke(client: HeadscaleClient, keys: Collection[PendingRevocation]) -> None
 
     The id alone does not tell: in a database that was restored, ids are given again, to other keys.
     """
-    if noted := {(key.name, key.expires_at) for key in keys if key.kind == PRE_AUTH_KEY and key.expires_at}:
+    if pre_auth_keys := {(key.name, key.expires_at) for key in keys if key.kind == PRE_AUTH_KEY and key.expires_at}:
         for listed in client.list_pre_auth_keys():
-            if (str(listed.id), listed.expiration) in noted or ("", listed.expiration) in noted:
+            if (str(listed.id), listed.expiration) in pre_auth_keys or ("", listed.expiration) in pre_auth_keys:
                 client.delete_pre_auth_key(listed.id)
-    noted_api_keys = [key for key in keys if key.kind == API_KEY]
-    if noted_api_keys:
-        prefixes = {key.name for key in noted_api_keys if key.name}
-        pending = {key.expires_at for key in noted_api_keys if not key.name and key.expires_at}
+    api_keys = [key for key in keys if key.kind == API_KEY]
+    if api_keys:
+        prefixes = {key.name for key in api_keys if key.name}
+        pending = {key.expires_at for key in api_keys if not key.name and key.expires_at}
         for found in client.list_api_keys():
             if found.prefix in prefixes or found.expiration in pending:
                 api_key.revoke(client, found.prefix)

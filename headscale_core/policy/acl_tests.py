@@ -1,8 +1,9 @@
 """The tests in a policy, as far as nodes are missing that they are about.
 
 Headscale runs them whenever a policy is stored, and refuses the whole policy where the source or a destination of one
-has no node yet (0.29 and newer, hscontrol/policy/v2/test.go and sshtest.go): before the first node there would be no
-policy at all, by which everything is open.
+has no node yet (0.29 and newer: https://github.com/juanfont/headscale/pull/3229, and hscontrol/policy/v2/test.go and
+sshtest.go there): before the first node there would be no policy at all, by which everything is open. This module can
+go when Headscale stores a policy whose tests it cannot resolve.
 """
 
 from __future__ import annotations
@@ -19,18 +20,18 @@ _NO_NODES = ("resolved to no IP addresses", "resolved to no nodes", "failed to r
 _HEADINGS = ("test(s) failed:", "multiple errors:")
 
 
-def _only_waits(refusal: str) -> bool:
+def _has_only_unresolvable_tests(refusal: str) -> bool:
     """Return whether a policy is refused for nothing but tests whose nodes, or users, are not there yet."""
     lines = [line for line in refusal.splitlines() if line.strip() and not line.endswith(_HEADINGS)]
     return bool(lines) and all(any(words in line for words in _NO_NODES) for line in lines)
 
 
-def may_wait(refusal: str) -> bool:
+def has_unresolvable_tests(refusal: str) -> bool:
     """Return whether a policy is refused for such tests, among others."""
     return any(words in refusal for words in _NO_NODES)
 
 
-def waiting(client: HeadscaleClient, policy: str) -> list[str]:
+def unresolvable_tests(client: HeadscaleClient, policy: str) -> list[str]:
     """Return the tests that cannot be run before their nodes have joined, as `tests[0]`; each is tried alone."""
     document = _document(policy)
     plain = {key: value for key, value in document.items() if key.lower() not in _SECTIONS}
@@ -41,12 +42,12 @@ def waiting(client: HeadscaleClient, policy: str) -> list[str]:
         except ApiError as error:
             if error.retryable:
                 raise
-            if _only_waits(error.detail):
+            if _has_only_unresolvable_tests(error.detail):
                 found.append(name)
     return found
 
 
-def without(policy: str, names: Collection[str]) -> str:
+def without_tests(policy: str, names: Collection[str]) -> str:
     """Return a policy without some of its tests."""
     if not names:
         return policy
@@ -57,7 +58,7 @@ def without(policy: str, names: Collection[str]) -> str:
     return json.dumps({key: value for key, value in (document | kept).items() if key not in kept or value}, indent=2)
 
 
-def left_out(stored: str, declared: str) -> list[str] | None:
+def skipped_tests(stored: str, declared: str) -> list[str] | None:
     """Return the tests that a stored policy lacks of a declared one, None where it differs by more than those."""
     try:
         found, whole = _document(stored), _document(declared)

@@ -1,7 +1,7 @@
 """The policy that the sidecar stores where Headscale has none, by which nobody reaches anybody.
 
-Without a policy Headscale allows everything
-(hscontrol/policy/v2/filter.go of https://github.com/juanfont/headscale).
+Without a policy Headscale allows everything (`pol == nil` in
+https://github.com/juanfont/headscale/blob/v0.29.3/hscontrol/policy/v2/filter.go).
 """
 
 from __future__ import annotations
@@ -13,18 +13,21 @@ DENY_ALL = (
     '{"acls": []}\n'
 )
 """The smallest policy that denies everything in 0.26 and newer. `{}` does so in 0.26 alone, from 0.27 on it allows
-everything. The comment tells it from one that a person stored; `headscale policy get` shows it."""
+everything (`pol.ACLs == nil` in
+https://github.com/juanfont/headscale/blob/v0.27.1/hscontrol/policy/v2/filter.go). The comment tells it from one that a
+person stored; `headscale policy get` shows it."""
 
 _FILE_MODE = "reading policy from "
 """What Headscale says of its policy file where there is none, with `policy.mode: file` (`GetPolicy` in
-hscontrol/grpcv1.go; from 0.30 on hscontrol/api/v1/policy.go)."""
+https://github.com/juanfont/headscale/blob/v0.29.3/hscontrol/grpcv1.go; from 0.30 on hscontrol/api/v1/policy.go)."""
 
 
 def store_if_missing(client: HeadscaleClient) -> bool:
     """Store the policy that denies everything, where Headscale has none; return whether it was stored.
 
     Nothing is stored where Headscale reads its policy from a file. Headscale cannot store a policy on condition that
-    there is none: one that somebody else stores within the milliseconds between both calls is replaced.
+    there is none: one that somebody else stores within the milliseconds between both calls is replaced
+    (https://github.com/juanfont/headscale/blob/v0.29.3/proto/headscale/v1/policy.proto).
 
     Raises:
         ApiError: When Headscale answers neither whether it has a policy, nor takes this one.

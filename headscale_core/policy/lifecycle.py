@@ -41,7 +41,12 @@ def create(client: HeadscaleClient, declared: str, *, overwrite: bool) -> list[s
         PolicyError: When another one is stored already and it is not said that it may go.
     """
     found = stored(client)
-    if found and not overwrite and found not in {declared, DENY_ALL} and acl_tests.left_out(found, declared) is None:
+    if (
+        found
+        and not overwrite
+        and found not in {declared, DENY_ALL}
+        and acl_tests.skipped_tests(found, declared) is None
+    ):
         raise PolicyError(
             "Headscale has another policy already, which this stack did not store; see `headscale policy get`, take "
             "over what is needed, and write `overwrite: true` under `policy`"
@@ -51,6 +56,8 @@ def create(client: HeadscaleClient, declared: str, *, overwrite: bool) -> list[s
 
 def store(client: HeadscaleClient, declared: str | None) -> list[str]:
     """Make a policy the one in force; Headscale keeps a copy of each, so the same one is not stored again.
+
+    `SetPolicy` in https://github.com/juanfont/headscale/blob/v0.29.3/hscontrol/db/policy.go creates a row each time.
 
     Returns:
         The tests that were left out, for Headscale takes none whose nodes have not joined yet.
@@ -64,10 +71,10 @@ def store(client: HeadscaleClient, declared: str | None) -> list[str]:
     try:
         client.set_policy(text)
     except ApiError as error:
-        skipped = acl_tests.waiting(client, text) if acl_tests.may_wait(error.detail) else []
+        skipped = acl_tests.unresolvable_tests(client, text) if acl_tests.has_unresolvable_tests(error.detail) else []
         if not skipped:
             raise
-        reduced = acl_tests.without(text, skipped)
+        reduced = acl_tests.without_tests(text, skipped)
         if found != reduced:
             client.set_policy(reduced)
         return skipped
@@ -82,14 +89,14 @@ def stored(client: HeadscaleClient) -> str:
         return ""
 
 
-def look(client: HeadscaleClient, *, declared: str) -> InForce:
+def observe(client: HeadscaleClient, *, declared: str) -> InForce:
     """Return what is in force of a declared policy."""
     found = stored(client)
-    skipped = acl_tests.left_out(found, declared)
+    skipped = acl_tests.skipped_tests(found, declared)
     if skipped is None:
         return InForce(declared if found == declared else found)
-    waits = acl_tests.waiting(client, declared) if skipped else []
-    return InForce(declared, tuple(skipped), can_run=bool({*skipped} - {*waits}))
+    unresolvable = acl_tests.unresolvable_tests(client, declared) if skipped else []
+    return InForce(declared, tuple(skipped), can_run=bool({*skipped} - {*unresolvable}))
 
 
 def check(client: HeadscaleClient, policy: str) -> list[str] | None:
@@ -105,10 +112,10 @@ def check(client: HeadscaleClient, policy: str) -> list[str] | None:
     try:
         return [] if client.check_policy(policy) else None
     except InvalidArgument as error:
-        skipped = acl_tests.waiting(client, policy) if acl_tests.may_wait(error.detail) else []
+        skipped = acl_tests.unresolvable_tests(client, policy) if acl_tests.has_unresolvable_tests(error.detail) else []
         if not skipped:
             raise
-        client.check_policy(acl_tests.without(policy, skipped))
+        client.check_policy(acl_tests.without_tests(policy, skipped))
         return skipped
 
 
@@ -117,7 +124,7 @@ def single_line(refusal: str) -> str:
     return re.sub(r"\s*\n\s*", "; ", re.sub(r":\s*\n\s*", ": ", refusal.strip()))
 
 
-def means_the_same(one: str, other: str) -> bool:
+def is_equivalent(one: str, other: str) -> bool:
     """Return whether two policies differ in their layout and comments at most."""
     try:
         return bool(hujson.parse(one) == hujson.parse(other))
@@ -152,7 +159,7 @@ def tags_without_owner(before: object, after: object) -> list[str]:
     return sorted(old.keys() - new.keys())
 
 
-def what_ownerless_tags_lose(tags: Collection[str]) -> str:
+def removed_tag_owners_warning(tags: Collection[str]) -> str:
     """Return what becomes of nodes whose tags a policy knows no more."""
     named = ", ".join(f"`{tag}`" for tag in tags)
     return (
@@ -169,7 +176,7 @@ def crash_hint(log_text: str) -> str | None:
     """Return what keeps a Headscale from starting, where that is the policy in its database, and the way out.
 
     The policy cannot be fixed through a Headscale that does not start; its command line can write it into the database
-    (0.27 and newer, cmd/headscale/cli/policy.go).
+    (0.27 and newer, https://github.com/juanfont/headscale/blob/v0.27.1/cmd/headscale/cli/policy.go).
 
     Args:
         log_text: The end of its log.
@@ -187,7 +194,7 @@ def crash_hint(log_text: str) -> str | None:
         return None
     return (
         f"{why}; Headscale does not start before that is fixed: scale the StatefulSet to 0, and in a pod with the "
-        "same image, configuration and claim run `headscale policy set --force "
+        "same image, configuration and PVC run `headscale policy set --force "
         "--bypass-grpc-and-access-database-directly --file policy.hujson`, then scale it to 1"
     )
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from headscale_core.rollout.rollout import Place
+from headscale_core.rollout.rollout import InstanceLocation
 
 _LENGTH = 8
 
@@ -22,57 +22,58 @@ class Identity:
     """What is known of the cluster and the PVC of an instance.
 
     Attributes:
-        claims: The PVC's uid; the state may know an earlier one besides. Empty where there is no PVC, or none is known.
+        pvc_uids: The PVC's uid; the state may know an earlier one besides. Empty where there is no PVC, or where none
+            is known.
         cluster: The uid of the namespace kube-system; empty where it is not known.
         server: A hash of the API server's address; empty where it is not known.
     """
 
-    claims: frozenset[str] = frozenset()
+    pvc_uids: frozenset[str] = frozenset()
     cluster: str = ""
     server: str = ""
 
     @classmethod
-    def of(cls, claim: object, cluster: object, server: object) -> Identity:
+    def of(cls, pvc_uid: object, cluster: object, server: object) -> Identity:
         """Return the identity of a PVC's uid, a cluster's uid and an address, each None or empty where not known."""
         return cls(
-            frozenset({str(claim)[:_LENGTH]} if claim else ()),
+            frozenset({str(pvc_uid)[:_LENGTH]} if pvc_uid else ()),
             str(cluster or "")[:_LENGTH],
             hashlib.sha256(str(server).encode()).hexdigest()[:_LENGTH] if server else "",
         )
 
     def __or__(self, other: Identity) -> Identity:
         """Return what both know together; of two clusters the first."""
-        return Identity(self.claims | other.claims, self.cluster or other.cluster, self.server or other.server)
+        return Identity(self.pvc_uids | other.pvc_uids, self.cluster or other.cluster, self.server or other.server)
 
 
-def database_id(place: Place, claim: object, cluster: object, server: object) -> str:
+def database_id(location: InstanceLocation, pvc_uid: object, cluster: object, server: object) -> str:
     """Return the id of a database, with that of its cluster where that is known.
 
     Args:
-        place: The instance.
-        claim: The PVC's uid; None where there is none.
+        location: The instance.
+        pvc_uid: The PVC's uid; None where there is none.
         cluster: The uid of the namespace kube-system; empty where it is not known.
         server: The address of the API server; None where it is not known.
     """
-    found = Identity.of(claim, cluster, server)
+    found = Identity.of(pvc_uid, cluster, server)
     where = f"-{found.cluster}-{found.server}" if found.cluster or found.server else ""
-    return f"{place}/{str(claim or '')[:_LENGTH]}{where}"
+    return f"{location}/{str(pvc_uid or '')[:_LENGTH]}{where}"
 
 
-def identity_in(props: Mapping[str, Any], place: Place) -> Identity:
+def identity_in(props: Mapping[str, Any], location: InstanceLocation) -> Identity:
     """Return what a resource's state knows of its cluster; nothing where it knows nothing.
 
     Args:
         props: The state: of a `Preflight` or a `Rollout`, or of what has a `database`.
-        place: The instance.
+        location: The instance.
     """
     known = Identity.of(props.get("claim"), props.get("cluster_id"), props.get("server"))
     before, _, database = str(props.get("database") or "").rpartition("/")
-    if before != str(place):
+    if before != str(location):
         return known
-    # Earlier versions have the claim alone.
-    claim, cluster, server, *_ = (*database.split("-"), "", "")
-    return known | Identity(frozenset(filter(None, (claim,))), cluster, server)
+    # Earlier versions have the PVC alone.
+    pvc_uid, cluster, server, *_ = (*database.split("-"), "", "")
+    return known | Identity(frozenset(filter(None, (pvc_uid,))), cluster, server)
 
 
 def is_another_cluster(state: Identity, now: Identity) -> bool:
@@ -84,11 +85,11 @@ def is_another_cluster(state: Identity, now: Identity) -> bool:
         state: What the state knows.
         now: What the cluster shows.
     """
-    if state.claims & now.claims:
+    if state.pvc_uids & now.pvc_uids:
         return False
     if state.cluster and now.cluster:
         return state.cluster != now.cluster
-    return bool(state.claims and state.server and now.server and state.server != now.server)
+    return bool(state.pvc_uids and state.server and now.server and state.server != now.server)
 
 
 def is_wrong_cluster(state: Identity, now: Identity) -> bool:
@@ -101,4 +102,4 @@ def is_wrong_cluster(state: Identity, now: Identity) -> bool:
         now: What the cluster shows.
     """
     is_elsewhere = bool(state.server and now.server and state.server != now.server)
-    return is_another_cluster(state, now) and (bool(now.claims) or is_elsewhere)
+    return is_another_cluster(state, now) and (bool(now.pvc_uids) or is_elsewhere)

@@ -1,6 +1,7 @@
-"""What keeps a pod or a claim from being ready, by the objects and Events of the API server.
+"""What keeps a pod or a PVC from being ready, by the objects and Events of the API server.
 
-Everything here is a pure function of what `kubectl get -o json` shows.
+Everything here is a pure function of what `kubectl get -o json` shows: phases, conditions and states of containers are
+those of https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/.
 """
 
 from __future__ import annotations
@@ -101,8 +102,8 @@ def _container_problem(namespace: str, pod: str, container: Object) -> _Problem 
     ended = state.get("terminated") or container.get("lastState", {}).get("terminated") or {}
     failed = ended and ended.get("exitCode") != _ENDED_WELL and not container.get("ready")
     if waiting.get("reason") == "CrashLoopBackOff" or failed:
-        said = str(ended.get("message") or "").strip()[-_LONGEST_MESSAGE:]
-        return _Problem(0, f"{where} crashes (exit code {ended.get('exitCode')}): {said}; see `{logs} --previous`")
+        output = str(ended.get("message") or "").strip()[-_LONGEST_MESSAGE:]
+        return _Problem(0, f"{where} crashes (exit code {ended.get('exitCode')}): {output}; see `{logs} --previous`")
     if waiting.get("reason") in {"ContainerCreating", "PodInitializing"}:
         return _Problem(2, f"{where} waits: {waiting['reason']}")
     if waiting:

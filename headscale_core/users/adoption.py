@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from headscale_core import AlreadyExists, HeadscaleClient, User
-from headscale_core.users.identity import Profile, Record, UserError, belongs_to, has_no_name, nodes_of, shown
+from headscale_core.users.identity import (
+    Profile,
+    UserError,
+    UserRegistry,
+    belongs_to,
+    format_users,
+    has_no_name,
+    nodes_of,
+)
 
 
 def find_or_create(
-    client: HeadscaleClient, name: str, profile: Profile, record: Record, *, adopt: str | None = None
+    client: HeadscaleClient, name: str, profile: Profile, registry: UserRegistry, *, adopt: str | None = None
 ) -> User:
     """Make a user, or take the one that an interrupted run or an earlier stack of ours made, or adopt one.
 
@@ -15,7 +23,7 @@ def find_or_create(
         client: The Headscale.
         name: The name under which it is declared.
         profile: What is declared of it.
-        record: Which users are ours.
+        registry: Which users are ours.
         adopt: None to take nobody else's. `true` to adopt the one of this name where there is one; where there is
             none and the name is an e-mail address, the one to whom an identity provider gave it and no name. An id to
             adopt that very user, and never to make one.
@@ -24,32 +32,32 @@ def find_or_create(
         UserError: When one of this name exists that may not be taken, or is otherwise; when nobody has the id.
     """
     if adopt not in (None, "true"):
-        return _noted(_of_id(client, name, adopt), name, profile, record)
+        return _register(_of_id(client, name, adopt), name, profile, registry)
     found = client.list_users(name=name)
     local = next((user for user in found if not user.provider_id), None)
-    if local is not None and _is_owned(client, local, profile, record):
+    if local is not None and _is_owned(client, local, profile, registry):
         return _as_declared(local, profile.differences(local))
     if not found and adopt and "@" in name:
         found = _of_email(client, name)
     if found:
-        return _noted(_adopted(name, found, adopt), name, profile, record)
-    record.add(name)
+        return _register(_adopted(name, found, adopt), name, profile, registry)
+    registry.add(name)
     try:
         return client.create_user(
             name, display_name=profile.display_name, email=profile.email, picture_url=profile.picture_url
         )
     except AlreadyExists:
-        # A call that broke in the middle may have made it all the same: it was noted, and so is ours.
+        # A call that broke in the middle may have made it all the same: it is in the registry, and so is ours.
         made = next((user for user in client.list_users(name=name) if not user.provider_id), None)
         if made is None:
             raise
         return _as_declared(made, profile.differences(made))
 
 
-def _noted(user: User, name: str, profile: Profile, record: Record) -> User:
-    """Return an adopted user, noted as ours from now on."""
+def _register(user: User, name: str, profile: Profile, registry: UserRegistry) -> User:
+    """Return an adopted user, after it was added to the registry."""
     _as_declared(user, profile.differences(user))
-    record.add(name)
+    registry.add(name)
     return user
 
 
@@ -58,12 +66,13 @@ def _of_id(client: HeadscaleClient, name: str, user_id: str) -> User:
     user = next(iter(client.list_users(user_id=int(user_id))), None)
     if user is None:
         raise UserError(
-            f"no user with id {user_id} is there to be adopted as `{name}`; there is {shown(client.list_users())}"
+            f"no user with id {user_id} is there to be adopted as `{name}`; there is "
+            f"{format_users(client.list_users())}"
         )
     if user.name != name and not has_no_name(user):
         raise UserError(
             f"the user with id {user_id} is called `{user.name}` and not `{name}`: declare it as `{user.name}`, or "
-            f"write the right id; of `{name}` there is {shown(client.list_users(name=name), called=name)}"
+            f"write the right id; of `{name}` there is {format_users(client.list_users(name=name), called=name)}"
         )
     return user
 
@@ -74,22 +83,23 @@ def _of_email(client: HeadscaleClient, address: str) -> list[User]:
     named = [user for user in value if not has_no_name(user)]
     if named:
         raise UserError(
-            f"`{address}` is the e-mail address of a user with a name: {shown(named)}; declare it under that name"
+            f"`{address}` is the e-mail address of a user with a name: {format_users(named)}; declare it under "
+            "that name"
         )
     return value
 
 
-def _is_owned(client: HeadscaleClient, user: User, profile: Profile, record: Record) -> bool:
-    """Return whether we made a user. With no record, one that is exactly so and has nothing to lose counts as ours."""
-    noted = record.holds(user.name)
-    if noted is not None:
-        return noted
+def _is_owned(client: HeadscaleClient, user: User, profile: Profile, registry: UserRegistry) -> bool:
+    """Return whether we made a user; with no registry, one as declared that has nothing to lose counts as ours."""
+    is_ours = registry.holds(user.name)
+    if is_ours is not None:
+        return is_ours
     keys = any(belongs_to(key, user) for key in client.list_pre_auth_keys())
     return not profile.differences(user, declared_only=False) and not keys and not nodes_of(client, user)
 
 
 def _adopted(name: str, found: list[User], adopt: str | None) -> User:
-    candidates = shown(found, called=name)
+    candidates = format_users(found, called=name)
     if adopt is None:
         raise UserError(
             f"user `{name}` exists already ({candidates}) and is not this stack's: write `adopt: true` to keep it from "

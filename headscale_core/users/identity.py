@@ -16,15 +16,15 @@ class UserError(HeadscaleError):
     """Something about a user that a person has to decide."""
 
 
-class Record(Protocol):
-    """Which users are ours: noted with the data itself, so that it is known when the state is not."""
+class UserRegistry(Protocol):
+    """Which users this stack created or adopted: kept with the data itself, for the state may be lost."""
 
     def holds(self, name: str) -> bool | None:
-        """Return whether a user of this name is ours; None where no record is kept."""
+        """Return whether a user of this name is in the registry; None where that is not known."""
         ...
 
     def add(self, name: str) -> None:
-        """Note a user, before it is made."""
+        """Add a user, before it is created."""
         ...
 
     def remove(self, name: str) -> None:
@@ -70,7 +70,9 @@ class UserRef:
 class Profile:
     """What is declared of a user besides its name; Headscale can set it at creation only.
 
-    What is empty is not declared: it is left as it is.
+    Its API creates, renames, lists and deletes users
+    (https://github.com/juanfont/headscale/blob/v0.29.3/proto/headscale/v1/user.proto). What is empty is not declared:
+    it is left as it is.
     """
 
     display_name: str = ""
@@ -105,7 +107,7 @@ def declared_name(user: User, declared: str) -> str:
     return declared if has_no_name(user) else user.name
 
 
-def shown(users: list[User], *, called: str = "") -> str:
+def format_users(users: list[User], *, called: str = "") -> str:
     """Return users in words, the first of many.
 
     Args:
@@ -125,7 +127,10 @@ def _in_words(user: User, called: str) -> str:
 
 
 def nodes_of(client: HeadscaleClient, user: User) -> list[Node]:
-    """Return the nodes that keep a user from being deleted: its own, and tagged ones that joined by its keys."""
+    """Return the nodes that keep a user from being deleted: its own, and tagged ones that joined by its keys.
+
+    `DestroyUser` in https://github.com/juanfont/headscale/blob/v0.29.3/hscontrol/db/users.go
+    """
     return [
         node
         for node in client.list_nodes()

@@ -10,24 +10,24 @@ from headscale_core.users.adoption import find_or_create
 from headscale_core.users.identity import (
     KeyRecovery,
     Profile,
-    Record,
     UserError,
     UserRef,
+    UserRegistry,
     belongs_to,
     declared_name,
+    format_users,
     has_no_name,
     is_usable,
     nodes_of,
-    shown,
 )
 from headscale_core.values.versions import WIPES_ALL_KEYS_ON_USER_DELETION
 
 __all__ = [
     "KeyRecovery",
     "Profile",
-    "Record",
     "UserError",
     "UserRef",
+    "UserRegistry",
     "declared_name",
     "delete",
     "delete_for_replacement",
@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 
-def rename(client: HeadscaleClient, state: UserRef, new: str, record: Record) -> User:
+def rename(client: HeadscaleClient, state: UserRef, new: str, registry: UserRegistry) -> User:
     """Give the user another name; its id, nodes and keys stay.
 
     Raises:
@@ -53,19 +53,19 @@ def rename(client: HeadscaleClient, state: UserRef, new: str, record: Record) ->
         raise UserError(gone)
     if _others(client, state, new):
         raise UserError(taken)
-    was_ours = record.holds(new)
-    record.add(new)
+    was_ours = registry.holds(new)
+    registry.add(new)
     if has_no_name(user):
         # Its identity provider gives it none: it is declared otherwise, and stays as it is.
-        record.remove(state.name)
+        registry.remove(state.name)
         return user
     try:
         renamed = client.rename_user(int(state.user_id), new)
     except (AlreadyExists, NotFound) as error:
         if not was_ours:
-            record.remove(new)
+            registry.remove(new)
         raise UserError(taken if isinstance(error, AlreadyExists) else gone) from None
-    record.remove(state.name)
+    registry.remove(state.name)
     return renamed
 
 
@@ -82,11 +82,11 @@ def delete_for_replacement(
     state: UserRef,
     new: str,
     now: datetime,
-    record: Record,
+    registry: UserRegistry,
     *,
     recovery: KeyRecovery | None = None,
 ) -> list[str]:
-    """Delete a user that is replaced because its profile changed, which Headscale cannot do otherwise.
+    """Delete a user that is replaced because its profile changed, which Headscale cannot do otherwise (see `Profile`).
 
     Its nodes never go for that, whatever is declared: a person's name is not worth their machines.
 
@@ -95,7 +95,7 @@ def delete_for_replacement(
         state: The user; one that is gone is done.
         new: The name that the other one is to have.
         now: The time.
-        record: Which users are ours.
+        registry: Which users are ours.
         recovery: See `delete`.
 
     Returns:
@@ -111,7 +111,7 @@ def delete_for_replacement(
     if others:
         raise UserError(
             f"user `{state.name}` cannot be recreated with another profile: `{new}` is also the name of "
-            f"{shown(others, called=new)}; take the change back, or choose a name that is free"
+            f"{format_users(others, called=new)}; take the change back, or choose a name that is free"
         )
     if user.provider_id:
         raise UserError(
@@ -124,14 +124,14 @@ def delete_for_replacement(
             f"Headscale cannot change the profile of a user, only make another one, and `{user.name}` has nodes: "
             f"{_named(nodes)}; take the change back, or delete them first by `headscale nodes delete`"
         )
-    return delete(client, state, now, record, recovery=recovery)
+    return delete(client, state, now, registry, recovery=recovery)
 
 
 def delete(
     client: HeadscaleClient,
     state: UserRef,
     now: datetime,
-    record: Record,
+    registry: UserRegistry,
     *,
     delete_nodes: bool = False,
     recovery: KeyRecovery | None = None,
@@ -142,7 +142,7 @@ def delete(
         client: The Headscale.
         state: The user.
         now: The time.
-        record: Which users are ours.
+        registry: Which users are ours.
         delete_nodes: Whether its nodes go first; they have to join again.
         recovery: Where 0.28 deletes everybody's keys with a user: recreates ours; None to refuse the deletion instead.
 
@@ -156,7 +156,7 @@ def delete(
     recovery = recovery if client.supports(WIPES_ALL_KEYS_ON_USER_DELETION) else None
     if user is None:
         if not client.list_users(name=state.name):
-            record.remove(state.name)
+            registry.remove(state.name)
         return recovery.recreate(User(int(state.user_id), state.name)) if recovery else []
     nodes = nodes_of(client, user)
     if nodes and not delete_nodes:
@@ -175,7 +175,7 @@ def delete(
         raise UserError(_has_nodes(user, nodes_of(client, user))) from None
     recreated = recovery.recreate(user) if recovery else []
     for name in {state.name, user.name}:
-        record.remove(name)
+        registry.remove(name)
     return recreated
 
 

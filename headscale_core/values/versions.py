@@ -90,7 +90,8 @@ GRPC = Feature(until=_V0_29)
 https://github.com/juanfont/headscale/blob/main/CHANGELOG.md."""
 
 REST = Feature(since=_V0_28)
-"""The REST API with the paths and the JSON that the client speaks."""
+"""The REST API with the paths and the JSON that the client speaks:
+https://github.com/juanfont/headscale/blob/v0.28.0/proto/headscale/v1/headscale.proto."""
 
 HEALTH_CALL = Feature(since=_V0_27)
 """The call `Health`, over gRPC and as `/api/v1/health` (proto/headscale/v1/headscale.proto)."""

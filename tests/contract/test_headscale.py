@@ -28,7 +28,7 @@ def minor(headscale):
     return int(headscale.version.removeprefix("0."))
 
 
-def test_version_is_found_by_calls_that_read(any_headscale):
+def test_version_is_detected_by_read_only_calls(any_headscale):
     with any_headscale.client() as client:
         assert client.version() == HeadscaleVersion(0, minor(any_headscale))
         assert client.list_users() == client.list_pre_auth_keys() == client.list_api_keys() == []
@@ -107,7 +107,7 @@ def test_missing_node_is_not_found(headscale):
             client.expire_node(99)
 
 
-def test_user_of_an_identity_provider_may_share_a_name(headscale):
+def test_user_of_identity_provider_may_share_name(headscale):
     with headscale.client() as client:
         client.create_user("alice")
     headscale.add_oidc_user("alice", "alice@example.com")

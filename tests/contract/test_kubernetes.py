@@ -112,7 +112,7 @@ def test_apply_without_force_meets_a_conflict(kubernetes, api_client, store):
     assert store.read(kubernetes.namespace, "laptop") == STORED
 
 
-def test_write_that_changes_nothing_keeps_the_version(kubernetes, api_client, store):
+def test_write_without_change_keeps_resource_version(kubernetes, api_client, store):
     versions = []
     for _ in range(2):
         store.write(kubernetes.namespace, "laptop", STORED)
@@ -198,7 +198,7 @@ def test_list_holds_own_secrets_alone(kubernetes, api_client, store):
     assert sorted(name for _, name, _ in everywhere) == ["a", "b"]
 
 
-def test_list_is_told_in_pages(kubernetes, api_client, store):
+def test_list_is_read_in_pages(kubernetes, api_client, store):
     for name in "abcde":
         store.write(kubernetes.namespace, name, STORED)
     path, names, page = secret_path(kubernetes, "").rstrip("/"), [], {}
@@ -273,7 +273,7 @@ def test_concurrent_registries_lose_nothing(kubernetes, registry):
     assert len(registry().names()) == 12
 
 
-def test_full_claim_takes_no_more_users(kubernetes, api_client, registry):
+def test_full_pvc_takes_no_more_users(kubernetes, api_client, registry):
     changed(api_client, claim_path(kubernetes), annotations={"theirs": "x" * (256 * 1024 - 300)})
     said = []
     full = registry(warn=said.append)
@@ -283,12 +283,12 @@ def test_full_claim_takes_no_more_users(kubernetes, api_client, registry):
     assert len(said) == 1
 
 
-def test_without_claim_no_registry_is_kept(kubernetes, api_client, registry):
+def test_without_pvc_no_registry_is_kept(kubernetes, api_client, registry):
     delete_claim(kubernetes, api_client)
     users = registry()
     users.add("alice")
 
-    assert not users.has_claim()
+    assert not users.has_pvc()
     assert users.holds("alice") is None
 
 
@@ -339,7 +339,7 @@ def test_sidecar_leaves_a_foreign_secret_alone(kubernetes, api_client, managed):
         managed.read(kubernetes.namespace, "key")
 
 
-def test_sidecar_works_without_the_claim(kubernetes, api_client, managed):
+def test_sidecar_rotates_without_the_pvc(kubernetes, api_client, managed):
     delete_claim(kubernetes, api_client)
     managed.write(kubernetes.namespace, "key", ISSUED)
 

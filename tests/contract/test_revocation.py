@@ -9,7 +9,7 @@ from headscale_core.keys.pre_auth_key_secret import IssuedPreAuthKey
 from headscale_core.keys.revocation import PendingRevocation
 
 
-def test_noted_keys_alone_are_revoked(any_headscale):
+def test_only_recorded_keys_are_revoked(any_headscale):
     now = datetime.now(UTC)
     ends = [unique_expiration(now, timedelta(hours=1)) for _ in range(3)]
     with any_headscale.client() as client:

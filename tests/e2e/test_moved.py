@@ -105,7 +105,7 @@ def test_moved_namespace_is_refused_without_consent(stack, cluster, command):
     assert run.returncode != 0
     for words in (
         "the data does not move",
-        f"claim {OLD}/data-vpn-0",
+        f"PVC {OLD}/data-vpn-0",
         "Every node has to join again",
         "users, keys and policy are recreated",
         f"`abandonData: {OLD}/vpn`",

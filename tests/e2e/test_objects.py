@@ -382,7 +382,7 @@ def test_claim_that_cannot_change_is_refused_in_preview(life, change, reason):
 
     for run in (preview, up):
         assert run.returncode != 0
-        assert f"claim {life.namespace}/data-vpn-0 " in said(run)
+        assert f"PVC {life.namespace}/data-vpn-0 " in said(run)
         assert reason in said(run)
         assert "Traceback" not in said(run)
         assert len(errors(run)) == 1

@@ -1,4 +1,4 @@
-"""The seed operator's quick start and its three keys, each used by a real node."""
+"""The quick start of headscale-operator and its three keys, each used by a real node."""
 
 import base64
 import json

@@ -349,7 +349,7 @@ def test_claim_that_cannot_grow_is_named(fresh, cluster):
     declare("256Mi")
     refused(
         stack,
-        f"claim {namespace}/data-vpn-0 cannot grow from 128Mi to 256Mi",
+        f"PVC {namespace}/data-vpn-0 cannot grow from 128Mi to 256Mi",
         "storageclass",
         "`allowVolumeExpansion`",
         "`size: 128Mi`",

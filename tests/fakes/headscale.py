@@ -1,7 +1,7 @@
 """A Headscale in this process: gRPC on a unix socket and on loopback, REST on loopback, as the real one has them.
 
-It answers by the same method paths and messages, and behaves as its version does. Every door is opened when somebody
-first asks for its address, so that a test pays for those alone that it uses.
+It answers by the same method paths and messages, and behaves as its version does. Every transport is opened when its
+address is first asked for, so that a test pays for those alone that it uses.
 """
 
 import contextlib
@@ -65,12 +65,12 @@ class FakeHeadscale:
         self.stop()
 
     def stop(self):
-        """Close every door; the database stays."""
+        """Close every transport; the database stays."""
         self._ends.close()
         self._socket = self._grpc_port = self._http = None
 
     def start(self):
-        """Open the doors again: each when it is asked for."""
+        """Serve again: each transport when it is asked for."""
 
     def successor(self):
         """Return another Headscale of this version, whose database is new, as after the loss of the volume."""

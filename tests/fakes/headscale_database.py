@@ -12,11 +12,11 @@ import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from headscale_core.client._proto import headscale_pb2 as wire
+from headscale_core.values.versions import WIPES_ALL_KEYS_ON_USER_DELETION
 from tests.fakes import headscale_policy
 from tests.fakes.headscale_calls import KEY_IDS_SINCE
 
 Code = grpc.StatusCode
-WIPES_ALL_KEYS = 28
 
 
 class Refused(Exception):
@@ -118,8 +118,8 @@ class Database:
         user = self._user(request.id)
         if any(user.id in (node.user.id, node.pre_auth_key.user.id) for node in self.nodes.values()):
             raise Refused(Code.UNKNOWN, "user not empty: node(s) found")
-        # https://github.com/juanfont/headscale/issues/3154
-        gone = [key.id for key in self.keys.values() if self.minor == WIPES_ALL_KEYS or key.user.id == user.id]
+        wipes_all = WIPES_ALL_KEYS_ON_USER_DELETION.is_in((0, self.minor))
+        gone = [key.id for key in self.keys.values() if wipes_all or key.user.id == user.id]
         for key_id in gone:
             del self.keys[key_id]
         del self.users[user.id]

@@ -107,7 +107,7 @@ class RunningHeadscale:
         return HeadscaleClient.over_tcp(self.grpc_address, api_key=key, **options)
 
     def opens(self, key):
-        """Return whether a key opens the door."""
+        """Return whether Headscale accepts a key."""
         with self.remote(key) as remote:
             try:
                 remote.list_users()

@@ -31,7 +31,7 @@ POLICY_BEFORE_KEYS = "tests/unit/dynamic_providers/test_policy_before_keys.py"
 FAILURES = "tests/unit/dynamic_providers/test_failures.py"
 STOPPED = "tests/unit/dynamic_providers/test_stopped.py"
 RETRY = "tests/unit/dynamic_providers/test_retry.py"
-ROUTE = "tests/unit/dynamic_providers/test_route.py"
+DIALER = "tests/unit/dynamic_providers/test_connection_dialer.py"
 MANIFESTS = "tests/unit/manifests"
 
 
@@ -193,15 +193,15 @@ MUTANTS = (
     ),
     Mutant(
         "channel: a temporary key that was not printed is used",
-        "dynamic_providers/admin/route.py",
+        "dynamic_providers/admin/connection_dialer.py",
         "if not isinstance(key, str) or not key:",
         "if False:",
-        (ROUTE,),
+        (DIALER,),
     ),
     Mutant(
         "channel: a cluster without the instance proves its deletion",
         "dynamic_providers/admin/channel.py",
-        "if not self.record.is_found(user):",
+        "if not self.user_registry.is_found(user):",
         "if False:",
         (FAILURES,),
     ),
@@ -338,51 +338,51 @@ MUTANTS = (
     # The sidecar.
     Mutant(
         "sidecar: ready with a key that does not work",
-        "headscale_sidecar/keeper.py",
+        "headscale_sidecar/controller.py",
         'return "" if is_valid else "Headscale does not know the key", not is_valid',
         'return "", False',
         (CONTROLLER,),
     ),
     Mutant(
         "sidecar: a new key is not tried",
-        "headscale_sidecar/keeper.py",
+        "headscale_sidecar/controller.py",
         "if is_new and not self.is_valid(stored.data[API_KEY_DATA_KEY]):",
         "if False:",
         (CONTROLLER,),
     ),
     Mutant(
         "sidecar: ready while the key is lost",
-        "headscale_sidecar/keeper.py",
+        "headscale_sidecar/controller.py",
         "        if is_lost:\n",
         "        if False:\n",
         (CONTROLLER,),
     ),
     Mutant(
         "sidecar: ready after the key has expired",
-        "headscale_sidecar/keeper.py",
+        "headscale_sidecar/controller.py",
         "if self.health.expires_at <= self.now().timestamp():",
         "if False:",
         (READINESS,),
     ),
     Mutant(
         "sidecar: a key's text is in a log line",
-        "headscale_sidecar/keeper.py",
+        "headscale_sidecar/controller.py",
         '_KEY.sub("(key)", line)',
         "line",
         (READINESS,),
     ),
     Mutant(
         "sidecar: a new key is logged",
-        "headscale_sidecar/keeper.py",
+        "headscale_sidecar/controller.py",
         'self.log("made an API key", reason=reason, prefix=prefix)',
         'self.log("made an API key", reason=reason, prefix=str(getattr(self._read_secret()[0], "data", "")))',
         (READINESS,),
     ),
     Mutant(
         "sidecar: failures are repeated without a pause",
-        "headscale_sidecar/keeper.py",
-        "pause = min(_LONGEST_BACKOFF_SECONDS,",
-        "pause = 0.0 * min(_LONGEST_BACKOFF_SECONDS,",
+        "headscale_sidecar/controller.py",
+        "pause = min(longest, _FIRST_BACKOFF_SECONDS *",
+        "pause = 0.0 * min(longest, _FIRST_BACKOFF_SECONDS *",
         (CONTROLLER,),
     ),
     Mutant(
@@ -395,7 +395,7 @@ MUTANTS = (
     Mutant(
         "sidecar: healthy while the relay accepts nobody",
         "headscale_sidecar/__main__.py",
-        "state.checks = (admin.trouble,)",
+        "state.checks = (admin.failure_reason,)",
         "state.checks = ()",
         (SIDECAR_MAIN,),
     ),
@@ -458,7 +458,7 @@ MUTANTS = (
     ),
     Mutant(
         "policy: the sidecar is ready before Headscale has one",
-        "headscale_sidecar/keeper.py",
+        "headscale_sidecar/controller.py",
         "                self._ensure_policy()\n",
         "                pass\n",
         (CONTROLLER,),
@@ -473,8 +473,8 @@ MUTANTS = (
     Mutant(
         "policy: one that is not owned is overwritten",
         "headscale_core/policy/lifecycle.py",
-        "if found and not overwrite and",
-        "if False and",
+        "        found\n        and not overwrite\n",
+        "        False\n",
         (POLICY,),
     ),
     Mutant(
@@ -529,15 +529,15 @@ MUTANTS = (
     ),
     Mutant(
         "rollout: a PVC that holds data is recreated",
-        "headscale_core/rollout/rollout.py",
-        "if not was_never_bound(claim) or not _is_by_template(",
+        "headscale_core/rollout/pvc.py",
+        "if not was_never_bound(pvc) or not _is_by_template(",
         "if not _is_by_template(",
         (ROLLOUT_RULES,),
     ),
     Mutant(
         "rollout: another PVC than before goes unnoticed",
         "dynamic_providers/rollout.py",
-        'if olds.get("claim") and claim and claim != olds["claim"]:',
+        'if olds.get("claim") and pvc_uid and pvc_uid != olds["claim"]:',
         "if False:",
         (ROLLOUT_LIFECYCLE,),
     ),
@@ -558,7 +558,7 @@ MUTANTS = (
     Mutant(
         "rollout: a failed rollout is not followed again",
         "dynamic_providers/rollout.py",
-        "if not self._follower.is_settled(_target(props)) or",
+        "if not self._follower.is_settled(_desired(props)) or",
         "if",
         (ROLLOUT_LIFECYCLE,),
     ),
@@ -585,30 +585,30 @@ MUTANTS = (
     ),
     Mutant(
         "preflight: a database of a newer version is taken",
-        "headscale_core/rollout/rollout.py",
+        "headscale_core/rollout/pvc.py",
         "if not (step := step_problem(served, version)):",
         "if True:",
         (PREFLIGHT,),
     ),
     Mutant(
         "preflight: a PVC that would have to shrink is taken",
-        "headscale_core/rollout/rollout.py",
-        "    if problem := claim_problem(place, claim, size, storage_class):\n        return problem\n    served",
+        "headscale_core/rollout/pvc.py",
+        "    if problem := pvc_problem(location, pvc, size, storage_class):\n        return problem\n    served",
         "    served",
         (PREFLIGHT,),
     ),
     Mutant(
         "preflight: another cluster goes unnoticed",
         "dynamic_providers/preflight.py",
-        "return bool(now) and now != before",
+        "return is_another_cluster(_identity(before), _identity(now))",
         "return False",
         (PREFLIGHT,),
     ),
     Mutant(
         "preflight: a policy that somebody edited is overwritten",
         "dynamic_providers/preflight.py",
-        "if policy_rules.means_the_same(stored, ours) or",
-        "if True or",
+        'return stored in {"", DENY_ALL} or any(',
+        "return True or any(",
         (PREFLIGHT_POLICY,),
     ),
     Mutant(

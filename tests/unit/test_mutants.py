@@ -65,3 +65,9 @@ def test_text_that_moved_is_found(tree):
 
 def test_mutants_have_names_of_their_own():
     assert len({value.name for value in MUTANTS}) == len(MUTANTS) >= 28
+
+
+@pytest.mark.parametrize("value", MUTANTS, ids=[value.name for value in MUTANTS])
+def test_mutant_of_table_has_source_and_tests(value):
+    assert find_source(runner.REPOSITORY, value)
+    assert all((runner.REPOSITORY / path.partition("::")[0]).exists() for path in value.tests)

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from dynamic_providers.admin.channel import Channel, ChannelError, Settings, retry_idempotent
-from dynamic_providers.admin.route import Route
+from dynamic_providers.admin.connection_dialer import ConnectionDialer
 from headscale_core import Unauthenticated
 from tests.builders import in_a
 from tests.integration.conftest import running
@@ -64,7 +64,7 @@ def test_a_key_over_tls_opens_the_way(headscale, certificate):
         assert client.create_user("alice").name == "alice"
 
 
-def test_a_wrong_key_is_called_a_wrong_key_at_once_and_not_shown(headscale, certificate):
+def test_wrong_key_fails_at_once_and_stays_secret(headscale, certificate):
     key = "hskey-api-" + "A" * 12 + "-" + "B" * 64
     begun = time.monotonic()
 
@@ -86,7 +86,7 @@ def at(headscale, scheme):
 
 
 @ADDRESSES
-def test_a_key_with_a_line_break_behind_it_opens_the_way(headscale, certificate, scheme):
+def test_key_with_trailing_line_break_is_accepted(headscale, certificate, scheme):
     """`kubectl create secret --from-file` and `echo | base64` put one there."""
     with headscale.client() as local:
         key = local.create_api_key(in_a(1))
@@ -96,7 +96,7 @@ def test_a_key_with_a_line_break_behind_it_opens_the_way(headscale, certificate,
 
 
 @ADDRESSES
-def test_a_key_that_can_be_none_is_refused_and_not_shown(headscale, certificate, scheme):
+def test_malformed_key_is_refused_and_stays_secret(headscale, certificate, scheme):
     key = "hskey-api-" + "A" * 12 + "-" + "B" * 32 + "\n" + "B" * 31
 
     with (
@@ -109,7 +109,7 @@ def test_a_key_that_can_be_none_is_refused_and_not_shown(headscale, certificate,
 
 
 @ADDRESSES
-def test_a_way_that_another_thread_gave_up_is_broken_and_so_tried_again(headscale, certificate, scheme):
+def test_connection_closed_by_another_thread_is_retried(headscale, certificate, scheme):
     with headscale.client() as local:
         key = local.create_api_key(in_a(1))
     channel = a_channel(headscale, certificate, address=at(headscale, scheme), api_key=key)
@@ -126,17 +126,17 @@ def test_a_way_that_another_thread_gave_up_is_broken_and_so_tried_again(headscal
     assert len(tries) == 2
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(headscale, certificate):
+def test_untrusted_certificate_is_refused(headscale, certificate):
     with pytest.raises(ChannelError), a_channel(headscale, certificate, api_key="k", ca_certificate=None).session():
         pass
 
 
-def test_who_comes_after_one_that_waited_in_vain_tries_once(headscale, certificate, monkeypatch):
+def test_connect_after_a_timeout_is_tried_once(headscale, certificate, monkeypatch):
     """A thousand resources do not wait a thousand times."""
     headscale.stop()
     channel = a_channel(headscale, certificate, api_key="k")
-    tries, connect = [], Route._remote
-    monkeypatch.setattr(Route, "_remote", lambda *given: tries.append(1) or connect(*given))
+    tries, connect = [], ConnectionDialer._remote
+    monkeypatch.setattr(ConnectionDialer, "_remote", lambda *given: tries.append(1) or connect(*given))
     counts = []
 
     for _ in range(3):
@@ -150,7 +150,7 @@ def test_who_comes_after_one_that_waited_in_vain_tries_once(headscale, certifica
     assert counts[1:] == [1, 1]
 
 
-def test_an_address_where_nobody_is_is_named_within_the_deadline(headscale, certificate):
+def test_unreachable_address_is_named_within_the_deadline(headscale, certificate):
     headscale.stop()
 
     with (

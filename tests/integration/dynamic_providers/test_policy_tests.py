@@ -6,7 +6,7 @@ import json
 import pytest
 
 from dynamic_providers.admin.channel import Channel, Settings
-from dynamic_providers.failures import Refusal
+from dynamic_providers.failures import UserFacingError
 from dynamic_providers.policy import PolicyProvider
 from tests.builders import in_a
 from tests.integration.conftest import running
@@ -96,17 +96,17 @@ def test_a_failing_test_refuses_and_is_named(headscale, provider, said):
     before = stored(headscale)
     wrong = {**DECLARED, "tests": [{"src": "ada@", "deny": ["tag:db:5432"]}]}
 
-    with pytest.raises(Refusal, match="ada@ -> tag:db:5432: expected DENIED, got ALLOWED"):
+    with pytest.raises(UserFacingError, match="ada@ -> tag:db:5432: expected DENIED, got ALLOWED"):
         provider.update("policy", made.outs, props(wrong))
 
     assert stored(headscale) == before
 
 
-def test_a_test_that_fails_without_nodes_refuses(headscale, provider, said):
+def test_failing_test_without_nodes_refuses_policy(headscale, provider, said):
     wrong = {**DECLARED, "tests": [RUN_LATER, {"src": "100.64.0.77", "accept": ["100.64.0.78:22"]}]}
 
     assert "expected ALLOWED, got DENIED" in provider.check({}, props(wrong)).failures[0].reason
-    with pytest.raises(Refusal, match="expected ALLOWED, got DENIED"):
+    with pytest.raises(UserFacingError, match="expected ALLOWED, got DENIED"):
         provider.create(props(wrong))
 
 
@@ -116,7 +116,7 @@ def test_a_run_killed_after_storing_is_repeated(headscale, provider, said):
     assert provider.create(props(DECLARED)).outs["tests_skipped"] == SKIPPED
 
 
-def test_tests_that_somebody_took_out_come_back(headscale, provider, said):
+def test_removed_tests_are_restored(headscale, provider, said):
     made = provider.create(props(PLAIN))
     nodes_join(headscale)
     whole = provider.update("policy", made.outs, props(DECLARED))
@@ -140,7 +140,7 @@ def test_another_policy_is_drift_whatever_its_tests(headscale, provider, said):
     assert provider.diff("policy", seen.outs, props(DECLARED)).changes is True
 
 
-def test_a_preview_says_that_tests_wait_for_nodes(provider, said):
+def test_preview_warns_of_tests_without_nodes(provider, said):
     assert provider.check({}, props(DECLARED)).failures == []
     assert "no node of these sources has joined yet" in said[0]
     said.clear()

@@ -172,7 +172,7 @@ def test_what_is_deleted_by_another_run_is_deleted(channel, kind):
     assert there(channel) == nothing
 
 
-def test_profile_of_an_adopted_user_changes_by_another_one(channel):
+def test_adopted_user_with_changed_profile_is_replaced(channel):
     """`adopt: 1` never makes a user, and the one that it names makes way here."""
     with channel.session() as client:
         made = client.create_user("alice", email="a@example.com")

@@ -40,7 +40,7 @@ def test_health_lists_no_user(any_headscale):
     assert answer.ByteSize() == 0 or method == "Health"
 
 
-def test_rest_does_all_that_grpc_does(headscale):
+def test_rest_supports_every_call_of_grpc(headscale):
     with headscale.client() as client:
         client.health()
         alice = client.create_user("alice", display_name="Alice", email="a@example.com", picture_url="https://a/b.jpg")
@@ -69,7 +69,7 @@ def test_rest_does_all_that_grpc_does(headscale):
             client.delete_user(alice.id)
 
 
-def test_deleted_user_takes_all_keys_on_0_28_only(headscale):
+def test_user_deletion_wipes_all_keys_only_on_028(headscale):
     """By every transport, and on builds that only speak REST, which the contract leaves out."""
     with headscale.client() as client:
         alice, bob = client.create_user("alice"), client.create_user("bob")

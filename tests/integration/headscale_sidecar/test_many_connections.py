@@ -96,7 +96,7 @@ def test_a_process_without_descriptors_recovers(headscale, sidecar):
     assert sidecar.process.poll() is None
 
 
-def test_a_headscale_that_restarts_is_relayed_again(headscale, sidecar):
+def test_restarted_headscale_is_relayed_again(headscale, sidecar):
     with HeadscaleClient.over_relay(*relay_of(sidecar)) as client:
         client.create_user("alice")
     headscale.stop()

@@ -34,9 +34,9 @@ REFUSED = {
         ("GET", "/statefulsets/", 403, "statefulsets is forbidden"),
         "StatefulSet ns/vpn cannot be read: statefulsets is forbidden",
     ),
-    "notes that cannot be written": (
+    "PVC annotation that cannot be written": (
         ("PATCH", "/persistentvolumeclaims/", 500, "etcd is away"),
-        "the notes on the claim cannot be written: etcd is away",
+        "annotation `headscale-component/api-keys` of PVC data-vpn-0 cannot be written: etcd is away",
     ),
 }
 
@@ -57,7 +57,7 @@ def why_not(sidecar):
 
 
 @pytest.mark.parametrize(("refused", "reason"), REFUSED.values(), ids=REFUSED)
-def test_a_call_that_kubernetes_refuses_is_told(headscale, api_server, make_sidecar, refused, reason):
+def test_call_refused_by_kubernetes_is_the_reason(headscale, api_server, make_sidecar, refused, reason):
     verb, kind, status, message = refused
     api_server.refused = {(verb, kind): (status, message)}
     sidecar = make_sidecar()
@@ -69,7 +69,7 @@ def test_a_call_that_kubernetes_refuses_is_told(headscale, api_server, make_side
     assert "hskey" not in sidecar.log.read_text() + str(api_server.events)
 
 
-def test_a_secret_of_somebody_else_is_told(headscale, api_server, make_sidecar):
+def test_secret_not_owned_is_the_reason(headscale, api_server, make_sidecar):
     api_server.secret = {"metadata": {"name": "key"}, "data": {"password": "eA=="}}
     sidecar = make_sidecar()
     sidecar.start()
@@ -78,14 +78,14 @@ def test_a_secret_of_somebody_else_is_told(headscale, api_server, make_sidecar):
     assert eventually("an Event", lambda: api_server.events)[0]["reason"] == "SecretNotOwned"
 
 
-def test_a_kubernetes_that_does_not_answer_is_told(headscale, make_sidecar):
+def test_unreachable_kubernetes_is_the_reason(headscale, make_sidecar):
     sidecar = make_sidecar(KUBERNETES_SERVICE_PORT=str(free_port()))
     sidecar.start()
 
     assert re.fullmatch(r"Kubernetes does not answer at 127.0.0.1:\d+: GET /api/.*refused", why_not(sidecar))
 
 
-def test_an_answer_that_is_no_object_is_told(headscale, api_server, make_sidecar):
+def test_answer_without_object_is_the_reason(headscale, api_server, make_sidecar):
     api_server.answer_with = (200, "nonsense")
     sidecar = make_sidecar()
     sidecar.start()
@@ -93,14 +93,14 @@ def test_an_answer_that_is_no_object_is_told(headscale, api_server, make_sidecar
     assert re.match(r"what answers at 127.0.0.1:\d+ is no Kubernetes API: GET /api/v1/", why_not(sidecar))
 
 
-def test_a_missing_service_account_is_told(headscale, make_sidecar, tmp_path):
+def test_missing_service_account_is_the_reason(headscale, make_sidecar, tmp_path):
     sidecar = make_sidecar(SERVICE_ACCOUNT=str(tmp_path / "none"))
     sidecar.start()
 
     assert why_not(sidecar).startswith(f"the service account in {tmp_path}/none cannot be read: ")
 
 
-def test_a_headscale_that_is_down_is_told(headscale, api_server, make_sidecar):
+def test_stopped_headscale_is_the_reason(headscale, api_server, make_sidecar):
     headscale.stop()
     sidecar = make_sidecar()
     sidecar.start()
@@ -112,7 +112,7 @@ def test_a_headscale_that_is_down_is_told(headscale, api_server, make_sidecar):
         headscale.start()
 
 
-def test_a_headscale_without_http_is_told(headscale, make_sidecar):
+def test_headscale_without_http_is_the_reason(headscale, make_sidecar):
     url = f"http://127.0.0.1:{free_port()}"
     sidecar = make_sidecar(HEADSCALE_URL=url)
     sidecar.start()
@@ -120,7 +120,7 @@ def test_a_headscale_without_http_is_told(headscale, make_sidecar):
     assert why_not(sidecar) == f"Headscale does not answer at {url}: [Errno 111] Connection refused"
 
 
-def test_a_fresh_key_that_fails_is_told(headscale, api_server, make_sidecar, tmp_path):
+def test_invalid_new_key_is_the_reason(headscale, api_server, make_sidecar, tmp_path):
     """The address leads to another Headscale than the socket."""
     other = tmp_path / "other"
     other.mkdir()

@@ -16,9 +16,7 @@ from tests.integration.conftest import free_port, running
 from tests.integration.sidecars import Sidecar, eventually, prefixes
 
 
-def test_a_sidecar_that_is_killed_between_any_two_steps_ends_with_one_key_that_works(
-    headscale, api_server, make_sidecar
-):
+def test_sidecar_killed_anywhere_ends_with_one_valid_key(headscale, api_server, make_sidecar):
     killed = 0
     for moment in ("before", "after"):
         for request in range(1, 20):
@@ -60,9 +58,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-def test_an_api_server_that_fails_makes_no_keys_and_no_spin_and_is_told_and_comes_back(
-    headscale, api_server, make_sidecar, fault
-):
+def test_failing_api_server_creates_no_keys_and_recovers(headscale, api_server, make_sidecar, fault):
     api_server.answer_with = fault
     sidecar = make_sidecar()
     sidecar.start()
@@ -80,7 +76,7 @@ def test_an_api_server_that_fails_makes_no_keys_and_no_spin_and_is_told_and_come
     assert prefixes(headscale) == [api_key_prefix(api_server.key())]
 
 
-def test_a_headscale_that_restarts_or_is_away_is_told_in_an_event_and_survived(headscale, api_server, make_sidecar):
+def test_unavailable_headscale_is_reported_in_event_and_survived(headscale, api_server, make_sidecar):
     headscale.stop()
     sidecar = make_sidecar()
     sidecar.start()
@@ -93,7 +89,7 @@ def test_a_headscale_that_restarts_or_is_away_is_told_in_an_event_and_survived(h
     assert prefixes(headscale) == [api_key_prefix(api_server.key())]
 
 
-def test_a_full_disk_makes_no_keys_and_is_survived(tmp_path, api_server, certificate):
+def test_full_disk_creates_no_keys_and_is_survived(tmp_path, api_server, certificate):
     disk = tmp_path / "disk"
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", disk], check=True)
@@ -119,7 +115,7 @@ def test_a_full_disk_makes_no_keys_and_is_survived(tmp_path, api_server, certifi
         subprocess.run(["umount", "-l", disk], check=True)
 
 
-def test_a_key_that_headscale_does_not_know_any_more_is_replaced_within_a_minute(headscale, api_server, make_sidecar):
+def test_unknown_key_is_rotated_within_a_minute(headscale, api_server, make_sidecar):
     """A restored database, a new volume."""
     sidecar = make_sidecar()
     sidecar.start()
@@ -134,7 +130,7 @@ def test_a_key_that_headscale_does_not_know_any_more_is_replaced_within_a_minute
     eventually("one key", lambda: prefixes(headscale) == [api_key_prefix(api_server.key())])
 
 
-def test_a_secret_that_is_deleted_with_its_sidecar_leaves_no_key_that_nobody_holds(headscale, api_server, make_sidecar):
+def test_secret_deleted_with_sidecar_leaves_no_orphaned_key(headscale, api_server, make_sidecar):
     """By hand, or with the instance when that is destroyed and its data is kept: the claim tells."""
     for number in range(3):
         sidecar = make_sidecar(OVERLAP="2s", SECRET_NAME=f"key-{number}")
@@ -159,7 +155,7 @@ def a_ready_one(make_sidecar, **settings):
     sidecar.process.wait()
 
 
-def test_a_secret_that_gets_its_old_name_back_leaves_no_key_in_the_other(headscale, api_server, make_sidecar):
+def test_renamed_back_secret_leaves_no_key_behind(headscale, api_server, make_sidecar):
     for name in ("key", "other", "key"):
         a_ready_one(make_sidecar, SECRET_NAME=name)
 
@@ -169,7 +165,7 @@ def test_a_secret_that_gets_its_old_name_back_leaves_no_key_in_the_other(headsca
     assert "other" in api_server.secrets
 
 
-def test_a_secret_from_a_backup_does_not_hide_the_key_that_was_made_since(headscale, api_server, make_sidecar):
+def test_restored_secret_does_not_hide_newer_key(headscale, api_server, make_sidecar):
     a_ready_one(make_sidecar)
     backup = api_server.secret
     api_server.secret = None
@@ -182,7 +178,7 @@ def test_a_secret_from_a_backup_does_not_hide_the_key_that_was_made_since(headsc
     eventually("one key", lambda: prefixes(headscale) == [api_key_prefix(api_server.key())])
 
 
-def test_a_secret_from_before_there_were_notes_on_the_claim_is_noted(headscale, api_server, make_sidecar):
+def test_old_secret_is_copied_to_the_pvc_annotation(headscale, api_server, make_sidecar):
     a_ready_one(make_sidecar)
     api_server.claim.clear()
     a_ready_one(make_sidecar)
@@ -193,7 +189,7 @@ def test_a_secret_from_before_there_were_notes_on_the_claim_is_noted(headscale, 
     eventually("one key", lambda: prefixes(headscale) == [api_key_prefix(api_server.key())])
 
 
-def test_a_secret_that_holds_no_text_is_mended(headscale, api_server, make_sidecar):
+def test_secret_without_text_is_repaired(headscale, api_server, make_sidecar):
     sidecar = make_sidecar()
     sidecar.start()
     eventually("ready", lambda: sidecar.says("/readyz"))
@@ -207,7 +203,7 @@ def test_a_secret_that_holds_no_text_is_mended(headscale, api_server, make_sidec
     assert prefixes(headscale) == [api_key_prefix(api_server.key())]
 
 
-def test_a_certificate_by_acme_is_asked_for_by_its_name(tmp_path, certificate):
+def test_acme_certificate_is_requested_by_server_name(tmp_path, certificate):
     """Headscale shows it to nobody else: not to kubelet's probes, nor to who asks for 127.0.0.1."""
     name, cache = "vpn.example.com", tmp_path / "cache"
     cache.mkdir()
@@ -224,12 +220,12 @@ def test_a_certificate_by_acme_is_asked_for_by_its_name(tmp_path, certificate):
             key = client.create_api_key(datetime.now(UTC) + timedelta(hours=1))
         url = f"https://127.0.0.1:{server.http_port}"
 
-        assert sidecars_headscale.works(url, key, name)
+        assert sidecars_headscale.is_api_key_valid(url, key, name)
         with pytest.raises(sidecars_headscale.HeadscaleUnavailable, match="does not answer"):
-            sidecars_headscale.works(url, key)
+            sidecars_headscale.is_api_key_valid(url, key)
 
 
-def test_rotations_never_fail_a_consumer_and_leave_one_key(headscale, api_server, make_sidecar):
+def test_rotations_fail_no_consumer_and_leave_one_key(headscale, api_server, make_sidecar):
     sidecar = make_sidecar(EXPIRATION="3s", ROTATION_BUFFER="2500ms", OVERLAP="1s")
     sidecar.start()
     eventually("a key", lambda: sidecar.says("/readyz"))

@@ -50,7 +50,7 @@ def registry(tmp_path):
     process.wait(10)
 
 
-def test_image_is_in_the_registry_that_is_named(registry, monkeypatch):
+def test_image_is_in_the_named_registry(registry, monkeypatch):
     monkeypatch.setenv(delivery.REGISTRY, f"{registry}/team")
 
     name = delivery.bring([])

@@ -64,7 +64,7 @@ def test_a_wrong_field_of_a_key_is_refused(name, value):
     assert set(failures(PreAuthKeyProvider, **{**KEY, name: value})) == {name}
 
 
-def test_a_key_that_belongs_to_nobody_is_refused():
+def test_key_without_user_or_tags_is_refused():
     assert set(failures(PreAuthKeyProvider, **{**KEY, "user_id": None})) == {"user_id"}
 
 
@@ -76,7 +76,7 @@ def test_what_is_not_known_yet_is_left_alone():
     assert (result.failures, result.inputs) == ([], news)
 
 
-def test_a_rename_is_an_update_and_a_new_profile_a_replacement():
+def test_rename_updates_and_new_profile_replaces():
     olds = {"username": "alice", "display_name": "Alice", "user_id": "1"}
     provider = a_provider(UserProvider)
 
@@ -87,7 +87,7 @@ def test_a_rename_is_an_update_and_a_new_profile_a_replacement():
     assert (altered.changes, altered.replaces) == (True, ["display_name"])
 
 
-def test_a_replaced_user_makes_way_by_our_rules_and_not_by_the_engines():
+def test_replaced_user_is_created_before_deletion():
     """The engine would delete its nodes with `force_delete`, and first of all the Secrets of its keys."""
     olds = {"username": "alice", "email": "a@example.com", "force_delete": True}
 
@@ -104,20 +104,20 @@ LEFT_AS_IT_IS = {
 
 
 @pytest.mark.parametrize(("state", "declared"), LEFT_AS_IT_IS.values(), ids=LEFT_AS_IT_IS)
-def test_what_is_not_declared_of_a_profile_is_left_as_it_is(state, declared):
+def test_undeclared_profile_fields_are_left_unchanged(state, declared):
     result = a_provider(UserProvider).diff("1", {"username": "alice", **state}, {"username": "alice", **declared})
 
     assert (result.changes, result.replaces) == (False, [])
 
 
-def test_an_unchanged_user_is_unchanged_whatever_else_the_state_holds():
+def test_unchanged_user_has_no_diff():
     olds = {"username": "alice", "email": None, "user_id": "1", "created_at": "x", "__provider": "y"}
 
     assert a_provider(UserProvider).diff("1", olds, {"username": "alice", "__provider": "z"}).changes is False
 
 
 @pytest.mark.parametrize("shown", ["", "ada@example.com"])
-def test_user_without_a_name_is_read_under_its_declared_one(monkeypatch, shown):
+def test_nameless_user_keeps_its_declared_name(monkeypatch, shown):
     """Google tells no name; a name that is never Headscale's would be declared anew in every update."""
     ada = User(5, shown, email="ada@example.com", provider="oidc", provider_id="https://id/5")
     provider = a_provider(UserProvider)
@@ -133,7 +133,7 @@ def test_user_without_a_name_is_read_under_its_declared_one(monkeypatch, shown):
 @pytest.mark.parametrize(
     "change", [{"expiration": "2h"}, {"reusable": True}, {"tags": ["tag:a"]}, {"user_id": "2"}], ids=str
 )
-def test_any_change_of_a_preauth_key_makes_a_new_one_before_the_old_one_goes(change):
+def test_changed_preauth_key_is_replaced_create_before_delete(change):
     result = a_provider(PreAuthKeyProvider).diff("7", HELD, {**KEY, **change})
 
     assert (result.replaces, bool(result.delete_before_replace)) == (list(change), False)
@@ -172,7 +172,7 @@ def test_another_time_is_a_change():
     assert a_provider(PreAuthKeyProvider).diff("7", olds, {**KEY, "expiration": "25h"}).replaces == ["expiration"]
 
 
-def test_new_tags_say_that_nodes_keep_theirs(monkeypatch):
+def test_changed_tags_warn_that_nodes_keep_theirs(monkeypatch):
     said = []
     monkeypatch.setattr("pulumi.log.warn", said.append)
 
@@ -207,7 +207,7 @@ ENDS = {
 
 
 @pytest.mark.parametrize(("state", "declared", "anew"), ENDS.values(), ids=ENDS)
-def test_a_key_is_made_anew_when_it_has_to_be_and_left_alone_otherwise(state, declared, anew):
+def test_key_is_replaced_only_when_due(state, declared, anew):
     olds = {**HELD, **declared, **state}
 
     result = a_provider(PreAuthKeyProvider).diff("7", olds, {**KEY, **declared})
@@ -215,13 +215,13 @@ def test_a_key_is_made_anew_when_it_has_to_be_and_left_alone_otherwise(state, de
     assert (result.changes, bool(result.replaces)) == (anew, anew)
 
 
-def test_a_secret_that_was_edited_is_written_again_with_the_same_key():
+def test_edited_secret_is_restored_with_same_key():
     result = a_provider(PreAuthKeyProvider).diff("7", {**HELD, "secret_drift": True}, KEY)
 
     assert (result.changes, result.replaces) == (True, [])
 
 
-def test_a_policy_that_goes_says_what_becomes_allowed(monkeypatch):
+def test_removed_policy_warns_what_becomes_allowed(monkeypatch):
     said = []
     monkeypatch.setattr("pulumi.log.warn", said.append)
 
@@ -242,7 +242,7 @@ def test_a_thousand_reads_ask_once():
 
 
 @pytest.mark.parametrize(("left", "due"), [(9, True), (11, False)], ids=["inside", "outside"])
-def test_an_api_key_inside_its_rotation_buffer_is_replaced_in_place(left, due):
+def test_api_key_in_buffer_is_rotated_in_place(left, due):
     news = {"namespace": "ns", "secret_name": "s", "expiration": "2160h", "rotation_buffer": "240h"}
     olds = {**news, "expires_at": (datetime.now(UTC) + timedelta(days=left)).isoformat()}
 
@@ -254,7 +254,7 @@ def test_an_api_key_inside_its_rotation_buffer_is_replaced_in_place(left, due):
 KINDS = (UserProvider, PreAuthKeyProvider, ApiKeyProvider, PolicyProvider)
 
 
-def test_the_names_that_stand_in_peoples_state_stay():
+def test_names_in_state_stay():
     assert [f"{kind.__module__}.{kind.__name__}" for kind in KINDS] == [
         "dynamic_providers.user.UserProvider",
         "dynamic_providers.pre_auth_key.PreAuthKeyProvider",
@@ -265,7 +265,7 @@ def test_the_names_that_stand_in_peoples_state_stay():
 
 
 @pytest.mark.parametrize(("taken", "opens"), [(2, True), (5, False)])
-def test_a_port_that_somebody_took_first_is_no_end(monkeypatch, taken, opens):
+def test_taken_port_is_retried(monkeypatch, taken, opens):
     """kr8s looks for a free port, and takes it a moment later."""
     tries = []
 

@@ -195,7 +195,7 @@ def ours(api, secrets):
     api.put(SECRET, {}, secrets._labels())
 
 
-def test_secret_that_was_read_is_deleted_by_one_request(api):
+def test_read_secret_is_deleted_by_one_request(api):
     secrets = store(api)
     ours(api, secrets)
     secrets.read("n", "s")
@@ -207,7 +207,7 @@ def test_secret_that_was_read_is_deleted_by_one_request(api):
     assert SECRET not in api.objects
 
 
-def test_secret_that_somebody_took_meanwhile_stays(api):
+def test_secret_of_another_owner_is_not_deleted(api):
     secrets = store(api)
     ours(api, secrets)
     secrets.read("n", "s")

@@ -18,7 +18,7 @@ from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 from dynamic_providers import provider as provider_module
 from dynamic_providers.api_key import ApiKeyProvider
 from dynamic_providers.errors import ClusterUnreachable
-from dynamic_providers.failures import DROP_VARIABLE, Refusal
+from dynamic_providers.failures import DROP_VARIABLE, UserFacingError
 from dynamic_providers.pre_auth_key import PreAuthKeyProvider
 from dynamic_providers.user import UserProvider
 from headscale_core.keys import annotations
@@ -111,7 +111,7 @@ def test_expected_refusal_is_one_line_without_traceback(stub):
     assert "\n" not in said
 
 
-def test_resource_without_connection_is_told_in_one_line(stub):
+def test_resource_without_connection_fails_with_one_line(stub):
     props = struct(__provider=pickled(UserProvider), username="alice")
 
     said = said_by(stub.Check, provider_pb2.CheckRequest(news=props, olds=struct()))
@@ -130,7 +130,7 @@ def test_bug_is_shown_with_its_trace(stub):
     assert "pre_auth_key.py" in said
 
 
-def test_cluster_that_is_said_to_be_gone_takes_its_users_along():
+def test_cluster_declared_gone_drops_its_users():
     with the_sdks_process(PULUMI_K8S_DELETE_UNREACHABLE="true") as stub:
         configured(stub, NOTHING)
         begun = time.monotonic()
@@ -187,11 +187,11 @@ def test_wrong_cluster_is_never_already_deleted(api, provider, kind, props):
     api.objects[SECRETS] = {"metadata": {}, "items": []}
 
     for call in both(provider(kind), props):
-        with pytest.raises(Refusal, match="is this the right cluster") as caught:
+        with pytest.raises(UserFacingError, match="is this the right cluster") as caught:
             call()
         said = str(caught.value)
         assert "StatefulSet n/vpn" in said
-        assert "claim n/data-vpn-0" in said
+        assert "PVC n/data-vpn-0" in said
         assert "context `test`" in said
         assert f"{DROP_VARIABLE}=true drops this" in said
 
@@ -211,7 +211,7 @@ def test_wrong_cluster_is_left_by_the_persons_word(api, provider, kind, props, m
 
 
 @EACH
-def test_instance_that_left_its_claim_was_deleted(api, provider, kind, props):
+def test_instance_with_remaining_pvc_was_deleted(api, provider, kind, props):
     api.objects[SECRETS] = {"metadata": {}, "items": []}
     api.put(CLAIM, {"headscale-component/users": "alice,bob"})
     read, delete = both(provider(kind), props)
@@ -223,11 +223,11 @@ def test_instance_that_left_its_claim_was_deleted(api, provider, kind, props):
 def test_note_of_other_users_is_no_evidence(api, provider):
     api.put(CLAIM, {"headscale-component/users": "bob"})
 
-    with pytest.raises(Refusal, match="user `alice` is not known to be gone"):
+    with pytest.raises(UserFacingError, match="user `alice` is not known to be gone"):
         provider(UserProvider).delete("1", dict(USER))
 
 
-def test_secret_that_holds_the_key_is_evidence(api, provider):
+def test_secret_with_the_key_is_proof(api, provider):
     made = provider(PreAuthKeyProvider)
     labels = made.channel.secrets("preauth-key")._labels()
     api.put(f"{SECRETS}/s", {annotations.KEY_ID: "1", annotations.EXPIRES_AT: KEY["expires_at"]}, labels)
@@ -240,7 +240,9 @@ def test_secret_that_holds_the_key_is_evidence(api, provider):
 @EACH
 def test_unreachable_cluster_drops_nothing_by_itself(api, provider, kind, props):
     for call in both(provider(kind, kubeconfig=KUBECONFIG), props):
-        with pytest.raises(Refusal, match=f"unreachable.*if the cluster is gone for good, {DROP_VARIABLE}=true"):
+        with pytest.raises(
+            UserFacingError, match=f"unreachable.*if the cluster is gone for good, {DROP_VARIABLE}=true"
+        ):
             call()
 
 
@@ -256,7 +258,7 @@ def test_outage_in_the_middle_drops_nothing(api, provider, monkeypatch):
     monkeypatch.setattr(made.channel.cluster, "request", away)
 
     for call in both(made, USER):
-        with pytest.raises(Refusal, match="unreachable"):
+        with pytest.raises(UserFacingError, match="unreachable"):
             call()
 
 
@@ -266,7 +268,7 @@ def test_refusal_of_a_cluster_drops_nothing(api, provider, monkeypatch, status, 
     api.refuse = lambda *_: (status, "forbidden")
 
     for call in both(provider(UserProvider), USER):
-        with pytest.raises(Refusal, match=words):
+        with pytest.raises(UserFacingError, match=words):
             call()
 
 
@@ -275,7 +277,7 @@ def test_lost_cluster_says_nothing_of_a_headscale_elsewhere(api, provider, monke
     made = provider(PreAuthKeyProvider, kubeconfig=KUBECONFIG, channel="direct", address="h:1", api_key="k")
     monkeypatch.setattr(made.channel.lists, "pre_auth_keys", dict)
 
-    with pytest.raises(Refusal, match="unreachable"):
+    with pytest.raises(UserFacingError, match="unreachable"):
         made.read("1", dict(KEY))
 
 
@@ -289,7 +291,7 @@ def test_error_of_several_lines_becomes_one(api, provider, monkeypatch):
 
     monkeypatch.setattr(made.channel, "change", fail)
 
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(UserFacingError) as caught:
         made.create({"username": "alice"})
 
     assert str(caught.value) == "one two"

@@ -9,13 +9,14 @@ import pytest
 from dynamic_providers.admin.channel import Settings
 from dynamic_providers.kubernetes import rollout_watcher
 from dynamic_providers.kubernetes.cluster import Answer, ClusterError
-from dynamic_providers.kubernetes.rollout_watcher import RolloutWatcher, Target
-from headscale_core.rollout.rollout import SERVED_VERSION, RolloutError
+from dynamic_providers.kubernetes.rollout_watcher import RolloutWatcher
+from headscale_core.rollout.pvc import SERVED_VERSION
+from headscale_core.rollout.rollout import DesiredRollout, RolloutError
 
-from .test_rollout_rules import claim, container, event, pod, stateful_set
+from .test_rollout_rules import claim, container, event, pod, stateful_set, unbound
 
 READY = pod(container(), container("apikey-manager"))
-TARGET = Target(version="v0.29.3", size="1Gi", storage_class=None, timeout_seconds=0.2)
+TARGET = DesiredRollout(version="v0.29.3", size="1Gi", storage_class=None, timeout_seconds=0.2)
 NO = Answer(404, {"message": "not found"})
 
 
@@ -91,7 +92,7 @@ def healthy(serve, version="v0.29.3", **objects):
     )
 
 
-def test_rollout_ends_with_the_new_pod_and_names_its_claim(serve):
+def test_finished_rollout_returns_uid_of_the_pvc(serve):
     old = pod(container(), revision="vpn-old")
     cluster = healthy(serve, statefulsets=[stateful_set(observed=1), stateful_set()], pods=[old, old, None, READY])
 
@@ -110,26 +111,26 @@ def test_served_version_is_annotated_once(serve):
     assert old.patched == []
 
 
-def test_pvc_that_may_not_be_annotated_is_no_failure(serve):
+def test_forbidden_pvc_annotation_is_no_failure(serve):
     cluster = healthy(serve, patch=Answer(403, {"message": "no"}))
 
     assert a_follower(cluster).follow(TARGET)
 
 
-def test_another_version_that_answers_is_an_error(serve):
+def test_answer_of_another_version_is_an_error(serve):
     with pytest.raises(RolloutError, match=r"answers as v0.28.0 and not as v0.29.3"):
         a_follower(healthy(serve, version="v0.28.0")).follow(TARGET)
 
 
 @pytest.mark.parametrize("told", ["dev", "", "vpn"])
-def test_version_that_tells_nothing_is_taken(serve, told):
+def test_version_without_number_is_accepted(serve, told):
     cluster = healthy(serve)
     cluster.ports[8080] = serve(told)
 
     assert a_follower(cluster).follow(TARGET) == "u"
 
 
-def test_pod_that_may_not_be_asked_is_taken_as_ready(serve):
+def test_forbidden_port_forward_counts_as_ready(serve):
     cluster = healthy(serve)
     cluster.ports[8080] = ClusterError("no port may be forwarded", 403)
 
@@ -178,38 +179,38 @@ def test_what_may_not_be_read_ends_at_once(serve):
     cluster = healthy(serve, pods=Answer(403, {"message": "pods is forbidden"}))
 
     with pytest.raises(ClusterError, match="cannot be read: pods is forbidden"):
-        a_follower(cluster).follow(Target("v0.29.3", "1Gi", None, timeout_seconds=60))
+        a_follower(cluster).follow(DesiredRollout("v0.29.3", "1Gi", None, timeout_seconds=60))
 
 
-def test_larger_claim_is_asked_for_and_waited_for(serve):
+def test_larger_pvc_is_requested_and_awaited(serve):
     growing = claim("2Gi", "1Gi")
     cluster = healthy(serve, persistentvolumeclaims=[claim(), growing, claim("2Gi", "2Gi")], patch=Answer(200, growing))
 
-    a_follower(cluster).follow(Target("v0.29.3", "2Gi", None, timeout_seconds=5))
+    a_follower(cluster).follow(DesiredRollout("v0.29.3", "2Gi", None, timeout_seconds=5))
 
     assert cluster.patched[0] == {"spec": {"resources": {"requests": {"storage": "2Gi"}}}}
 
 
-def test_claim_that_cannot_grow_says_why(serve):
+def test_refused_resize_of_pvc_says_why(serve):
     refused = Answer(403, {"message": "only dynamically provisioned pvc can be resized"})
 
     with pytest.raises(RolloutError, match="cannot grow from 1Gi to 2Gi: only dynamically provisioned"):
-        a_follower(healthy(serve, patch=refused)).follow(Target("v0.29.3", "2Gi", None, timeout_seconds=5))
+        a_follower(healthy(serve, patch=refused)).follow(DesiredRollout("v0.29.3", "2Gi", None, timeout_seconds=5))
 
 
-def test_growth_that_does_not_end_says_what_it_waits_for(serve):
+def test_unfinished_resize_says_what_it_waits_for(serve):
     waits = claim(
         "2Gi", "1Gi", conditions=[{"type": "FileSystemResizePending", "status": "True", "message": "restart"}]
     )
 
     with pytest.raises(RolloutError, match="has 1Gi of 2Gi: FileSystemResizePending: restart"):
-        a_follower(healthy(serve, persistentvolumeclaims=waits)).follow(Target("v0.29.3", "2Gi", None, 0.1))
+        a_follower(healthy(serve, persistentvolumeclaims=waits)).follow(DesiredRollout("v0.29.3", "2Gi", None, 0.1))
 
 
 def test_look_changes_nothing(serve):
     cluster = healthy(serve)
 
-    assert not a_follower(cluster).is_settled(Target("v0.29.3", "2Gi", None, 1))
+    assert not a_follower(cluster).is_settled(DesiredRollout("v0.29.3", "2Gi", None, 1))
     assert a_follower(cluster).is_settled(TARGET)
     assert cluster.patched == []
 
@@ -218,4 +219,64 @@ def test_look_changes_nothing(serve):
 def test_busy_api_server_is_asked_again(serve, status):
     cluster = healthy(serve, pods=[Answer(status, {"message": "leader changed"}), READY])
 
-    assert a_follower(cluster).follow(Target("v0.29.3", "1Gi", None, timeout_seconds=5)) == "u"
+    assert a_follower(cluster).follow(DesiredRollout("v0.29.3", "1Gi", None, timeout_seconds=5)) == "u"
+
+
+class RecreatingCluster(ScriptedCluster):
+    """Answers to the deletion and to each creation of the PVC as it is told; a created PVC is bound at once."""
+
+    def __init__(self, deletion, *creations, **objects):
+        super().__init__(**objects)
+        self.deletion, self.creations, self.sent = deletion, list(creations), []
+
+    def request(self, method, path, *, body=None, **options):
+        if method not in {"DELETE", "POST"}:
+            return super().request(method, path, body=body, **options)
+        self.sent.append((method, body))
+        if method == "DELETE":
+            return self.deletion
+        answer = self.creations.pop(0)
+        if answer.ok:
+            self.objects["persistentvolumeclaims"] = [claim()]
+        return answer
+
+
+OK, CONFLICT, DENIED = Answer(200, {}), Answer(409, {"message": "exists"}), Answer(403, {"message": "denied"})
+
+
+def never_bound():
+    found = unbound(size="512Mi")
+    return {**found, "metadata": {**found["metadata"], "uid": "old", "resourceVersion": "7"}}
+
+
+def a_workload():
+    return stateful_set() | {"spec": {"replicas": 1, "volumeClaimTemplates": [{"spec": {"storageClassName": "none"}}]}}
+
+
+@pytest.mark.parametrize("deletion", [OK, NO, CONFLICT], ids=["deleted", "gone", "changed"])
+def test_never_bound_pvc_is_recreated_as_declared(serve, deletion):
+    objects = {"statefulsets": a_workload(), "pods": READY, "persistentvolumeclaims": never_bound()}
+    cluster = RecreatingCluster(deletion, CONFLICT, OK, ports={8080: serve('{"version": "v0.29.3"}')}, **objects)
+
+    assert a_follower(cluster).follow(TARGET) == "u"
+
+    (_, deleted), *created = cluster.sent
+    assert deleted["preconditions"] == {"uid": "old", "resourceVersion": "7"}
+    assert [body["spec"]["resources"]["requests"]["storage"] for _, body in created] == ["1Gi", "1Gi"]
+
+
+@pytest.mark.parametrize("answers", [(DENIED,), (OK, DENIED)], ids=["deletion", "creation"])
+def test_forbidden_recreation_of_pvc_is_an_error(answers):
+    cluster = RecreatingCluster(*answers, statefulsets=a_workload(), persistentvolumeclaims=never_bound())
+
+    with pytest.raises(ClusterError, match=r"PVC headscale/data-vpn-0, which never had a volume, cannot be .*: denied"):
+        a_follower(cluster).follow(TARGET)
+
+
+def test_crash_by_policy_names_the_command():
+    log = "policy manager: multiple users found"
+    crashed = pod(container(ready=False, state={"terminated": {"exitCode": 1, "message": log}}), ready=False)
+    cluster = ScriptedCluster(statefulsets=stateful_set(), pods=crashed, persistentvolumeclaims=claim())
+
+    with pytest.raises(RolloutError, match="headscale policy set --force"):
+        a_follower(cluster).follow(TARGET)

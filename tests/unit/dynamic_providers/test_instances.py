@@ -26,7 +26,7 @@ def test_rename_in_a_namespace_takes_two_changes(warnings):
     refused = failures({"vpn": noted()}, {"tailnet": noted(abandon_data="headscale/vpn")})
 
     assert set(refused) == {"instances.vpn"}
-    assert "claim headscale/data-vpn-0 stays behind" in refused["instances.vpn"]
+    assert "PVC headscale/data-vpn-0 stays behind" in refused["instances.vpn"]
     assert "remove it in a change of its own" in refused["instances.vpn"]
 
 
@@ -39,9 +39,9 @@ def test_rename_to_another_namespace_needs_consent(warnings):
 
 
 @pytest.mark.parametrize(("retain", "fate"), [(True, "stays"), (False, "is deleted")])
-def test_instance_that_goes_is_told(warnings, retain, fate):
+def test_removed_instance_warns_of_its_data(warnings, retain, fate):
     assert failures({"vpn": noted(retain=retain), "b": noted()}, {"b": noted()}) == {}
-    assert warnings[0].endswith(f"claim headscale/data-vpn-0 with the database {fate}")
+    assert warnings[0].endswith(f"PVC headscale/data-vpn-0 with the database {fate}")
 
 
 def test_removed_instance_may_have_moved_to_another_stack(warnings):

@@ -5,7 +5,7 @@ from dynamic_providers.instances import InstancesProvider
 NOTED = {"instances": {"vpn": {"namespace": "headscale", "retain": True, "abandon_data": None}}}
 
 
-def test_instances_are_noted_as_declared():
+def test_instances_are_stored_as_declared():
     provider = InstancesProvider()
 
     made = provider.create(NOTED)

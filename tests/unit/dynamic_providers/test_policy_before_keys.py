@@ -6,7 +6,7 @@ import grpc
 import pytest
 
 from dynamic_providers import provider as provider_module
-from dynamic_providers.failures import Refusal
+from dynamic_providers.failures import UserFacingError
 from dynamic_providers.policy import PolicyProvider
 from dynamic_providers.pre_auth_key import PreAuthKeyProvider
 from headscale_core import HeadscaleClient
@@ -48,7 +48,7 @@ def test_key_is_refused_after_policy_was_cleared(headscale, providers):
     policy.diff("policy", POLICY, POLICY)
 
     for _ in range(2):
-        with pytest.raises(Refusal, match=r"headscale/runner .*pulumi up --refresh`, which stores it again"):
+        with pytest.raises(UserFacingError, match=r"headscale/runner .*pulumi up --refresh`, which stores it again"):
             keys.create(a_key())
 
     assert stored_keys(headscale) == 0
@@ -80,7 +80,7 @@ def test_stored_policy_is_asked_for_once(headscale, providers):
     assert headscale.calls.count("GetPolicy") == 1
 
 
-def test_policy_stored_by_this_run_is_not_asked_for(headscale, providers):
+def test_policy_stored_by_this_run_needs_no_call(headscale, providers):
     policy, keys = providers
     policy.create(POLICY)
     before = headscale.calls.count("GetPolicy")
@@ -105,10 +105,10 @@ def test_changed_policy_that_is_refused_confirms_nothing(headscale, providers):
     policy, keys = providers
     policy.diff("policy", POLICY, OTHER)
     headscale.refuse = lambda method: (grpc.StatusCode.INVALID_ARGUMENT, "no") if method == "SetPolicy" else None
-    with pytest.raises(Refusal):
+    with pytest.raises(UserFacingError):
         policy.update("policy", POLICY, OTHER)
 
-    with pytest.raises(Refusal, match="no policy stored"):
+    with pytest.raises(UserFacingError, match="no policy stored"):
         keys.create(a_key())
 
 

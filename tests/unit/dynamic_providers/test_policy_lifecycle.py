@@ -7,7 +7,7 @@ import pytest
 
 from dynamic_providers import policy as policy_module
 from dynamic_providers import provider as provider_module
-from dynamic_providers.failures import Refusal
+from dynamic_providers.failures import UserFacingError
 from dynamic_providers.policy import PolicyProvider
 from tests.fakes.headscale import FakeHeadscale
 
@@ -114,7 +114,7 @@ def test_policy_of_somebody_else_is_not_overwritten(headscale, provider):
     headscale.database.policy = FOREIGN
 
     for change in (lambda: provider.create({"policy": OPEN}), lambda: provider.update("policy", {}, {"policy": OPEN})):
-        with pytest.raises(Refusal, match="`overwrite: true`"):
+        with pytest.raises(UserFacingError, match="`overwrite: true`"):
             change()
     assert headscale.database.policy == FOREIGN
 

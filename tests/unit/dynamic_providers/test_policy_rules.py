@@ -33,7 +33,7 @@ def test_another_crash_has_no_hint_of_policies(log):
     assert lifecycle.crash_hint(log) is None
 
 
-def test_a_refusal_is_told_in_a_line():
+def test_refusal_of_several_lines_becomes_one():
     refusal = "multiple errors:\n\ttest(s) failed:\na@ -> b:1: expected DENIED, got ALLOWED\nc@: no\n"
 
     assert lifecycle.single_line(refusal) == (
@@ -41,7 +41,7 @@ def test_a_refusal_is_told_in_a_line():
     )
 
 
-def test_tags_that_lose_their_owner_are_told(monkeypatch):
+def test_tags_without_owner_are_warned_of(monkeypatch):
     said = []
     monkeypatch.setattr("pulumi.log.info", said.append)
     olds = {"policy": '{"TagOwners": {"tag:ci": [], "tag:b": []}, "acls": []}'}
@@ -67,12 +67,12 @@ STORED = {
 
 @pytest.mark.parametrize(("stored", "missing"), STORED.values(), ids=STORED)
 def test_what_a_stored_policy_lacks_is_found(stored, missing):
-    assert acl_tests.left_out(json.dumps(stored), json.dumps(WHOLE)) == missing
+    assert acl_tests.skipped_tests(json.dumps(stored), json.dumps(WHOLE)) == missing
 
 
-def test_what_is_left_out_is_what_is_missing():
+def test_skipped_tests_are_the_missing_ones():
     names = ["tests[0]", "sshTests[0]"]
     text = "// ours\n" + json.dumps({"ACLs": [], "Tests": [ONE, TWO], "sshtests": [TWO]})
 
-    assert json.loads(acl_tests.without(text, names)) == {"ACLs": [], "Tests": [TWO]}
-    assert acl_tests.left_out(acl_tests.without(text, names), text) == names
+    assert json.loads(acl_tests.without_tests(text, names)) == {"ACLs": [], "Tests": [TWO]}
+    assert acl_tests.skipped_tests(acl_tests.without_tests(text, names), text) == names

@@ -27,7 +27,7 @@ class Refusing:
         yield
 
 
-def test_a_refused_port_forward_pauses_between_its_tries_and_ends_when_it_is_closed(monkeypatch):
+def test_refused_port_forward_backs_off_until_closed(monkeypatch):
     monkeypatch.setattr(port_forward, "_PAUSE_SECONDS", 0.02)
     refusing = Refusing()
 

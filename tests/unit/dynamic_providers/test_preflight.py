@@ -3,9 +3,9 @@
 import pytest
 from pulumi.dynamic import Config, ConfigureRequest
 
-from dynamic_providers.failures import Refusal
+from dynamic_providers.failures import UserFacingError
 from dynamic_providers.preflight import PreflightProvider
-from headscale_core.rollout.rollout import SERVED_VERSION
+from headscale_core.rollout.pvc import SERVED_VERSION
 
 OLD = {
     "instance": "vpn",
@@ -49,7 +49,7 @@ def a_claim(size="1Gi", storage_class="fast", served=None, volume="pv-1"):
     "changes", [{"namespace": "vpn2"}, {"instance": "b"}, {"namespace": "b", "abandon_data": "b/vpn"}]
 )
 def test_move_without_consent_is_refused(changes):
-    with pytest.raises(Refusal, match="`abandonData: headscale/vpn`"):
+    with pytest.raises(UserFacingError, match="`abandonData: headscale/vpn`"):
         difference(**changes)
 
 
@@ -75,9 +75,9 @@ def test_pvc_that_cannot_serve_is_refused(api, claim, changes, reason):
     api.objects[CLAIM] = claim
     provider, news = a_provider(api.kubeconfig), {**OLD, **changes}
 
-    with pytest.raises(Refusal, match=reason):
+    with pytest.raises(UserFacingError, match=reason):
         provider.update("preflight", OLD, news)
-    with pytest.raises(Refusal, match=reason):
+    with pytest.raises(UserFacingError, match=reason):
         provider.create(news)
 
 
@@ -109,7 +109,7 @@ def test_other_cluster_is_refused_in_diff(api):
     moved = {**old, "server": "https://elsewhere.example.com"}
     provider = in_cluster(api, "two")
 
-    with pytest.raises(Refusal, match=r"of the old cluster stays behind .* write `abandonData: headscale/vpn`"):
+    with pytest.raises(UserFacingError, match=r"of the old cluster stays behind .* write `abandonData: headscale/vpn`"):
         provider.diff("preflight", moved, OLD)
     assert provider.diff("preflight", moved, {**OLD, "abandon_data": "headscale/vpn"}).changes
 
@@ -118,7 +118,7 @@ def test_consent_of_earlier_update_does_not_count(api):
     consent = {**OLD, "abandon_data": "headscale/vpn"}
     old = {**in_cluster(api, "one").create(consent).outs, "server": "https://elsewhere.example.com"}
 
-    with pytest.raises(Refusal, match="does not count, for an earlier update had it already"):
+    with pytest.raises(UserFacingError, match="does not count, for an earlier update had it already"):
         in_cluster(api, "two").diff("preflight", old, consent)
 
 
@@ -143,7 +143,7 @@ def with_claim(api, uid):
 
 
 @pytest.mark.parametrize("found", ["two", None], ids=["another PVC", "no PVC"])
-def test_other_claim_tells_clusters_without_id(api, found):
+def test_another_pvc_identifies_clusters_without_id(api, found):
     """Who has rights in one namespace may not read kube-system."""
     old = {**with_claim(api, "one").create(OLD).outs, "server": "https://elsewhere.example.com"}
     assert (old["cluster_id"], old["claim"]) == ("", "one")
@@ -151,19 +151,19 @@ def test_other_claim_tells_clusters_without_id(api, found):
     if found is None:
         del api.objects[CLAIM]
 
-    with pytest.raises(Refusal, match=r"of the old cluster stays behind .* write `abandonData: headscale/vpn`"):
+    with pytest.raises(UserFacingError, match=r"of the old cluster stays behind .* write `abandonData: headscale/vpn`"):
         provider.diff("preflight", old, OLD)
     assert provider.diff("preflight", old, {**OLD, "abandon_data": "headscale/vpn"}).changes
 
 
-def test_same_claim_at_another_address_is_no_change(api):
+def test_same_pvc_at_another_address_is_no_change(api):
     provider = with_claim(api, "one")
     old = {**provider.create(OLD).outs, "server": "https://elsewhere.example.com"}
 
     assert not provider.diff("preflight", old, OLD).changes
 
 
-def test_claim_that_may_not_be_read_is_no_change(api):
+def test_unreadable_pvc_is_no_change(api):
     provider = with_claim(api, "one")
     old = {**provider.create(OLD).outs, "server": "https://elsewhere.example.com"}
     api.refuse = lambda _, path: (403, "no") if path == CLAIM else None
@@ -171,7 +171,7 @@ def test_claim_that_may_not_be_read_is_no_change(api):
     assert not provider.diff("preflight", old, OLD).changes
 
 
-def test_refresh_notes_claim_that_was_made_later(api):
+def test_refresh_adds_pvc_created_later(api):
     old = a_provider(api.kubeconfig).create(OLD).outs
     assert old["claim"] == ""
 

@@ -5,7 +5,7 @@ import pytest
 
 from dynamic_providers import preflight as preflight_module
 from dynamic_providers import provider as provider_module
-from dynamic_providers.failures import Refusal
+from dynamic_providers.failures import UserFacingError
 from dynamic_providers.preflight import PreflightProvider
 from tests.fakes.headscale import FakeHeadscale
 
@@ -72,11 +72,13 @@ EDITED = '{"acls": [], "hosts": {"a": "10.0.0.1"}}'
 
 
 @pytest.mark.parametrize("olds", [OLD, {**OLD, "policy": None}], ids=["edited", "stored by others"])
-def test_policy_that_is_not_the_stacks_refuses_the_upgrade(headscale, upgrade, olds):
+def test_foreign_stored_policy_refuses_the_upgrade(headscale, upgrade, olds):
     """The new version reads it at start, and does not start if it refuses it."""
     headscale.database.policy = EDITED
 
-    with pytest.raises(Refusal, match=r"is not the one of this stack.*declare `version: v0.28.0`.*up --refresh"):
+    with pytest.raises(
+        UserFacingError, match=r"is not the one of this stack.*declare `version: v0.28.0`.*up --refresh"
+    ):
         upgrade(NEW, olds)
     assert headscale.database.policy == EDITED
 
@@ -88,7 +90,7 @@ def test_policy_of_others_is_overwritten_where_declared(headscale, upgrade):
 
 
 @pytest.mark.parametrize("stored", ["", NEW_POLICY], ids=["none", "the new one"])
-def test_policy_that_is_no_other_stacks_is_replaced(headscale, upgrade, warnings, stored):
+def test_own_or_default_stored_policy_is_replaced(headscale, upgrade, warnings, stored):
     headscale.database.policy = stored
 
     assert upgrade(NEW) == NEW_POLICY
@@ -134,5 +136,5 @@ def test_pod_that_runs_unreachable_refuses_the_upgrade(api, headscale, upgrade):
     api.objects["/apis/apps/v1/namespaces/headscale/statefulsets/vpn"] = workload
     api.objects["/api/v1/namespaces/headscale/pods/vpn-0"] = pod(container())
 
-    with pytest.raises(Refusal, match=r"v0.28.0 runs and cannot be asked for its policy.*found nobody there"):
+    with pytest.raises(UserFacingError, match=r"v0.28.0 runs and cannot be asked for its policy.*found nobody there"):
         upgrade(NEW)

@@ -10,8 +10,8 @@ from pulumi.dynamic import Config, ConfigureRequest
 
 from dynamic_providers import provider as provider_module
 from dynamic_providers.api_key import ApiKeyProvider
-from dynamic_providers.failures import Refusal
-from dynamic_providers.kubernetes.user_registry import MARK
+from dynamic_providers.failures import UserFacingError
+from dynamic_providers.kubernetes.user_registry import USERS_ANNOTATION
 from dynamic_providers.pre_auth_key import PreAuthKeyProvider
 from dynamic_providers.user import UserProvider
 from headscale_core import HeadscaleClient
@@ -90,7 +90,7 @@ def users(program):
 
 
 def registered(program):
-    return program.api.objects[CLAIM]["metadata"]["annotations"].get(MARK, "")
+    return program.api.objects[CLAIM]["metadata"]["annotations"].get(USERS_ANNOTATION, "")
 
 
 def failing(method, times, code=grpc.StatusCode.UNAVAILABLE):
@@ -134,7 +134,7 @@ def test_lost_connection_is_reported_after_three_tries(program):
     provider = program.provider(UserProvider)
     program.headscale.refuse = failing("CreateUser", 9)
 
-    with pytest.raises(Refusal, match="found nobody there"):
+    with pytest.raises(UserFacingError, match="found nobody there"):
         provider.create({"username": "alice"})
 
     assert program.headscale.calls.count("CreateUser") == 3
@@ -144,7 +144,7 @@ def test_refusal_is_not_retried(program):
     provider = program.provider(UserProvider)
     program.headscale.refuse = failing("CreateUser", 9, grpc.StatusCode.PERMISSION_DENIED)
 
-    with pytest.raises(Refusal, match="the connection is closing"):
+    with pytest.raises(UserFacingError, match="the connection is closing"):
         provider.create({"username": "alice"})
 
     assert program.headscale.calls.count("CreateUser") == 1
@@ -172,7 +172,7 @@ def test_user_with_nodes_is_deleted_by_force_only(program):
     program.restart()
     provider = program.provider(UserProvider)
 
-    with pytest.raises(Refusal, match=r"still has nodes: node-1 .id 1."):
+    with pytest.raises(UserFacingError, match=r"still has nodes: node-1 .id 1."):
         provider.delete(made.id, made.outs)
     assert (users(program), len(program.client.list_nodes())) == (["alice"], 1)
     provider.delete(made.id, {**made.outs, "force_delete": True})
@@ -193,7 +193,7 @@ def test_keys_on_user_deletion_refuse_keeps_the_user(program):
     provider = program.provider(UserProvider)
 
     if program.headscale.version == "0.28":
-        with pytest.raises(Refusal, match="keysOnUserDeletion: recreate"):
+        with pytest.raises(UserFacingError, match="keysOnUserDeletion: recreate"):
             provider.delete(bob.id, bob.outs)
         assert users(program) == ["alice", "bob"]
     else:
@@ -249,7 +249,7 @@ def test_foreign_secret_is_not_overwritten(program, kind, props):
     path = f"{SECRETS}/{props['secret_name']}"
     program.api.create(SECRETS, {"metadata": {"name": props["secret_name"]}, "data": {"key": "eA=="}})
 
-    with pytest.raises(Refusal, match="nothing was changed"):
+    with pytest.raises(UserFacingError, match="nothing was changed"):
         program.provider(kind).create(dict(props))
 
     assert (keys(program), program.api.objects[path]["data"]) == ([], {"key": "eA=="})
@@ -259,7 +259,7 @@ def test_foreign_secret_is_not_overwritten(program, kind, props):
 def test_lost_answer_leaves_no_second_key(program, kind, props):
     program.client.create_user("alice")
     program.headscale.loses_answer = once("CreateApiKey" if kind is ApiKeyProvider else "CreatePreAuthKey")
-    with contextlib.suppress(Refusal):
+    with contextlib.suppress(UserFacingError):
         program.provider(kind).create(dict(props))
     program.restart()
 
@@ -280,7 +280,7 @@ def test_refused_secret_leaves_no_key(program, kind, props, status):
         return (status, "no") if method == "PATCH" and len(writes) == 2 else None
 
     program.api.refuse = refuse
-    with pytest.raises(Refusal, match="cannot be written: no"):
+    with pytest.raises(UserFacingError, match="cannot be written: no"):
         program.provider(kind).create(dict(props))
 
     assert keys(program) == []
@@ -339,7 +339,7 @@ def test_create_without_diff_refuses_another_profile(program, restarts):
         program.provider(UserProvider).diff(old.id, old.outs, dict(ALICIA))
         program.restart()
 
-    with pytest.raises(Refusal, match="displayName is `Alice` and not `Alicia`"):
+    with pytest.raises(UserFacingError, match="displayName is `Alice` and not `Alicia`"):
         program.provider(UserProvider).create(dict(ALICIA))
 
     assert names_and_profiles(program) == [("alice", "Alice")]

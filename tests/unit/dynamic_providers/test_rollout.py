@@ -4,7 +4,7 @@ import pytest
 from pulumi.dynamic import Config, ConfigureRequest
 
 from dynamic_providers.errors import ClusterUnreachable
-from dynamic_providers.failures import Refusal
+from dynamic_providers.failures import UserFacingError
 from dynamic_providers.kubernetes.rollout_watcher import RolloutWatcher
 from dynamic_providers.rollout import RolloutProvider
 
@@ -29,12 +29,12 @@ def differences(monkeypatch):
     monkeypatch.setattr("pulumi.log.warn", lambda _: None)
 
     def compare(claim="u", *, old=None, **changes):
-        def claim_uid(_):
+        def pvc_uid(_):
             if isinstance(claim, Exception):
                 raise claim
             return claim
 
-        monkeypatch.setattr(RolloutWatcher, "claim_uid", claim_uid)
+        monkeypatch.setattr(RolloutWatcher, "pvc_uid", pvc_uid)
         provider = RolloutProvider()
         provider.configure(ConfigureRequest(Config({"headscale:instance": "vpn", "headscale:namespace": "ns"}, "p")))
         olds = {**OLD, **(old or {})}
@@ -68,12 +68,12 @@ def test_what_a_refresh_found_unsettled_is_an_update(differences):
         ({"size": "512Mi"}, "cannot shrink to 512Mi"),
         ({"storage_class": "slow"}, "cannot become `slow`"),
         ({"version": "v0.27.1"}, "goes back"),
-        ({"namespace": "vpn2"}, "the data does not move: claim headscale/data-vpn-0 stays behind"),
+        ({"namespace": "vpn2"}, "the data does not move: PVC headscale/data-vpn-0 stays behind"),
         ({"namespace": "vpn2", "abandon_data": "other/vpn"}, "`abandonData: headscale/vpn`"),
     ],
 )
 def test_what_cannot_be_is_refused(differences, changes, said):
-    with pytest.raises(Refusal, match=said):
+    with pytest.raises(UserFacingError, match=said):
         differences(**changes)
 
 
@@ -83,12 +83,12 @@ def test_data_is_left_behind_with_consent(differences):
     assert found.replaces == ["namespace"]
 
 
-def test_other_address_of_the_same_claim_is_no_change(differences):
+def test_other_address_of_same_pvc_is_no_change(differences):
     assert not differences(server="https://b").changes
 
 
 def test_other_cluster_needs_consent(differences):
-    with pytest.raises(Refusal, match="of the old cluster stays behind"):
+    with pytest.raises(UserFacingError, match="of the old cluster stays behind"):
         differences(None, server="https://b")
     assert differences("other", server="https://b", abandon_data="headscale/vpn").replaces
 

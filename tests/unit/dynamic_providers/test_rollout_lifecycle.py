@@ -6,9 +6,9 @@ from pulumi.dynamic import Config, ConfigureRequest
 from dynamic_providers import provider as provider_module
 from dynamic_providers import rollout as rollout_module
 from dynamic_providers.errors import ChannelError
-from dynamic_providers.failures import Refusal
+from dynamic_providers.failures import UserFacingError
 from dynamic_providers.kubernetes.rollout_watcher import RolloutWatcher
-from dynamic_providers.kubernetes.user_registry import REVOKE
+from dynamic_providers.kubernetes.user_registry import REVOKE_ANNOTATION
 from dynamic_providers.rollout import RolloutProvider
 
 from .test_rollout_rules import container, pod, stateful_set
@@ -67,13 +67,13 @@ def followed(monkeypatch):
 
     def follow(watcher, target):
         targets.append(target)
-        return watcher.claim_uid()
+        return watcher.pvc_uid()
 
     monkeypatch.setattr(RolloutWatcher, "follow", follow)
     return targets
 
 
-def test_created_rollout_is_named_after_its_claim(cluster, provider, followed):
+def test_created_rollout_is_named_after_its_pvc(cluster, provider, followed):
     uid = cluster.objects[CLAIM]["metadata"]["uid"]
 
     made = provider.create(dict(NEWS))
@@ -83,7 +83,7 @@ def test_created_rollout_is_named_after_its_claim(cluster, provider, followed):
     assert [(target.replicas, target.timeout_seconds) for target in followed] == [(1, 120.0)]
 
 
-def test_rollout_without_claim_is_created(cluster, provider, followed):
+def test_rollout_without_pvc_is_created(cluster, provider, followed):
     del cluster.objects[CLAIM]
 
     made = provider.create(dict(NEWS))
@@ -119,11 +119,11 @@ def test_unchanged_template_is_not_followed(provider, followed):
     assert (followed, updated) == ([], {**outs, "ready_timeout": "5m"})
 
 
-def test_another_claim_than_before_is_an_error(cluster, provider, followed):
+def test_another_pvc_than_before_is_an_error(cluster, provider, followed):
     outs = provider.create(dict(NEWS)).outs
     create_claim(cluster)
 
-    with pytest.raises(Refusal, match=r"claim headscale/data-vpn-0 is another one than before.*--refresh"):
+    with pytest.raises(UserFacingError, match=r"PVC headscale/data-vpn-0 is another one than before.*--refresh"):
         provider.update("id", outs, {**NEWS, "template": "b"})
 
 
@@ -142,7 +142,7 @@ def test_pod_that_is_not_ready_is_unsettled(cluster, provider):
 
 
 def test_unrevoked_keys_are_unsettled(cluster, provider):
-    cluster.objects[CLAIM]["metadata"]["annotations"] = {REVOKE: "api-key/abc/"}
+    cluster.objects[CLAIM]["metadata"]["annotations"] = {REVOKE_ANNOTATION: "api-key/abc/"}
 
     assert provider.read("id", dict(NEWS)).outs["is_settled"] is False
 
@@ -151,7 +151,7 @@ def test_failed_revocation_is_a_warning(cluster, provider, followed, monkeypatch
     def fail(_action):
         raise ChannelError("no pod")
 
-    cluster.objects[CLAIM]["metadata"]["annotations"] = {REVOKE: "api-key/abc/"}
+    cluster.objects[CLAIM]["metadata"]["annotations"] = {REVOKE_ANNOTATION: "api-key/abc/"}
     monkeypatch.setattr(rollout_module, "retry_idempotent", fail)
 
     assert provider.create(dict(NEWS)).outs["claim"]
@@ -159,7 +159,7 @@ def test_failed_revocation_is_a_warning(cluster, provider, followed, monkeypatch
 
 
 def test_stopped_instance_revokes_nothing(cluster, provider, followed, monkeypatch):
-    cluster.objects[CLAIM]["metadata"]["annotations"] = {REVOKE: "api-key/abc/"}
+    cluster.objects[CLAIM]["metadata"]["annotations"] = {REVOKE_ANNOTATION: "api-key/abc/"}
     monkeypatch.setattr(rollout_module, "retry_idempotent", lambda _action: pytest.fail("there is no Headscale"))
 
     assert provider.create({**NEWS, "replicas": 0}).outs["claim"]
@@ -169,26 +169,26 @@ def delete(provider, **changes):
     provider.delete("id", {**provider.create(dict(NEWS)).outs, **changes})
 
 
-def test_retained_claim_outlives_the_rollout(cluster, provider, followed):
+def test_retained_pvc_outlives_the_rollout(cluster, provider, followed):
     delete(provider)
 
     assert CLAIM in cluster.objects
 
 
-def test_claim_that_is_not_retained_is_deleted(cluster, provider, followed):
+def test_pvc_without_retain_is_deleted(cluster, provider, followed):
     delete(provider, retain=False)
 
     assert CLAIM not in cluster.objects
 
 
-def test_claim_that_is_gone_is_deleted(cluster, provider, followed):
+def test_missing_pvc_counts_as_deleted(cluster, provider, followed):
     outs = {**provider.create(dict(NEWS)).outs, "retain": False}
     del cluster.objects[CLAIM]
 
     provider.delete("id", outs)
 
 
-def test_claim_in_the_place_of_another_stays(cluster, provider, followed):
+def test_pvc_of_another_uid_is_not_deleted(cluster, provider, followed):
     outs = {**provider.create(dict(NEWS)).outs, "retain": False}
     create_claim(cluster)
 
@@ -197,8 +197,8 @@ def test_claim_in_the_place_of_another_stays(cluster, provider, followed):
     assert CLAIM in cluster.objects
 
 
-def test_claim_that_may_not_be_deleted_is_an_error(cluster, provider, followed):
+def test_forbidden_deletion_of_pvc_is_an_error(cluster, provider, followed):
     cluster.refuse = lambda method, _path: (403, "no") if method == "DELETE" else None
 
-    with pytest.raises(Refusal, match="claim headscale/data-vpn-0 cannot be deleted: no"):
+    with pytest.raises(UserFacingError, match="PVC headscale/data-vpn-0 cannot be deleted: no"):
         delete(provider, retain=False)

@@ -2,10 +2,11 @@
 
 import pytest
 
+from headscale_core.rollout import pvc as pvc_rules
 from headscale_core.rollout import rollout as rules
 from headscale_core.rollout.pod_status import last_warning, pod_problem, unready_containers
 
-PLACE = rules.Place("headscale", "vpn")
+PLACE = rules.InstanceLocation("headscale", "vpn")
 
 
 def stateful_set(*, generation=2, observed=2, replicas=1, revision="vpn-new"):
@@ -33,7 +34,7 @@ def pod(*containers, revision="vpn-new", ready=True, deleted=False, **status):
     }
 
 
-def test_container_declared_first_is_told_first():
+def test_container_declared_first_is_named_first():
     waiting = pod(container("apikey-manager", ready=False), container(ready=False), ready=False)
     waiting["spec"] = {"containers": [{"name": "headscale"}, {"name": "apikey-manager"}]}
 
@@ -127,7 +128,7 @@ EVENTS = [
 ]
 
 
-def test_claim_is_told_before_the_scheduler():
+def test_pvc_warning_comes_before_the_schedulers():
     unscheduled = {"type": "PodScheduled", "status": "False", "message": "unbound"}
     waiting = pod(ready=False, phase="Pending", conditions=[unscheduled])
     events = [*EVENTS, event("vpn-0", "no claim is bound", reason="FailedScheduling")]
@@ -157,21 +158,21 @@ def unbound(*, size="1Gi", storage_class="none", phase="Pending", volume=None):
         (unbound(phase="Lost"), ("2Gi", "fast"), False),
     ],
 )
-def test_only_claim_that_never_had_volume_is_remade(found, declared, is_remade):
+def test_only_pvc_that_was_never_bound_is_recreated(found, declared, is_remade):
     template = {"spec": {"volumeClaimTemplates": [{"spec": {"storageClassName": "none"}}]}}
 
-    assert rules.must_recreate_pvc(found, template, *declared) is is_remade
+    assert pvc_rules.must_recreate_pvc(found, template, *declared) is is_remade
 
 
-def test_remade_claim_is_as_declared():
-    made = rules.recreated_pvc(unbound(), "2Gi", None)
+def test_recreated_pvc_is_as_declared():
+    made = pvc_rules.recreated_pvc(unbound(), "2Gi", None)
 
     assert made["metadata"] == {"name": "data-vpn-0", "labels": {"a": "b"}}
     assert made["spec"] == {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "2Gi"}}}
 
 
 @pytest.mark.parametrize("case", NOT_DONE)
-def test_rollout_that_is_not_over_says_why(case):
+def test_unfinished_rollout_says_why(case):
     workload, its_pod, said = NOT_DONE[case]
 
     assert said in rules.pod_state(PLACE, workload, its_pod, EVENTS)
@@ -196,7 +197,7 @@ def test_stopped_instance_waits_for_its_pod_to_go():
     assert "still runs" in rules.pod_state(PLACE, stopped, pod(container()), (), replicas=0)
 
 
-def test_newest_warning_about_an_object_is_told():
+def test_newest_warning_about_an_object_is_shown():
     events = [
         event("a", "old", at="2026-01-01"),
         event("a", "new", at="2026-01-02"),
@@ -233,8 +234,8 @@ def claim(asked="1Gi", capacity="1Gi", storage_class="fast", conditions=()):
     ],
     ids=["grows", "same", "shrinks", "takes back a failed growth", "shrinks unbound", "another class"],
 )
-def test_claim_can_be_declared_so_or_not(found, size, storage_class, said):
-    problem = rules.claim_problem(PLACE, found, size, storage_class)
+def test_pvc_can_become_as_declared_or_not(found, size, storage_class, said):
+    problem = pvc_rules.pvc_problem(PLACE, found, size, storage_class)
 
     assert said in problem
     assert bool(problem) == bool(said)
@@ -245,10 +246,10 @@ def test_growth_says_what_it_waits_for():
         "2Gi", "1Gi", conditions=[{"type": "FileSystemResizePending", "status": "True", "message": "restart"}]
     )
 
-    said = rules.growth_state(PLACE, waits, "2Gi", [])
+    said = pvc_rules.resize_state(PLACE, waits, "2Gi", [])
 
-    assert said == "claim headscale/data-vpn-0 has 1Gi of 2Gi: FileSystemResizePending: restart"
-    assert rules.growth_state(PLACE, claim("2Gi", "2Gi"), "2Gi", []) == ""
+    assert said == "PVC headscale/data-vpn-0 has 1Gi of 2Gi: FileSystemResizePending: restart"
+    assert pvc_rules.resize_state(PLACE, claim("2Gi", "2Gi"), "2Gi", []) == ""
 
 
 @pytest.mark.parametrize(
@@ -256,23 +257,23 @@ def test_growth_says_what_it_waits_for():
     [("1Gi", 2**30), ("500M", 5 * 10**8), ("1.5Ki", 1536), ("1e3", 1000), ("128974848", 128974848), ("100m", 0.1)],
 )
 def test_quantity_is_read_as_kubernetes_does(text, number):
-    assert float(rules.quantity(text)) == pytest.approx(number)
+    assert float(pvc_rules.quantity(text)) == pytest.approx(number)
 
 
 @pytest.mark.parametrize("text", ["", "1GB", "lots", "1 Gi", "-1Gi"])
 def test_text_that_is_no_quantity_is_refused(text):
     with pytest.raises(ValueError, match="no quantity"):
-        rules.quantity(text)
+        pvc_rules.quantity(text)
 
 
-def test_moved_data_is_told_with_what_becomes_of_the_claim():
-    new = rules.Place("vpn2", "vpn")
+def test_move_warning_says_what_becomes_of_the_pvc():
+    new = rules.InstanceLocation("vpn2", "vpn")
 
     kept = rules.move_warning(PLACE, new, retain=True, elsewhere=False)
     lost = rules.move_warning(PLACE, new, retain=False, elsewhere=False)
 
-    assert "claim headscale/data-vpn-0 stays behind" in kept
-    assert "claim headscale/data-vpn-0 is deleted" in lost
+    assert "PVC headscale/data-vpn-0 stays behind" in kept
+    assert "PVC headscale/data-vpn-0 is deleted" in lost
     assert "`abandonData: headscale/vpn`" in rules.consent_hint(PLACE)
 
 
@@ -282,13 +283,13 @@ def of_template(**spec):
     return {"metadata": {"name": "data-vpn-0", "labels": labels}, "spec": claimed, "status": {"phase": "Pending"}}
 
 
-def test_only_an_unbound_claim_by_the_template_is_remade():
+def test_only_unbound_templated_pvc_is_recreated():
     template = {"metadata": {"labels": {"app.kubernetes.io/instance": "vpn"}}, "spec": {}}
     workload = {"spec": {"volumeClaimTemplates": [template]}}
     restored = of_template(dataSource={"kind": "VolumeSnapshot", "name": "backup"})
     foreign = {**of_template(), "metadata": {"name": "data-vpn-0"}}
 
-    assert rules.must_recreate_pvc(of_template(), workload, "2Gi", None)
-    assert not rules.must_recreate_pvc(restored, workload, "2Gi", None)
-    assert not rules.must_recreate_pvc(foreign, workload, "2Gi", None)
-    assert not rules.must_recreate_pvc(of_template(volumeName="pvc-1"), workload, "2Gi", None)
+    assert pvc_rules.must_recreate_pvc(of_template(), workload, "2Gi", None)
+    assert not pvc_rules.must_recreate_pvc(restored, workload, "2Gi", None)
+    assert not pvc_rules.must_recreate_pvc(foreign, workload, "2Gi", None)
+    assert not pvc_rules.must_recreate_pvc(of_template(volumeName="pvc-1"), workload, "2Gi", None)

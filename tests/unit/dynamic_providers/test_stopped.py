@@ -14,12 +14,12 @@ from pulumi.dynamic import Config, ConfigureRequest
 
 from dynamic_providers import provider as provider_module
 from dynamic_providers import retry
-from dynamic_providers.admin import running as running_module
+from dynamic_providers.admin import instance_status as instance_status_module
 from dynamic_providers.api_key import ApiKeyProvider
 from dynamic_providers.errors import ClusterError, ConnectionLost
-from dynamic_providers.failures import Refusal
+from dynamic_providers.failures import UserFacingError
 from dynamic_providers.kubernetes.rollout_watcher import RolloutWatcher
-from dynamic_providers.kubernetes.user_registry import MARK, REVOKE
+from dynamic_providers.kubernetes.user_registry import REVOKE_ANNOTATION, USERS_ANNOTATION
 from dynamic_providers.policy import PolicyProvider
 from dynamic_providers.pre_auth_key import PreAuthKeyProvider
 from dynamic_providers.retry import POD_START
@@ -66,7 +66,7 @@ UNREADY = pod(container(state={"waiting": {"reason": "ImagePullBackOff"}}, ready
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch):
     short = dataclasses.replace(POD_START, initial_seconds=0.05, max_seconds=0.05, deadline_seconds=0.2)
-    monkeypatch.setattr(running_module, "POD_START", short)
+    monkeypatch.setattr(instance_status_module, "POD_START", short)
     monkeypatch.setattr(retry, "_sleep", lambda seconds: time.sleep(min(seconds, 0.05)))
 
 
@@ -77,7 +77,7 @@ def stopped(api, monkeypatch):
     api.said = []
     monkeypatch.setattr("pulumi.log.warn", api.said.append)
     api.objects[STATEFUL_SET] = {"metadata": {"namespace": "n", "name": "vpn"}, "spec": {"replicas": 0}}
-    api.put(CLAIM, {MARK: "alice"})
+    api.put(CLAIM, {USERS_ANNOTATION: "alice"})
     return api
 
 
@@ -94,7 +94,7 @@ def a_provider(api, kind):
 
 
 def noted(api):
-    return set(filter(None, api.objects[CLAIM]["metadata"]["annotations"].get(REVOKE, "").split(",")))
+    return set(filter(None, api.objects[CLAIM]["metadata"]["annotations"].get(REVOKE_ANNOTATION, "").split(",")))
 
 
 def a_secret(api, name, kind, **notes):
@@ -149,7 +149,7 @@ def fail(monkeypatch, channel, error):
         raise error
         yield
 
-    monkeypatch.setattr(channel._sessions._route, "client", failing)
+    monkeypatch.setattr(channel._sessions._dialer, "client", failing)
 
 
 BROKEN = Unreachable("ListUsers", "vpn", "broken")
@@ -160,10 +160,10 @@ def test_failure_of_a_ready_pod_is_no_stop(stopped, monkeypatch, kind, props):
     start(stopped, pod(container()))
     fail(monkeypatch, a_provider(stopped, kind).channel, BROKEN)
 
-    with pytest.raises(Refusal, match=r"broken.*is ready"):
+    with pytest.raises(UserFacingError, match=r"broken.*is ready"):
         a_provider(stopped, kind).read("1", dict(props))
     if kind in {PreAuthKeyProvider, ApiKeyProvider}:
-        with pytest.raises(Refusal, match=r"broken.*is ready"):
+        with pytest.raises(UserFacingError, match=r"broken.*is ready"):
             a_provider(stopped, kind).delete("1", dict(props))
     assert noted(stopped) == set()
     assert stopped.said == []
@@ -172,7 +172,7 @@ def test_failure_of_a_ready_pod_is_no_stop(stopped, monkeypatch, kind, props):
 UNREADY_SIDECAR = pod(container(), container("apikey-manager", ready=False), ready=False)
 
 
-def test_failed_attempt_at_an_unready_pod_is_a_stop(stopped, monkeypatch):
+def test_failed_attempt_at_unready_pod_counts_as_stopped(stopped, monkeypatch):
     start(stopped, UNREADY_SIDECAR)
     fail(monkeypatch, a_provider(stopped, UserProvider).channel, BROKEN)
 
@@ -184,29 +184,29 @@ def test_refused_port_forward_is_no_stop(stopped, monkeypatch):
     start(stopped, UNREADY_SIDECAR)
     fail(monkeypatch, a_provider(stopped, UserProvider).channel, ClusterError("pods/portforward is forbidden", 403))
 
-    with pytest.raises(Refusal, match="portforward is forbidden"):
+    with pytest.raises(UserFacingError, match="portforward is forbidden"):
         a_provider(stopped, UserProvider).read("1", dict(USER))
 
 
 def test_what_may_not_be_read_stays_an_error(stopped):
     stopped.refuse = lambda _, path: (403, "pods is forbidden") if path == POD else None
 
-    with pytest.raises(Refusal, match="cannot be read: pods is forbidden"):
+    with pytest.raises(UserFacingError, match="cannot be read: pods is forbidden"):
         a_provider(stopped, UserProvider).read("1", dict(USER))
 
 
-def test_deleted_keys_are_noted_and_their_secrets_go(stopped):
+def test_deleted_keys_are_recorded_and_their_secrets_deleted(stopped):
     delete_both(stopped)
 
     assert noted(stopped) - NOTED == {"preauth-key//2032-01-01T00:00:00+00:00"}
     assert noted(stopped) >= NOTED
-    assert stopped.objects[CLAIM]["metadata"]["annotations"][MARK] == "alice"
+    assert stopped.objects[CLAIM]["metadata"]["annotations"][USERS_ANNOTATION] == "alice"
     assert not [path for path in stopped.objects if path.startswith(SECRETS)]
     assert "secret" not in json.dumps(stopped.objects[CLAIM])
     assert "until then, at the longest until 2030-01-01 00:00 UTC, it is valid" in stopped.said[1]
 
 
-def test_key_of_a_deleted_instance_is_noted_too(stopped):
+def test_key_of_a_deleted_instance_is_recorded(stopped):
     del stopped.objects[STATEFUL_SET]
 
     delete_both(stopped)
@@ -218,16 +218,18 @@ REFUSED = {"no right": 403, "etcd is away": 500}
 
 
 @pytest.mark.parametrize("status", REFUSED.values(), ids=REFUSED)
-def test_key_that_cannot_be_noted_stays(stopped, status):
+def test_key_that_cannot_be_recorded_stays(stopped, status):
     stopped.refuse = lambda method, path: (status, "no") if (method, path) == ("PATCH", CLAIM) else None
 
-    with pytest.raises(Refusal, match=r"preauth key 1 cannot be revoked.*nor noted on claim n/data-vpn-0.*start the"):
+    with pytest.raises(
+        UserFacingError, match=r"preauth key 1 cannot be revoked.*nor written to PVC n/data-vpn-0.*start the"
+    ):
         delete_both(stopped)
 
     assert f"{SECRETS}/s" in stopped.objects
 
 
-def test_without_claim_and_pod_nothing_is_left(stopped):
+def test_without_pvc_and_pod_nothing_is_recorded(stopped):
     del stopped.objects[CLAIM]
 
     delete_both(stopped)
@@ -235,16 +237,16 @@ def test_without_claim_and_pod_nothing_is_left(stopped):
     assert not [path for path in stopped.objects if path.startswith(SECRETS)]
 
 
-def test_without_claim_an_unready_pod_keeps_keys(stopped):
+def test_without_pvc_unready_pod_keeps_keys(stopped):
     start(stopped, UNREADY)
     del stopped.objects[CLAIM]
 
-    with pytest.raises(Refusal, match="there is no such claim"):
+    with pytest.raises(UserFacingError, match="there is no such PVC"):
         delete_both(stopped)
 
 
 def test_user_waits_until_the_instance_is_started(stopped):
-    with pytest.raises(Refusal, match=r"user `alice` cannot be deleted.*scaled to 0; start the instance first"):
+    with pytest.raises(UserFacingError, match=r"user `alice` cannot be deleted.*scaled to 0; start the instance first"):
         a_provider(stopped, UserProvider).delete("1", dict(USER))
 
 
@@ -293,7 +295,7 @@ def started_again(stopped, monkeypatch):
     provider_module._channels.clear()
     headscale = FakeHeadscale()
     channel = a_provider(stopped, UserProvider).channel
-    monkeypatch.setattr(channel._sessions._route, "client", lambda: contextlib.nullcontext(headscale))
+    monkeypatch.setattr(channel._sessions._dialer, "client", lambda: contextlib.nullcontext(headscale))
     return SimpleNamespace(api=stopped, headscale=headscale, channel=channel)
 
 
@@ -301,16 +303,16 @@ def revoked(again):
     return (set(again.headscale.pre_auth), set(again.headscale.api), noted(again.api)) == ({2}, {"other"}, set())
 
 
-def test_next_change_revokes_what_is_noted(started_again):
+def test_next_change_revokes_recorded_keys(started_again):
     with started_again.channel.change():
         pass
 
     assert revoked(started_again)
 
 
-def test_next_rollout_revokes_what_is_noted(started_again, monkeypatch):
+def test_next_rollout_revokes_recorded_keys(started_again, monkeypatch):
     monkeypatch.setattr(RolloutWatcher, "follow", lambda *_: "uid")
-    monkeypatch.setattr(RolloutWatcher, "claim", lambda *_: None)
+    monkeypatch.setattr(RolloutWatcher, "pvc", lambda *_: None)
     place = {"namespace": "n", "instance": "vpn", "version": "v0.29.3", "size": "1Gi", "ready_timeout": "1m"}
 
     a_provider(started_again.api, RolloutProvider).create({**place, "replicas": 1})
@@ -318,7 +320,7 @@ def test_next_rollout_revokes_what_is_noted(started_again, monkeypatch):
     assert revoked(started_again)
 
 
-def test_failed_revocation_stays_noted(started_again, monkeypatch):
+def test_failed_revocation_stays_recorded(started_again, monkeypatch):
     def away():
         raise Unreachable("ListApiKeys", "vpn", "away")
 

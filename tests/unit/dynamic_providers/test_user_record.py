@@ -9,7 +9,7 @@ import pytest
 from dynamic_providers.errors import ClusterError
 from dynamic_providers.kubernetes import user_registry
 from dynamic_providers.kubernetes.cluster import Cluster
-from dynamic_providers.kubernetes.user_registry import MARK, PvcUserRegistry
+from dynamic_providers.kubernetes.user_registry import USERS_ANNOTATION, PvcUserRegistry
 
 CLAIM = "/api/v1/namespaces/n/persistentvolumeclaims/data-vpn-0"
 
@@ -25,7 +25,7 @@ def a_record(api, **options):
 
 
 def noted(api):
-    return api.objects[CLAIM]["metadata"]["annotations"].get(MARK, "")
+    return api.objects[CLAIM]["metadata"]["annotations"].get(USERS_ANNOTATION, "")
 
 
 def test_two_programs_lose_nothing_of_each_other(claim):
@@ -50,7 +50,7 @@ def test_name_of_a_directory_is_recorded(claim, name):
     assert a_record(claim).holds(name.swapcase()) is False
 
 
-def test_other_writer_of_the_claim_costs_a_repeat(claim):
+def test_conflict_on_the_pvc_is_retried(claim):
     record = a_record(claim)
     record.add("alice")
     claim.put(CLAIM, {**claim.objects[CLAIM]["metadata"]["annotations"], "headscale-component/api-keys": "{}"})
@@ -68,7 +68,7 @@ def test_endless_conflict_ends_with_one_message(claim, monkeypatch):
         a_record(claim).add("alice")
 
 
-def test_threads_share_requests_and_names_are_noted_on_return(claim):
+def test_threads_share_requests_and_lose_no_name(claim):
     """What one thread writes holds the names of those that wait for it."""
     record, slow = a_record(claim), threading.Lock()
 
@@ -93,7 +93,7 @@ def test_threads_share_requests_and_names_are_noted_on_return(claim):
     assert claim.count("PATCH", CLAIM) <= 12
 
 
-def test_failed_write_of_one_thread_is_not_done_for_another(claim):
+def test_failed_write_fails_for_its_own_thread_only(claim):
     """Its name fails with it; those that wait write their own."""
     record, failing = a_record(claim), threading.Event()
     entered = threading.Event()
@@ -119,7 +119,7 @@ def test_failed_write_of_one_thread_is_not_done_for_another(claim):
 
 
 @pytest.mark.parametrize("room", [2000, 10**9], ids=["by our own count", "by the server's"])
-def test_full_claim_ends_the_record_and_not_the_update(claim, monkeypatch, room):
+def test_full_pvc_ends_registry_and_not_update(claim, monkeypatch, room):
     monkeypatch.setattr(user_registry, "_ROOM_BYTES", room)
     filler = "x" * (1800 if room == 2000 else 256 * 1024 - 200)
     claim.put(CLAIM, {"other": filler})
@@ -139,7 +139,7 @@ def test_full_claim_ends_the_record_and_not_the_update(claim, monkeypatch, room)
 
 
 @pytest.mark.parametrize("status", [403, 404])
-def test_without_right_or_claim_no_record_is_kept(api, status):
+def test_without_right_or_pvc_no_registry_is_kept(api, status):
     api.refuse = lambda method, path: (status, "no") if path == CLAIM else None
     record = a_record(api)
 
@@ -148,7 +148,7 @@ def test_without_right_or_claim_no_record_is_kept(api, status):
     assert record.holds("alice") is None
 
 
-def test_note_on_the_claim_is_evidence(claim):
+def test_pvc_annotation_is_proof_of_the_cluster(claim):
     record = a_record(claim)
     assert not record.is_found()
     record.add("alice")

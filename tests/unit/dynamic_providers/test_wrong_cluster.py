@@ -5,7 +5,7 @@ from pulumi.dynamic import Config, ConfigureRequest
 
 from dynamic_providers import provider as provider_module
 from dynamic_providers.api_key import ApiKeyProvider
-from dynamic_providers.failures import DROP_VARIABLE, Refusal
+from dynamic_providers.failures import DROP_VARIABLE, UserFacingError
 from dynamic_providers.kubernetes.rollout_watcher import RolloutWatcher
 from dynamic_providers.policy import PolicyProvider
 from dynamic_providers.pre_auth_key import PreAuthKeyProvider
@@ -13,7 +13,7 @@ from dynamic_providers.preflight import PreflightProvider
 from dynamic_providers.rollout import RolloutProvider
 from dynamic_providers.user import UserProvider
 from headscale_core.rollout.identity import database_id
-from headscale_core.rollout.rollout import Place
+from headscale_core.rollout.rollout import InstanceLocation
 from tests.fakes.kubernetes import FakeKubernetes
 
 from .test_rollout_lifecycle import CLAIM, NEWS, POD, STATEFUL_SET, create_claim
@@ -31,7 +31,7 @@ BEHIND = {
     "API key": (ApiKeyProvider, API_KEY),
     "policy": (PolicyProvider, {"policy": "{}"}),
 }
-PLACE = Place("headscale", "vpn")
+PLACE = InstanceLocation("headscale", "vpn")
 
 
 def with_instance(api, cluster_id):
@@ -95,7 +95,7 @@ def test_rollout_of_another_cluster_is_refused(another, state, monkeypatch, vari
 
     for call in calls(provider(RolloutProvider, another), {**state["rollout"], "retain": retain}):
         with pytest.raises(
-            Refusal, match=r"is another cluster than .* claim headscale/data-vpn-0 there is another one"
+            UserFacingError, match=r"is another cluster than .* PVC headscale/data-vpn-0 there is another one"
         ):
             call()
     assert CLAIM in another.objects
@@ -108,11 +108,11 @@ def test_what_is_behind_is_protected_by_others(another, state, monkeypatch, know
     """The engine asks for preflight and rollout first in a refresh, and all of them share a process."""
     monkeypatch.setenv(DROP_VARIABLE, "true")
     first, (kind, props) = {"preflight": PreflightProvider, "rollout": RolloutProvider}[known], BEHIND[behind]
-    with pytest.raises(Refusal):
+    with pytest.raises(UserFacingError):
         provider(first, another).read("1", dict(state[known]))
 
     for call in calls(provider(kind, another), props):
-        with pytest.raises(Refusal, match="is another cluster than"):
+        with pytest.raises(UserFacingError, match="is another cluster than"):
             call()
     assert changes_in(another) == []
 
@@ -121,7 +121,7 @@ def test_what_is_behind_is_protected_by_others(another, state, monkeypatch, know
 def test_database_of_another_cluster_is_refused(another, state, kind, props):
     """In a destroy the keys go first, and know their cluster by themselves."""
     for call in calls(provider(kind, another), {**props, "database": state["database"]}):
-        with pytest.raises(Refusal, match="is another cluster than"):
+        with pytest.raises(UserFacingError, match="is another cluster than"):
             call()
     assert changes_in(another) == []
 
@@ -150,7 +150,7 @@ def test_wrong_cluster_without_instance_drops_nothing(another, state, monkeypatc
 
     for kind, props in ((RolloutProvider, state["rollout"]), (UserProvider, {**USER, "database": state["database"]})):
         for call in calls(provider(kind, another), props):
-            with pytest.raises(Refusal, match="there is no claim headscale/data-vpn-0") as caught:
+            with pytest.raises(UserFacingError, match="there is no PVC headscale/data-vpn-0") as caught:
                 call()
             assert DROP_VARIABLE not in str(caught.value)
 
@@ -182,7 +182,7 @@ def test_unreachable_cluster_keeps_the_rollout(state, monkeypatch, retain):
         pass
     rollout, props = provider(RolloutProvider, nowhere), {**state["rollout"], "retain": retain}
 
-    with pytest.raises(Refusal, match=f"unreachable.*{DROP_VARIABLE}=true"):
+    with pytest.raises(UserFacingError, match=f"unreachable.*{DROP_VARIABLE}=true"):
         rollout.delete("1", props)
     monkeypatch.setenv(DROP_VARIABLE, "true")
     rollout.delete("1", props)

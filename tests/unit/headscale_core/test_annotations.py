@@ -55,7 +55,7 @@ def test_spec_that_was_edited_is_none(text):
     assert PreAuthKeySpec.parse(text) is None
 
 
-def test_pre_auth_key_is_read_back_as_it_was_declared():
+def test_preauth_key_is_read_back_as_declared():
     template = SecretTemplate("TS_AUTHKEY", {"team": "ci"}, {"example.com/a": "b"})
     declared = DesiredPreAuthKey("ns", "s", None, timedelta(seconds=1.5), True, False, ("tag:a",), template, "vpn-s")
     stored = pre_auth_key_secret.secret_for(ISSUED, declared)
@@ -81,7 +81,7 @@ def test_key_of_another_specification_is_not_taken(text, is_same):
     assert pre_auth_key_secret.issued_as_desired(stored, KEY) == (ISSUED if is_same else None)
 
 
-def test_annotations_of_a_pre_auth_key_stay_as_they_were():
+def test_annotations_of_preauth_key_keep_their_values():
     assert pre_auth_key_secret.secret_for(ISSUED, KEY).annotations == {
         "headscale-component/key-id": "7",
         "headscale-component/expires-at": "2026-01-31T12:00:00.123456+00:00",
@@ -91,7 +91,7 @@ def test_annotations_of_a_pre_auth_key_stay_as_they_were():
     }
 
 
-def test_key_that_replaced_ours_under_its_id_is_not_found():
+def test_another_key_under_same_id_is_not_found():
     def listed(text):
         return {
             "7": PreAuthKey(7, text, None, reusable=False, ephemeral=False, used=False, expiration=NOW, created_at=NOW)
@@ -105,7 +105,7 @@ API_KEY = "hskey-api-" + "a" * 12 + "-" + "b" * 64
 SUPERSEDED_TEXT = "abc@2026-01-31T12:00:00.123456+00:00,xyz@2026-02-01T12:00:00.123456+00:00"
 
 
-def test_annotations_of_an_api_key_stay_as_they_were():
+def test_annotations_of_api_key_keep_their_values():
     desired = DesiredApiKey("ns", "s", timedelta(days=90), timedelta(days=10), owner="vpn-ui", first="abc")
     superseded = {"xyz": NOW + timedelta(days=1), "abc": NOW}
 

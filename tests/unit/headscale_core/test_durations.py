@@ -38,7 +38,7 @@ def test_gos_notation_is_read_without_days(text, duration):
 
 
 @pytest.mark.parametrize("text", WRONG)
-def test_what_is_no_duration_is_refused_with_an_example(text):
+def test_invalid_duration_is_refused_with_an_example(text):
     with pytest.raises(ValueError, match="is no duration; write a number and a unit"):
         parse_duration(text)
 

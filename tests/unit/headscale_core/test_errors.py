@@ -150,11 +150,11 @@ WORDS = {
 
 @pytest.mark.parametrize(("detail", "kind"), WORDS.items(), ids=WORDS)
 @pytest.mark.parametrize("code", ["UNKNOWN", "INTERNAL"])
-def test_a_code_that_says_too_little_is_told_apart_by_headscales_words(code, detail, kind):
+def test_ambiguous_code_is_classified_by_detail(code, detail, kind):
     assert error_class(code, detail) is kind
 
 
-def test_an_error_says_what_failed_where_why_and_what_to_do():
+def test_error_names_call_place_reason_and_action():
     error = errors.Unreachable("ListUsers", "127.0.0.1:50480", "connection refused")
 
     assert str(error) == (

@@ -21,7 +21,7 @@ HOLDERS = {
 
 
 @pytest.mark.parametrize("holder", HOLDERS.values(), ids=HOLDERS)
-def test_key_is_not_in_the_repr_of_its_holder(holder):
+def test_repr_of_holder_never_shows_key(holder):
     assert KEY not in f"{holder!r} {holder}"
     assert "7" in repr(holder)
 

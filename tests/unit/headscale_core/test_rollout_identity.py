@@ -9,9 +9,9 @@ from headscale_core.rollout.identity import (
     is_another_cluster,
     is_wrong_cluster,
 )
-from headscale_core.rollout.rollout import Place
+from headscale_core.rollout.rollout import InstanceLocation
 
-PLACE = Place("headscale", "vpn")
+PLACE = InstanceLocation("headscale", "vpn")
 CLAIM, OTHER_CLAIM = "11111111-aaaa", "22222222-bbbb"
 CLUSTER, OTHER_CLUSTER = "33333333-cccc", "44444444-dddd"
 HERE, THERE = "https://here", "https://there"

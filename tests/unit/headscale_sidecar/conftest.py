@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from headscale_sidecar.serving import Loop, Service, listen
+from headscale_sidecar.serving import EventLoop, Service, listen
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def serving():
             most = fields.pop("most", 8)
             service = Service("service", listener or listen(("127.0.0.1", 0), 256), serve, most, **fields)
             stop = threading.Event()
-            loop = Loop([service], log)
+            loop = EventLoop([service], log)
             thread = threading.Thread(target=_turn, args=(loop, stop))
             thread.start()
             ends.callback(_end, service, stop, thread)
@@ -29,7 +29,7 @@ def serving():
 
 def _turn(loop, stop):
     while not stop.is_set():
-        loop.reconcile_once()
+        loop.run_once()
 
 
 def _end(service, stop, thread):

@@ -16,6 +16,7 @@ from tests.fakes.kubernetes_fixtures import *  # noqa: F403 - the API server
 NAMESPACE = "/api/v1/namespaces/headscale"
 PATH = f"{NAMESPACE}/secrets/key"
 CLAIM = f"{NAMESPACE}/persistentvolumeclaims/data-vpn-0"
+PVC_ANNOTATION = "annotation `headscale-component/api-keys` of PVC data-vpn-0"
 STATEFUL_SET = "/apis/apps/v1/namespaces/headscale/statefulsets/vpn"
 ISSUED = StoredSecret({"api-key": "text"}, {"headscale-component/key-id": "abc"})
 
@@ -107,8 +108,18 @@ def test_api_server_is_the_one_of_kubelet(port, number):
 REFUSALS = {
     "read": (PATH, "GET", "read", "Secret headscale/key cannot be read: denied"),
     "write": (PATH, "PATCH", "write", "Secret headscale/key cannot be written: denied"),
-    "read of the notes": (CLAIM, "GET", "read", "the notes on the claim cannot be read: denied"),
-    "write of the notes": (CLAIM, "PATCH", "write", "the notes on the claim cannot be written: denied"),
+    "read of the PVC annotation": (
+        CLAIM,
+        "GET",
+        "read",
+        f"{PVC_ANNOTATION} cannot be read: denied",
+    ),
+    "write of the PVC annotation": (
+        CLAIM,
+        "PATCH",
+        "write",
+        f"{PVC_ANNOTATION} cannot be written: denied",
+    ),
     "read of the owner": (STATEFUL_SET, "GET", "write", "StatefulSet headscale/vpn cannot be read: denied"),
     "report": (f"{NAMESPACE}/events", "POST", "report", "no Event can be made in headscale: denied"),
 }
@@ -135,7 +146,7 @@ def test_unreadable_notes_are_no_notes(kubernetes, notes):
     assert ManagedSecret(kubernetes.pod, "vpn").read("headscale", "key") is None
 
 
-def test_secret_from_before_the_notes_is_noted(kubernetes):
+def test_old_secret_is_copied_to_pvc_annotation(kubernetes):
     managed = ManagedSecret(kubernetes.pod, "vpn")
     managed.write("headscale", "key", ISSUED)
     kubernetes.server.put(CLAIM)

@@ -47,7 +47,7 @@ def test_unanswered_question_becomes_headscale_unavailable(monkeypatch, error):
     monkeypatch.setattr(http.client.HTTPConnection, "connect", fail)
 
     with pytest.raises(HeadscaleUnavailable, match="does not answer at http://127"):
-        headscale.works("http://127.0.0.1:1", "key")
+        headscale.is_api_key_valid("http://127.0.0.1:1", "key")
 
 
 def test_metric_keeps_the_name_of_headscale_unavailable():

@@ -41,7 +41,7 @@ def raw(address, request):
 
 
 def test_each_path_has_its_answer(served):
-    address = served(Health(why_not="starting"))
+    address = served(Health(not_ready_reason="starting"))
 
     assert get(address) == (503, "not ready: starting\n")
     assert get(address, "/healthz?verbose") == (200, "ok\n")
@@ -51,15 +51,15 @@ def test_each_path_has_its_answer(served):
 
 def test_the_length_of_an_answer_counts_bytes(served):
     reason = "Secret “key” gehört uns nicht — ключ"
-    address = served(Health(why_not=reason))
+    address = served(Health(not_ready_reason=reason))
 
     assert get(address) == (503, f"not ready: {reason}\n")
     head, _, body = raw(address, b"GET /readyz HTTP/1.1\r\n\r\n").partition(b"\r\n\r\n")
     assert f"Content-Length: {len(body)}".encode() in head.split(b"\r\n")
 
 
-def test_a_reason_that_is_no_unicode_is_answered(served):
-    assert get(served(Health(why_not="file \udcff"))) == (503, "not ready: file \\udcff\n")
+def test_reason_without_valid_unicode_is_answered(served):
+    assert get(served(Health(not_ready_reason="file \udcff"))) == (503, "not ready: file \\udcff\n")
 
 
 MALFORMED = {
@@ -107,7 +107,7 @@ def test_slow_and_idle_clients_hold_up_no_probe(served):
             assert time.monotonic() - begun < 1
 
 
-def test_a_client_that_dribbles_is_closed_in_time(served):
+def test_slow_client_is_closed_in_time(served):
     with socket.create_connection(served(seconds=0.5), 5) as client:
         begun = time.monotonic()
         with contextlib.suppress(ConnectionError):
@@ -124,7 +124,7 @@ def test_an_answered_client_that_stays_is_closed(served):
             pass
 
 
-def test_a_loop_that_hangs_is_not_healthy():
+def test_hanging_loop_is_not_healthy():
     state = Health(last_loop_at=time.monotonic() - 400)
 
     status, text = state.answer("/healthz")

@@ -29,23 +29,23 @@ def over_tls(pod_account):
 def test_key_is_tried_over_tls(over_tls, key, is_valid):
     url, _ = over_tls
 
-    assert headscale.works(url, key) is is_valid
+    assert headscale.is_api_key_valid(url, key) is is_valid
 
 
 def test_server_name_is_asked_for_in_tls(over_tls):
     """A Headscale with a certificate by ACME serves nobody who asks for no name."""
     url, names = over_tls
 
-    headscale.works(url, "good", "vpn.example.com")
+    headscale.is_api_key_valid(url, "good", "vpn.example.com")
 
     assert names == ["vpn.example.com"]
 
 
-def test_plain_http_server_is_no_verdict_on_the_key(over_tls):
+def test_plain_http_server_leaves_key_validity_unknown(over_tls):
     url, _ = over_tls
 
     with pytest.raises(HeadscaleUnavailable, match="does not answer"):
-        headscale.works(url.replace("https", "http"), "good")
+        headscale.is_api_key_valid(url.replace("https", "http"), "good")
 
 
 @pytest.fixture
@@ -64,13 +64,13 @@ def program(monkeypatch, tmp_path):
 def test_replacement_returns_the_prefix(program):
     program('[ "$*" = "-m headscale_sidecar.rotation" ] && echo abc')
 
-    assert headscale.replace() == "abc"
+    assert headscale.run_rotation() == "abc"
 
 
-def test_replacement_that_hangs_is_ended(program, monkeypatch):
+def test_hanging_rotation_is_killed(program, monkeypatch):
     monkeypatch.setattr(headscale, "_PROCESS_SECONDS", 0.2)
     program("exec sleep 30")
 
     with pytest.raises(RotationError, match="replacing the key took more than 0 s; it is tried again") as caught:
-        headscale.replace()
+        headscale.run_rotation()
     assert caught.value.kind == "RotationError"

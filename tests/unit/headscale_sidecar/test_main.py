@@ -134,7 +134,7 @@ def test_broken_relay_fails_the_health_of_the_process(environment):
             service.listener.close()
 
 
-def test_probes_have_a_time_limit_and_the_relay_none(environment):
+def test_probes_have_time_limit_and_relay_none(environment):
     services = sidecar._services(settings_from(environment), Health())
     for service in services:
         service.listener.close()

@@ -10,9 +10,9 @@ from headscale_core.keys import annotations
 from headscale_core.keys.api_key import rotate
 from headscale_core.keys.api_key_secret import issued_in
 from headscale_core.keys.secrets import StoredSecret
+from headscale_sidecar.controller import ApiKeyController
 from headscale_sidecar.headscale import RotationError
 from headscale_sidecar.health import Health
-from headscale_sidecar.keeper import ApiKeyController
 from tests.builders import desired_api_key
 from tests.fakes.memory import MemoryStore
 
@@ -105,14 +105,14 @@ def test_unclear_answer_of_headscale_starts_unready(scene):
     assert scene.answers() == (503, "not ready: Headscale does not answer\n")
 
 
-def test_new_key_that_does_not_work_is_unready(scene):
+def test_invalid_new_key_is_not_ready(scene):
     scene.is_valid = False
     scene.controller.rotate = lambda: "another"
 
     assert scene.answers() == (503, "not ready: Headscale does not take the key that it just made\n")
 
 
-def test_secret_that_is_gone_after_a_rotation_is_unready(scene):
+def test_missing_secret_after_rotation_is_not_ready(scene):
     scene.store.secrets.clear()
     scene.controller.rotate = lambda: "another"
 
@@ -162,7 +162,7 @@ SCENES = {
 
 
 @pytest.mark.parametrize("change", SCENES.values(), ids=SCENES)
-def test_key_is_in_nothing_that_is_said(scene, change):
+def test_key_is_in_no_log_or_report(scene, change):
     scene.controller.reconcile_once()
     change(scene)
     for _ in range(2):

@@ -65,7 +65,7 @@ def test_megabytes_pass_whole_in_both_directions(relayed, server):
                 assert received == data
 
 
-def test_a_headscale_that_is_down_closes_the_client(relayed):
+def test_stopped_headscale_closes_the_client(relayed):
     service = relayed()
 
     for _ in range(3):

@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from headscale_sidecar import rotation
-from headscale_sidecar.headscale import HeadscaleUnavailable, works
+from headscale_sidecar.headscale import HeadscaleUnavailable, is_api_key_valid
 from tests.contract.helpers import valid_prefixes
 from tests.fakes.headscale import FakeHeadscale
 from tests.fakes.kubernetes_fixtures import *  # noqa: F403 - the API server
@@ -156,16 +156,16 @@ def test_stopped_headscale_is_reported_in_a_line(headscale, rotate):
 def test_key_is_tried_by_a_real_call(headscale, kubernetes, rotate):
     rotate()
 
-    assert works(headscale.url, key_in_secret(kubernetes))
-    assert not works(headscale.url, "hskey-api-AAAAAAAAAAAA-" + "B" * 64)
+    assert is_api_key_valid(headscale.url, key_in_secret(kubernetes))
+    assert not is_api_key_valid(headscale.url, "hskey-api-AAAAAAAAAAAA-" + "B" * 64)
 
 
 def test_unclear_answer_is_no_verdict_on_the_key(headscale):
     headscale.proxy = lambda _path: (503, "starting")
 
     with pytest.raises(HeadscaleUnavailable, match="HTTP status 503"):
-        works(headscale.url, "key")
+        is_api_key_valid(headscale.url, "key")
     url = headscale.url
     headscale.stop()
     with pytest.raises(HeadscaleUnavailable, match="does not answer"):
-        works(url, "key")
+        is_api_key_valid(url, "key")

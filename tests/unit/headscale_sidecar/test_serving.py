@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from headscale_sidecar import serving
-from headscale_sidecar.serving import READ, Loop, Service, listen, send
+from headscale_sidecar.serving import READ, EventLoop, Service, listen, send
 
 
 def echo(client):
@@ -145,37 +145,37 @@ class Listener:
 
 
 @pytest.mark.parametrize("error", [errno.ECONNABORTED, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.EPERM])
-def test_an_accept_that_fails_is_tried_again(serving, error):
+def test_failed_accept_is_retried(serving, error):
     service = serving(echo, listener=Listener([error] * 3))
 
     with connected(service) as (client,):
         assert says(client) == b"word"
         assert service.listener.errors == []
-        assert service.trouble() == ""
+        assert service.failure_reason() == ""
 
 
-def test_an_accept_that_fails_for_long_is_told(monkeypatch):
+def test_accept_failing_for_long_is_a_failure(monkeypatch):
     listener = Listener([errno.EMFILE] * 50)
     service = Service("relay", cast("socket.socket", listener), echo, most=8)
-    loop = Loop([service], lambda *_, **__: None)
+    loop = EventLoop([service], lambda *_, **__: None)
 
     with contextlib.closing(listener.real), connected(service):
-        loop.reconcile_once()
-        assert service.trouble() == ""
+        loop.run_once()
+        assert service.failure_reason() == ""
         monkeypatch.setattr(serving, "_BROKEN_SECONDS", 0.0)
-        loop.reconcile_once()
-        assert service.trouble() == "the relay accepts nobody: [Errno 24] as told"
+        loop.run_once()
+        assert service.failure_reason() == "the relay accepts nobody: [Errno 24] as told"
 
 
-def test_a_loop_that_fails_goes_on(monkeypatch):
+def test_failing_event_loop_continues(monkeypatch):
     lock = iter([ValueError("a fault"), ValueError("again"), KeyboardInterrupt()])
     told = []
-    loop = Loop([], lambda event, **fields: told.append((event, fields["error"])))
+    loop = EventLoop([], lambda event, **fields: told.append((event, fields["error"])))
 
-    def reconcile_once():
+    def run_once():
         raise next(lock)
 
-    monkeypatch.setattr(loop, "reconcile_once", reconcile_once)
+    monkeypatch.setattr(loop, "run_once", run_once)
 
     with pytest.raises(KeyboardInterrupt):
         loop.run()

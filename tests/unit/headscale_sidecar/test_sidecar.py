@@ -10,8 +10,8 @@ import pytest
 
 from headscale_core.keys.api_key_secret import DesiredApiKey, secret_for
 from headscale_sidecar import headscale, health
+from headscale_sidecar.controller import ApiKeyController, error_text
 from headscale_sidecar.headscale import DenyAllError, RotationError
-from headscale_sidecar.keeper import ApiKeyController, error_text
 from headscale_sidecar.settings import SettingsError, settings_from
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -29,7 +29,7 @@ class Store:
         return self.secret
 
 
-def a_keeper(store, *, works=True, replaced_with=None, deny_all=lambda: False):
+def a_controller(store, *, works=True, replaced_with=None, deny_all=lambda: False):
     said, replacements = [], []
     answers = iter(works) if isinstance(works, list) else None
 
@@ -38,7 +38,7 @@ def a_keeper(store, *, works=True, replaced_with=None, deny_all=lambda: False):
         store.secret = replaced_with
         return "prefix"
 
-    keeper = ApiKeyController(
+    controller = ApiKeyController(
         deny_all=deny_all,
         is_valid=lambda key: next(answers) if answers else works,
         rotate=rotate,
@@ -49,7 +49,7 @@ def a_keeper(store, *, works=True, replaced_with=None, deny_all=lambda: False):
         log=lambda event, **fields: said.append((event, fields)),
         report=lambda kind, message: said.append(("Event", {"kind": kind, "message": message})),
     )
-    return keeper, said, replacements
+    return controller, said, replacements
 
 
 def a_secret(days_left=50, **marks):
@@ -76,75 +76,75 @@ REASONS = {
 
 @pytest.mark.parametrize(("secret", "works", "reason"), REASONS.values(), ids=REASONS)
 def test_invalid_key_is_rotated_with_a_logged_reason(secret, works, reason):
-    keeper, said, replacements = a_keeper(Store(secret), works=works, replaced_with=a_secret(90))
+    controller, said, replacements = a_controller(Store(secret), works=works, replaced_with=a_secret(90))
 
-    keeper.reconcile_once()
+    controller.reconcile_once()
 
     assert len(replacements) == 1
     assert said[0] == ("made an API key", {"reason": reason, "prefix": "prefix"})
-    assert keeper.health.ready
+    assert controller.health.ready
 
 
 def test_valid_key_is_kept_and_read_again_soon():
-    keeper, _, replacements = a_keeper(Store(a_secret()))
+    controller, _, replacements = a_controller(Store(a_secret()))
 
-    pause = keeper.reconcile_once()
+    pause = controller.reconcile_once()
 
-    assert (replacements, keeper.health.ready) == ([], True)
+    assert (replacements, controller.health.ready) == ([], True)
     assert 20 < pause < 40
 
 
 def test_loop_wakes_when_rotation_is_due():
     secret = secret_for(KEY, NOW + timedelta(days=10, seconds=3), NOW, PLAIN, {})
-    keeper, *_ = a_keeper(Store(secret))
+    controller, *_ = a_controller(Store(secret))
 
-    assert 2.9 < keeper.reconcile_once() < 3.2
+    assert 2.9 < controller.reconcile_once() < 3.2
 
 
 def test_failures_back_off_and_create_no_key():
     """The seed operator's B5: it span, and made a key each time round."""
-    keeper, said, replacements = a_keeper(Store(error=OSError("gone")))
+    controller, said, replacements = a_controller(Store(error=OSError("gone")))
 
-    pauses = [keeper.reconcile_once() for _ in range(10)]
+    pauses = [controller.reconcile_once() for _ in range(10)]
 
     assert replacements == []
     assert pauses[0] >= 0.5
     assert 30 <= pauses[-1] <= 60
     assert [event for event, _ in said] == ["failed", "Event"], "one for a change of state, not for every try"
-    assert keeper.health.failures == {"OSError": 10}
-    assert keeper.health.answer("/readyz")[0] == 503
+    assert controller.health.failures == {"OSError": 10}
+    assert controller.health.answer("/readyz")[0] == 503
 
 
 def test_headscale_that_rejects_new_keys_is_backed_off():
-    keeper, said, replacements = a_keeper(Store(a_secret()), works=False, replaced_with=a_secret(90, other="x"))
-    keeper.rotate = lambda: replacements.append(1) or "another"
+    controller, said, replacements = a_controller(Store(a_secret()), works=False, replaced_with=a_secret(90, other="x"))
+    controller.rotate = lambda: replacements.append(1) or "another"
 
-    pauses = [keeper.reconcile_once() for _ in range(8)]
+    pauses = [controller.reconcile_once() for _ in range(8)]
 
     assert pauses[-1] >= 30
-    assert keeper.health.failures == {"RuntimeError": 8}
-    assert not keeper.health.ready
+    assert controller.health.failures == {"RuntimeError": 8}
+    assert not controller.health.ready
     assert [event for event, _ in said].count("Event") == 1
 
 
 def test_loop_wakes_when_a_revocation_is_due():
     waiting = secret_for(KEY, NOW + timedelta(days=50), NOW, PLAIN, {"old": NOW + timedelta(seconds=3)})
-    keeper, _, replacements = a_keeper(Store(waiting))
+    controller, _, replacements = a_controller(Store(waiting))
 
-    assert 2.9 < keeper.reconcile_once() < 3.2
+    assert 2.9 < controller.reconcile_once() < 3.2
     assert replacements == [], "it is not its time yet"
 
 
 @pytest.mark.parametrize("jump", [timedelta(days=400), timedelta(days=-400)], ids=["forward", "back"])
 def test_clock_jump_creates_one_key_at_most(jump):
     store = Store(a_secret())
-    keeper, _, replacements = a_keeper(store)
-    keeper.reconcile_once()
-    keeper.now = lambda: NOW + jump
+    controller, _, replacements = a_controller(store)
+    controller.reconcile_once()
+    controller.now = lambda: NOW + jump
     store_after = secret_for(KEY, NOW + jump + timedelta(days=90), NOW + jump, PLAIN, {})
-    keeper.rotate = lambda: setattr(store, "secret", store_after) or replacements.append(1) or "p"
+    controller.rotate = lambda: setattr(store, "secret", store_after) or replacements.append(1) or "p"
 
-    pauses = [keeper.reconcile_once() for _ in range(5)]
+    pauses = [controller.reconcile_once() for _ in range(5)]
 
     assert len(replacements) == (1 if jump > timedelta(0) else 0)
     assert min(pauses) > 20
@@ -152,13 +152,13 @@ def test_clock_jump_creates_one_key_at_most(jump):
 
 def test_valid_key_keeps_pod_ready_without_kubernetes():
     store = Store(a_secret())
-    keeper, *_ = a_keeper(store)
-    keeper.reconcile_once()
+    controller, *_ = a_controller(store)
+    controller.reconcile_once()
     store.error = OSError("gone")
 
-    keeper.reconcile_once()
+    controller.reconcile_once()
 
-    assert keeper.health.answer("/readyz")[0] == 200
+    assert controller.health.answer("/readyz")[0] == 200
 
 
 LOST = {
@@ -171,16 +171,16 @@ LOST = {
 @pytest.mark.parametrize(("secret", "works"), LOST.values(), ids=LOST)
 def test_lost_key_without_replacement_is_not_ready(secret, works):
     store = Store(a_secret())
-    keeper, said, _ = a_keeper(store, works=[True, *[works] * 5])
-    keeper.reconcile_once()
-    assert keeper.health.ready
+    controller, said, _ = a_controller(store, works=[True, *[works] * 5])
+    controller.reconcile_once()
+    assert controller.health.ready
     store.secret = secret
-    keeper.rotate = unable
+    controller.rotate = unable
 
     for _ in range(3):
-        keeper.reconcile_once()
+        controller.reconcile_once()
 
-    assert keeper.health.answer("/readyz") == (503, "not ready: the network is away\n")
+    assert controller.health.answer("/readyz") == (503, "not ready: the network is away\n")
     assert [event for event, _ in said].count("Event") == 1
 
 
@@ -232,11 +232,11 @@ def test_relay_off_loopback_is_refused(text):
 
 @pytest.mark.parametrize("shown", [KEY, base64.b64encode(KEY.encode()).decode()], ids=["in clear", "in base64"])
 def test_reported_reason_never_holds_a_key(shown):
-    keeper, said, _ = a_keeper(Store(error=OSError(f'denied:\n {{"api-key": "{shown}"}} is not allowed')))
+    controller, said, _ = a_controller(Store(error=OSError(f'denied:\n {{"api-key": "{shown}"}} is not allowed')))
 
-    keeper.reconcile_once()
+    controller.reconcile_once()
 
-    assert keeper.health.answer("/readyz")[1] == 'not ready: denied: {"api-key": "(key)"} is not allowed\n'
+    assert controller.health.answer("/readyz")[1] == 'not ready: denied: {"api-key": "(key)"} is not allowed\n'
     assert shown not in str(said)
 
 
@@ -246,12 +246,12 @@ def test_reported_reason_is_one_short_line():
 
 
 def test_failure_counts_are_replaced_not_changed():
-    keeper, *_ = a_keeper(Store(error=OSError("gone")))
-    read = keeper.health.failures
+    controller, *_ = a_controller(Store(error=OSError("gone")))
+    read = controller.health.failures
 
-    keeper.reconcile_once()
+    controller.reconcile_once()
 
-    assert (read, keeper.health.failures) == ({}, {"OSError": 1})
+    assert (read, controller.health.failures) == ({}, {"OSError": 1})
 
 
 RUNS = {
@@ -270,7 +270,7 @@ def test_failed_rotation_raises_its_error(monkeypatch, tmp_path, said, told):
     monkeypatch.setattr(sys, "executable", str(program))
 
     with pytest.raises(RotationError) as caught:
-        headscale.replace()
+        headscale.run_rotation()
 
     assert (caught.value.kind, str(caught.value)) == told
 
@@ -313,10 +313,10 @@ def test_policy_is_ensured_once_and_before_the_key():
         calls.append("policy")
         return True
 
-    keeper, said, _ = a_keeper(Recorded(a_secret()), deny_all=deny_all)
+    controller, said, _ = a_controller(Recorded(a_secret()), deny_all=deny_all)
 
-    keeper.reconcile_once()
-    keeper.reconcile_once()
+    controller.reconcile_once()
+    controller.reconcile_once()
 
     assert calls == ["policy", "Secret", "Secret"]
     assert said[0] == ("stored a policy that denies everything", {"reason": "Headscale has none"})
@@ -324,15 +324,15 @@ def test_policy_is_ensured_once_and_before_the_key():
 
 def test_sidecar_is_unready_until_headscale_has_a_policy():
     outcomes = iter([DenyAllError("ServerFault", "database is locked"), None])
-    keeper, said, replacements = a_keeper(Store(a_secret()), deny_all=lambda: raise_or_pass(next(outcomes)))
+    controller, said, replacements = a_controller(Store(a_secret()), deny_all=lambda: raise_or_pass(next(outcomes)))
 
-    assert 0.5 <= keeper.reconcile_once() <= 1
-    assert keeper.health.answer("/readyz") == (503, "not ready: database is locked\n")
+    assert 0.5 <= controller.reconcile_once() <= 1
+    assert controller.health.answer("/readyz") == (503, "not ready: database is locked\n")
     assert said[1] == ("Event", {"kind": "ServerFault", "message": "database is locked"})
-    keeper.reconcile_once()
+    controller.reconcile_once()
 
-    assert keeper.health.answer("/readyz") == (200, "ok\n")
-    assert (keeper.health.failures, replacements) == ({"ServerFault": 1}, [])
+    assert controller.health.answer("/readyz") == (200, "ok\n")
+    assert (controller.health.failures, replacements) == ({"ServerFault": 1}, [])
 
 
 def raise_or_pass(error):
@@ -342,19 +342,19 @@ def raise_or_pass(error):
 
 
 @pytest.mark.parametrize(("kind", "shortest", "longest"), [("Unreachable", 0.5, 1), ("ServerFault", 30, 60)])
-def test_headscale_that_starts_late_is_not_slept_through(kind, shortest, longest):
+def test_late_headscale_is_retried_without_long_backoff(kind, shortest, longest):
     """It is open from the moment at which it listens; the failed call has waited for that already."""
-    keeper, *_ = a_keeper(Store(a_secret()), deny_all=lambda: raise_or_pass(DenyAllError(kind, "no")))
+    controller, *_ = a_controller(Store(a_secret()), deny_all=lambda: raise_or_pass(DenyAllError(kind, "no")))
 
-    pauses = [keeper.reconcile_once() for _ in range(10)]
+    pauses = [controller.reconcile_once() for _ in range(10)]
 
     assert shortest <= pauses[-1] <= longest
 
 
 def test_unreachable_headscale_with_a_policy_is_backed_off():
-    keeper, *_ = a_keeper(Store(error=RotationError("Unreachable", "no")))
+    controller, *_ = a_controller(Store(error=RotationError("Unreachable", "no")))
 
-    assert 30 <= [keeper.reconcile_once() for _ in range(10)][-1] <= 60
+    assert 30 <= [controller.reconcile_once() for _ in range(10)][-1] <= 60
 
 
 def test_failed_policy_process_raises_its_error(monkeypatch, tmp_path):

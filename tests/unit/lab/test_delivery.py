@@ -70,7 +70,7 @@ def test_image_is_loaded_by_the_clusters_program(node, called, arguments, fake_p
     assert [path.name for path in fake_path.glob("*.calls")] == [f"{called}.calls"]
 
 
-def test_loading_is_told_in_a_line(fake_path, capsys):
+def test_loading_is_reported_in_one_line(fake_path, capsys):
     program(fake_path, "kind")
 
     delivery.bring([KIND])
@@ -80,7 +80,7 @@ def test_loading_is_told_in_a_line(fake_path, capsys):
     )
 
 
-def test_kind_on_podman_is_told_so(fake_path):
+def test_kind_on_podman_sets_its_provider(fake_path):
     program(fake_path, "kind", f"echo $KIND_EXPERIMENTAL_PROVIDER > {fake_path}/provider")
 
     delivery.bring([a_node("kind-control-plane", provider="kind://podman/kind/kind-control-plane")])
@@ -133,7 +133,7 @@ def test_registry_is_used_wherever_it_is_named(node, monkeypatch, fake_path, cap
     ],
     ids=["kind missing", "k3s missing", "cloud", "k3s of two machines", "container here", "no rights"],
 )
-def test_without_a_way_the_error_says_what_to_do(nodes, obstacle, fake_path):
+def test_image_without_delivery_says_what_to_do(nodes, obstacle, fake_path):
     with pytest.raises(LabError) as caught:
         delivery.bring(nodes)
 
@@ -142,7 +142,7 @@ def test_without_a_way_the_error_says_what_to_do(nodes, obstacle, fake_path):
     assert "apiKey.managerImage" in caught.value.hint
 
 
-def test_failed_load_shows_what_the_program_said(fake_path):
+def test_failed_load_shows_output_of_the_program(fake_path):
     program(fake_path, "kind", "echo 'no nodes found for cluster' >&2; exit 1")
 
     with pytest.raises(LabError, match="no nodes found for cluster"):

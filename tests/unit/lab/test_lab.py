@@ -20,7 +20,7 @@ def _own_pids(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("_own_pids")
-def test_a_process_is_started_once_and_ended_when_it_is_ours():
+def test_own_process_is_started_once_and_ended():
     processes.start("sleeper", ["sleep", "60"])
     before = (processes.PIDS / "sleeper").read_text()
     processes.start("sleeper", ["sleep", "60"])
@@ -31,7 +31,7 @@ def test_a_process_is_started_once_and_ended_when_it_is_ours():
 
 
 @pytest.mark.usefixtures("_own_pids")
-def test_a_number_that_the_kernel_gave_to_somebody_else_is_left_alone():
+def test_reused_pid_is_left_alone():
     processes.PIDS.mkdir()
     stranger = subprocess.Popen(["sleep", "60"])
     try:
@@ -47,14 +47,14 @@ def test_a_number_that_the_kernel_gave_to_somebody_else_is_left_alone():
     assert not (processes.PIDS / "stranger").exists()
 
 
-def test_a_wait_that_is_in_vain_says_for_what_and_where_to_look():
+def test_timed_out_wait_names_condition_and_log():
     with pytest.raises(progress.LabError, match="waited 0 s for the moon") as caught:
         progress.wait_for("the moon", lambda: False, seconds=0, on_failure=lambda: "see the log")
 
     assert caught.value.hint == "see the log"
 
 
-def test_a_tool_is_named_by_all_that_decides_what_is_built():
+def test_tool_fingerprint_changes_with_its_version():
     one = tools.Tool("pulumi", "v1", ("a/b/c",), ("x.Version",))
     other = tools.Tool("pulumi", "v2", ("a/b/c",), ("x.Version",))
 
@@ -62,7 +62,7 @@ def test_a_tool_is_named_by_all_that_decides_what_is_built():
     assert one.programs == ("c",)
 
 
-def test_an_unknown_tool_is_an_error_with_a_hint(capsys):
+def test_unknown_tool_is_error_with_hint(capsys):
     assert main(["tool", "hammer"]) == 1
 
     said = capsys.readouterr()
@@ -125,7 +125,7 @@ def path(tmp_path, monkeypatch):
     return _installed(tmp_path / "bin")
 
 
-def test_without_root_the_message_names_what_to_do_instead(monkeypatch):
+def test_without_root_message_names_an_alternative(monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
 
     with pytest.raises(progress.LabError, match="needs root") as caught:
@@ -134,7 +134,7 @@ def test_without_root_the_message_names_what_to_do_instead(monkeypatch):
     assert "KUBECONFIG" in caught.value.hint
 
 
-def test_on_another_system_the_message_names_what_to_do_instead(monkeypatch):
+def test_on_other_systems_message_names_an_alternative(monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
 
     with pytest.raises(progress.LabError, match="needs Linux") as caught:
@@ -168,14 +168,14 @@ def test_an_installed_client_is_used_and_not_built(path):
     assert tools.path("tailscaled") == path / "tailscaled"
 
 
-def test_the_official_parts_are_used_where_all_of_them_are_installed(path):
+def test_official_parts_are_used_if_all_are_installed(path):
     _installed(path, "pulumi", "pulumi-language-python", "pulumi-resource-kubernetes")
 
     assert pulumi.is_official()
     assert pulumi.describe() == f"pulumi: the official parts ({path / 'pulumi'})"
 
 
-def test_the_official_provider_is_found_where_pulumi_installs_it(path, tmp_path):
+def test_official_provider_is_found_in_plugins_folder(path, tmp_path):
     _installed(path, "pulumi", "pulumi-language-python")
     assert not pulumi.is_official()
     (tmp_path / "home" / "plugins" / "resource-kubernetes-v4.33.0").mkdir(parents=True)
@@ -184,7 +184,7 @@ def test_the_official_provider_is_found_where_pulumi_installs_it(path, tmp_path)
 
 
 @pytest.mark.parametrize("missing", ["pulumi", "pulumi-language-python", "pulumi-resource-kubernetes"])
-def test_built_parts_are_used_and_named_where_one_is_missing(path, missing):
+def test_built_parts_replace_missing_official_ones(path, missing):
     _installed(path, *({"pulumi", "pulumi-language-python", "pulumi-resource-kubernetes"} - {missing}))
 
     assert not pulumi.is_official()

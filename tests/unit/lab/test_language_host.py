@@ -161,7 +161,7 @@ def test_an_engine_has_the_scripts_of_its_version(parts, engine):
     assert (folder / "pulumi-language-python-exec").read_text() == engine.name
 
 
-def test_the_oldest_engine_has_a_folder_of_its_own(parts):
+def test_oldest_engine_has_its_own_folder(parts):
     newest, oldest = pulumi.environment(), pulumi.environment(tools.OLDEST_PULUMI)
 
     assert folder_of(newest) != folder_of(oldest)

@@ -104,7 +104,7 @@ def machine(tmp_path):
     return Machine(tmp_path)
 
 
-def test_up_loads_image_and_sets_it_in_own_stack(machine):
+def test_up_loads_image_and_configures_own_stack(machine):
     lab_file = (machine.repository / "stacks" / "Pulumi.lab.yaml").read_text()
 
     run = machine.lab("up")
@@ -144,7 +144,7 @@ def test_up_on_another_cluster_is_refused(machine):
     assert len([call for call in calls(machine.programs, "pulumi") if call.startswith("up ")]) == 1
 
 
-def test_up_without_a_way_for_the_image_deploys_nothing(machine):
+def test_up_without_image_delivery_deploys_nothing(machine):
     (machine.programs / "kind").unlink()
 
     run = machine.lab("up")

@@ -39,7 +39,7 @@ def test_all_else_is_as_in_the_lab(files):
     assert made == lab
 
 
-def test_each_instance_has_a_port_and_real_addresses_stay():
+def test_instances_get_ports_and_keep_real_addresses():
     instances = {
         "a": {"config": {"server_url": "http://a.headscale.local:8080"}},
         "b": {"config": {"server_url": "https://vpn.example.com"}},

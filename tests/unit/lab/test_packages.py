@@ -22,7 +22,7 @@ def debian(fake_path, tmp_path, monkeypatch):
     return fake_path
 
 
-def test_packages_are_told_before_installation(debian, capsys):
+def test_packages_are_listed_before_installation(debian, capsys):
     packages.install()
 
     told = capsys.readouterr().err

@@ -54,7 +54,7 @@ def test_growth_patches_volume_then_status_then_tells(api_server):
     assert event["kind"] == "Event"
 
 
-def test_one_refused_claim_keeps_no_other_waiting(api_server, capsys):
+def test_refused_pvc_delays_no_other(api_server, capsys):
     api_server.claims = [
         a_claim("first", volume="pvc-1", asks="2Gi", has="1Gi"),
         a_claim("second", volume="pvc-2", asks="2Gi", has="1Gi"),

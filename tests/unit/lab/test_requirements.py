@@ -22,7 +22,7 @@ def names(requirements):
     return {re.match(r"[a-z0-9-]+", each).group() for each in requirements}
 
 
-def test_requirements_have_the_versions_and_hashes_of_the_lock():
+def test_requirements_match_versions_and_hashes_of_lock():
     lock, requirements = pinned("requirements.lock"), pinned("requirements.txt")
 
     assert requirements
@@ -37,7 +37,7 @@ def test_requirements_hold_run_time_dependencies_and_no_tools():
     assert not names(project["dependency-groups"]["dev"]) & requirements
 
 
-def test_the_lock_has_the_kubernetes_release_of_the_lab():
+def test_lock_has_kubernetes_release_of_lab():
     """The SDK and the provider are released together, and the lab's provider is what was tested."""
     from lab.tools import KUBERNETES_PROVIDER
 

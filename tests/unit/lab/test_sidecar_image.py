@@ -54,14 +54,14 @@ def test_docker_without_daemon_leaves_it_to_podman(fake_path):
     assert calls(fake_path, "docker") == ["info"]
 
 
-def test_without_any_builder_the_error_says_what_to_install(fake_path):
+def test_without_builder_error_says_what_to_install(fake_path):
     with pytest.raises(LabError, match="cannot be built here") as caught:
         sidecar_image.archive(NAME)
 
     assert "buildah and debootstrap" in caught.value.hint
 
 
-def test_refused_push_shows_what_the_registry_said(fake_path):
+def test_refused_push_shows_answer_of_registry(fake_path):
     program(fake_path, "docker", '[ "$1" = push ] && { echo "denied: requested access" >&2; exit 1; }; exit 0')
 
     with pytest.raises(LabError, match="denied: requested access"):

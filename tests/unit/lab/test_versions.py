@@ -29,7 +29,7 @@ def test_lines_name_engine_provider_sdks_and_cluster(built):
     assert calls(built, "pulumi") == ["version"]
 
 
-def test_cluster_that_is_gone_is_said_not_raised(built):
+def test_missing_cluster_is_reported_not_raised(built):
     program(built, "kubectl", "echo refused >&2; exit 1")
 
     assert versions.lines()[-1] == "cluster: Kubernetes unknown: it does not answer"

@@ -53,14 +53,14 @@ def test_other_classes_are_immediate_and_fixed():
 
 
 @pytest.mark.parametrize("storage_class", ["lab", "lab-fixed"])
-def test_claim_waits_until_node_is_selected(storage_class):
+def test_pvc_waits_until_node_is_selected(storage_class):
     waiting = a_claim(storage_class=storage_class)
     selected = a_claim("other", storage_class=storage_class, **SELECTED)
 
     assert volumes.unprovisioned([waiting, selected]) == [selected]
 
 
-def test_immediate_claim_needs_no_selected_node():
+def test_immediate_pvc_needs_no_selected_node():
     claim = a_claim(storage_class="lab-immediate")
 
     assert volumes.unprovisioned([claim]) == [claim]
@@ -75,11 +75,11 @@ def test_immediate_claim_needs_no_selected_node():
     ],
     ids=["other class", "bound", "deleted"],
 )
-def test_other_claims_get_no_volume(claim):
+def test_other_pvcs_get_no_volume(claim):
     assert volumes.unprovisioned([claim]) == []
 
 
-def test_volume_has_class_and_size_of_claim():
+def test_volume_has_class_and_size_of_pvc():
     claim = a_claim(storage_class="lab-immediate", asks="256Mi")
 
     volume = volumes.volume(claim, Path("/volumes/pvc-uid-data"))
@@ -90,7 +90,7 @@ def test_volume_has_class_and_size_of_claim():
     assert volume["spec"]["claimRef"]["uid"] == "uid-data"
 
 
-def test_growths_are_bound_claims_that_ask_for_more():
+def test_resizes_are_bound_pvcs_requesting_more():
     grown = a_claim("grown", volume="pvc-1", asks="2Gi", has="1Gi")
     same = a_claim("same", volume="pvc-2", asks="1024Mi", has="1Gi")
     smaller = a_claim("smaller", volume="pvc-3", asks="512Mi", has="1Gi")
@@ -110,7 +110,7 @@ def test_growth_is_finished_in_volume_and_status():
     assert volumes.grown_claim(growth) == {"status": {"capacity": {"storage": "2Gi"}, "conditions": None}}
 
 
-def test_growth_event_names_claim_and_resizer():
+def test_resize_event_names_pvc_and_resizer():
     event = volumes.growth_event(volumes.Growth(a_claim(), "pvc-1", "2Gi"), "2026-01-01T00:00:00Z")
 
     assert event["reason"] == "VolumeResizeSuccessful"

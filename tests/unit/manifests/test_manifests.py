@@ -271,7 +271,7 @@ def test_replaced_stateful_set_keeps_its_claim(retain):
     made = plain(stateful_set.stateful_set("vpn", spec, config_map="c", addresses={}, environment=[]))["spec"]
 
     assert made["persistent_volume_claim_retention_policy"] == {"when_deleted": "Retain", "when_scaled": "Retain"}
-    assert names.data_claim("vpn") == "data-vpn-0"
+    assert names.pvc_name("vpn") == "data-vpn-0"
 
 
 def test_size_and_class_reach_the_claim_template():

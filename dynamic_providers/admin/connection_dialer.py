@@ -20,7 +20,7 @@ from headscale_core.rollout.pod_status import pod_problem
 _TEMPORARY_KEY_LIFETIME = timedelta(minutes=15)
 
 
-class Route:
+class ConnectionDialer:
     """How one Headscale is reached: by the relay in its pod, by a port of its pod, or directly.
 
     Args:
@@ -59,7 +59,11 @@ class Route:
                 yield stack.enter_context(HeadscaleClient.over_relay("127.0.0.1", local))
                 return
             scheme = f"{'https' if settings.tls else 'http'}://" if settings.transport == "rest" else ""
-            key = stack.enter_context(self._temporary_key()) if settings.borrows_key else self._stored_key()
+            key = (
+                stack.enter_context(self._temporary_api_key())
+                if settings.uses_temporary_api_key
+                else self._stored_key()
+            )
             yield stack.enter_context(self._remote(f"{scheme}127.0.0.1:{local}", key))
 
     def report(self) -> str:
@@ -103,7 +107,7 @@ class Route:
         return _checked_key(base64.b64decode(value).decode(errors="replace"), f"Secret {namespace}/{name}")
 
     @contextlib.contextmanager
-    def _temporary_key(self) -> Iterator[str]:
+    def _temporary_api_key(self) -> Iterator[str]:
         """Create a key by headscale's own command in the pod, and delete it afterwards."""
         lifetime = f"{int(_TEMPORARY_KEY_LIFETIME.total_seconds() // 60)}m"
         key = created_key(self._run_in_pod("apikeys", "create", "--expiration", lifetime, "--output", "json"))

@@ -80,7 +80,7 @@ class ApiKeyController:
         self.failures_in_a_row, self.last_reported = 0, ""
         if not self.health.ready:
             self.log("ready", expires_at=issued.expires_at.isoformat())
-        self.health.ready, self.health.why_not = True, ""
+        self.health.ready, self.health.not_ready_reason = True, ""
         self.health.expires_at = issued.expires_at.timestamp()
         times = [issued.expires_at - self.desired.rotation_buffer, issued.revoke_at]
         due_in = min((time - self.now()).total_seconds() for time in times if time is not None)
@@ -99,7 +99,7 @@ class ApiKeyController:
         if not reason and issued is not None:
             return issued
         if is_lost:
-            self.health.why_not, self.health.ready = reason, False
+            self.health.not_ready_reason, self.health.ready = reason, False
         prefix = self.rotate()
         is_new = issued is None or prefix != issued.prefix
         if is_new:
@@ -144,7 +144,7 @@ class ApiKeyController:
             with contextlib.suppress(Exception):
                 # Kubernetes may be what fails; the log and the metric have it anyway.
                 self.report(kind, reason)
-        self.health.why_not = reason
+        self.health.not_ready_reason = reason
         # A key that worked goes on working while Kubernetes or Headscale is away: ready until it ends.
         if self.health.expires_at <= self.now().timestamp():
             self.health.ready = False

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from dynamic_providers.admin.route import Route
+from dynamic_providers.admin.connection_dialer import ConnectionDialer
 from dynamic_providers.errors import InstanceStopped
 from dynamic_providers.retry import POD_START
 from dynamic_providers.settings import Settings
@@ -15,19 +15,19 @@ from headscale_core.rollout.stopped import stop_reason
 _TTL_SECONDS = 10.0
 
 
-class Running:
+class InstanceStatus:
     """The check of StatefulSet and pod before an operation that has an alternative where Headscale does not run.
 
     That a pod does not run is cached for 10 seconds. A Headscale outside the cluster always counts as running.
 
     Args:
-        route: Reads StatefulSet and pod.
+        dialer: Reads StatefulSet and pod.
         settings: The connection's settings.
         warn: Takes a sentence that a person should see.
     """
 
-    def __init__(self, route: Route, settings: Settings, warn: Callable[[str], None]) -> None:
-        self._route, self._settings, self._warn = route, settings, warn
+    def __init__(self, dialer: ConnectionDialer, settings: Settings, warn: Callable[[str], None]) -> None:
+        self._dialer, self._settings, self._warn = dialer, settings, warn
         self._lock = threading.Lock()
         self._stopped: tuple[float, InstanceStopped] | None = None
         self._has_waited, self._has_warned = False, False
@@ -57,7 +57,7 @@ class Running:
         """Drop what was observed, and allow another wait: the pod was started."""
         self._stopped, self._has_waited = None, False
 
-    def report_unseen(self, error: InstanceStopped) -> None:
+    def warn_refresh_skipped(self, error: InstanceStopped) -> None:
         """Warn, once per process, that a refresh observed nothing of what is in Headscale.
 
         Args:
@@ -85,7 +85,7 @@ class Running:
             raise
 
     def _observe(self, *, needs_ready: bool) -> None:
-        stopped = stop_reason(self._route.stateful_set(), self._route.pod(), needs_ready=needs_ready)
+        stopped = stop_reason(self._dialer.stateful_set(), self._dialer.pod(), needs_ready=needs_ready)
         if stopped:
             place = f"{self._settings.namespace}/{self._settings.instance}"
             raise InstanceStopped(

@@ -13,7 +13,7 @@ def stack(make_stack):
 
 
 @pytest.mark.parametrize("command", ["preview", "up"])
-def test_every_mistake_is_told_with_its_path_and_nothing_is_registered(stack, cluster, command):
+def test_invalid_stack_file_reports_each_path_registers_nothing(stack, cluster, command):
     stack.declare(
         vpn=an_instance(
             NAMESPACE,
@@ -43,7 +43,7 @@ def test_every_mistake_is_told_with_its_path_and_nothing_is_registered(stack, cl
     assert not cluster.kubectl("get", "namespace", NAMESPACE, "--ignore-not-found").strip()
 
 
-def test_a_file_that_is_no_yaml_is_refused(stack):
+def test_invalid_yaml_is_refused(stack):
     kept = stack.file.read_text()
     stack.file.write_text("config: [what\n")
     try:

@@ -48,7 +48,7 @@ def in_headscale(cluster):
 
 
 @pytest.mark.parametrize("command", ["refresh", "destroy"])
-def test_unreachable_cluster_drops_nothing_by_itself(stack, cluster, nowhere, command):
+def test_unreachable_cluster_drops_nothing_from_state(stack, cluster, nowhere, command):
     before, held = resources(stack), in_headscale(cluster)
     run = getattr(stack, command)(check=False, KUBECONFIG=str(nowhere))
 
@@ -63,7 +63,7 @@ def test_unreachable_cluster_drops_nothing_by_itself(stack, cluster, nowhere, co
 
 
 @pytest.mark.parametrize("command", ["refresh", "destroy"])
-def test_cluster_that_is_gone_drops_everything(stack, cluster, nowhere, tmp_path, command):
+def test_lost_cluster_with_consent_drops_everything(stack, cluster, nowhere, tmp_path, command):
     state, held = stack.export(), in_headscale(cluster)
     file = tmp_path / "state.json"
     file.write_text(json.dumps(state))

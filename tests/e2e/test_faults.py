@@ -27,7 +27,7 @@ def stack(make_stack):
     return stack
 
 
-def test_an_update_that_is_killed_ten_times_from_nothing_on_ends_with_one_user_and_one_key_each(stack, cluster):
+def test_update_killed_ten_times_creates_no_duplicates(stack, cluster):
     chance = random.Random(20261124)
     for _ in range(10):
         stack.killed_up(chance.uniform(1.5, 9))
@@ -43,7 +43,7 @@ def test_an_update_that_is_killed_ten_times_from_nothing_on_ends_with_one_user_a
     stack.preview("--expect-no-changes")
 
 
-def test_a_pod_that_crash_loops_is_reported_with_what_it_says_and_the_next_up_repairs(stack, cluster):
+def test_crash_loop_reports_pod_log_next_up_repairs(stack, cluster):
     # A relay map that cannot be fetched: nobody can know that before Headscale tries.
     derp = {"urls": ["http://127.0.0.1:9/map"], "server": {"enabled": True}}
     stack.declare(**declared(config={"derp": derp}, readyTimeout="25s"))
@@ -57,7 +57,7 @@ def test_a_pod_that_crash_loops_is_reported_with_what_it_says_and_the_next_up_re
     assert "CrashLoopBackOff" in said or "exit code 1" in said
 
 
-def test_a_cluster_that_is_gone_is_named(stack, nowhere):
+def test_unreachable_cluster_is_named(stack, nowhere):
     changed = declared()
     changed["vpn"]["users"]["dave"] = {}
     stack.declare(**changed)
@@ -70,7 +70,7 @@ def test_a_cluster_that_is_gone_is_named(stack, nowhere):
     assert "unreachable" in run.stdout + run.stderr
 
 
-def test_a_headscale_that_is_down_is_named_and_the_next_up_repairs(stack, cluster):
+def test_stopped_headscale_is_named_next_up_repairs(stack, cluster):
     cluster.kubectl("scale", "statefulset", "vpn", "-n", NAMESPACE, "--replicas=0")
     changed = declared()
     changed["vpn"]["users"]["dave"] = {}

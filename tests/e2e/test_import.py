@@ -30,7 +30,7 @@ def python(tmp_path_factory):
     return fresh
 
 
-def test_the_example_deploys_and_its_users_and_keys_are_there(python, tmp_path, environment, cluster):
+def test_example_deploys_with_users_and_keys(python, tmp_path, environment, cluster):
     project = tmp_path / "runners"
     shutil.copytree(REPOSITORY / "examples" / "runners", project)
     description = yaml.safe_load((project / "Pulumi.yaml").read_text())

@@ -55,20 +55,20 @@ def gone_and_back(make_stack, cluster):
     return stack, namespace, before, claims
 
 
-def test_destroy_keeps_the_claim_and_nothing_else(gone_and_back):
+def test_destroy_keeps_only_the_pvc(gone_and_back):
     *_, claims = gone_and_back
 
     assert claims == {"persistentvolumeclaim/data-vpn-0"}
 
 
-def test_a_new_up_finds_the_old_users(gone_and_back, cluster):
+def test_up_after_destroy_finds_existing_users(gone_and_back, cluster):
     stack, namespace, before, _ = gone_and_back
 
     assert cluster.headscale("vpn", namespace, "users", "list") == before
     stack.preview("--expect-no-changes")
 
 
-def test_replace_rotates_a_key_in_its_secret(make_stack, cluster):
+def test_replace_option_rotates_key_in_its_secret(make_stack, cluster):
     namespace = "e2e-replace"
     stack = make_stack(namespace)
     keys = {"laptop": {"user": "alice", "expiration": "24h"}, "desk": {"user": "alice", "expiration": "24h"}}

@@ -74,7 +74,7 @@ def rows(cluster, namespace, tmp_path, *columns):
         return [[row[0] for row in database.execute(f"select {column} from {table}")] for table, column in columns]
 
 
-def test_another_cluster_address_changes_nothing(stack, cluster, tmp_path):
+def test_changed_cluster_address_changes_nothing(stack, cluster, tmp_path):
     """The same API server under another address: the claim is the same, so it is the same database."""
     document = cluster.kubeconfig()
     its_service = cluster.get("service", "kubernetes", "default")["spec"]
@@ -119,7 +119,7 @@ def test_moved_namespace_is_refused_without_consent(stack, cluster, command):
     stack.preview("--expect-no-changes")
 
 
-def test_moved_namespace_with_consent_makes_all_anew(stack, cluster, tmp_path):
+def test_moved_namespace_with_consent_recreates_everything(stack, cluster, tmp_path):
     claim = cluster.get("persistentvolumeclaim", "data-vpn-0", OLD)["metadata"]["uid"]
     old_keys = held(cluster, OLD)
     stack.declare(vpn=declared(NEW, abandonData=f"{OLD}/vpn"))
@@ -144,7 +144,7 @@ def test_moved_namespace_with_consent_makes_all_anew(stack, cluster, tmp_path):
     stack.preview("--expect-no-changes")
 
 
-def test_failed_policy_leaves_no_key_on_first_up(make_stack, cluster):
+def test_failed_policy_on_first_up_leaves_no_key(make_stack, cluster):
     """The database is one that was kept, with a policy of somebody else's, which is not overwritten."""
     stack = make_stack(CLOSED)
     stack.declare(vpn=an_instance(CLOSED))
@@ -171,7 +171,7 @@ def test_failed_policy_leaves_no_key_on_first_up(make_stack, cluster):
     stack.preview("--expect-no-changes")
 
 
-def test_move_is_taken_back_after_up_without_preview(make_stack, cluster):
+def test_refused_move_without_preview_can_be_reverted(make_stack, cluster):
     stack = make_stack(BEFORE, AFTER)
     stack.declare(vpn=declared(BEFORE))
     stack.up()

@@ -210,7 +210,7 @@ def assert_everything_is_as_declared(life):
     eventually("no other API key is left", lambda: life.api_keys() == held, seconds=20)
 
 
-def test_create_makes_every_object(life):
+def test_first_up_creates_every_object(life):
     planned = life.stack.plan()
     life.stack.up()
 
@@ -223,7 +223,7 @@ def test_create_makes_every_object(life):
     assert_everything_is_as_declared(life)
 
 
-def test_second_up_changes_nothing(life):
+def test_second_up_has_no_changes(life):
     kinds = "configmap,secret,service,serviceaccount,role,rolebinding,statefulset,pod,persistentvolumeclaim"
 
     def what_is_there():
@@ -258,7 +258,7 @@ def test_change_in_place_updates_every_object(life):
     life.stack.preview("--expect-no-changes")
 
 
-def test_replacement_is_there_before_the_old_goes(life):
+def test_replacement_exists_before_the_original_is_deleted(life):
     workload, key = life.uid("statefulset"), life.cluster.secret("laptop", life.namespace)["key"]
     api_key = life.cluster.secret("ui", life.namespace)["api-key"]
     life.declare(
@@ -291,7 +291,7 @@ def test_replacement_is_there_before_the_old_goes(life):
     life.stack.preview("--expect-no-changes")
 
 
-def test_drift_is_put_back_by_up_with_refresh(life):
+def test_drift_is_repaired_by_up_with_refresh(life):
     [config_map], [config_secret] = life.named("configmap", "vpn-config"), life.named("secret", "vpn-config-secrets")
     key = life.headscale("preauthkeys", "list")[0]
     api_key = api_key_prefix(life.cluster.secret("ui", life.namespace)["api-key"])
@@ -321,7 +321,7 @@ def test_drift_is_put_back_by_up_with_refresh(life):
     life.stack.preview("--expect-no-changes")
 
 
-def test_workload_that_was_deleted_comes_back(life):
+def test_deleted_workload_is_recreated(life):
     claim = life.uid("persistentvolumeclaim", "data-vpn-0")
     life.cluster.kubectl("delete", "statefulset", "vpn", "-n", life.namespace)
 
@@ -332,7 +332,7 @@ def test_workload_that_was_deleted_comes_back(life):
     life.stack.preview("--expect-no-changes")
 
 
-def test_workload_that_was_scaled_to_none_comes_back(life):
+def test_workload_scaled_to_zero_is_scaled_up(life):
     scale = ("scale", "statefulset", "vpn", "-n", life.namespace)
     life.cluster.kubectl(*scale, "--replicas=0")
     life.cluster.kubectl("wait", "--for=delete", "pod/vpn-0", "-n", life.namespace, "--timeout=60s")
@@ -344,7 +344,7 @@ def test_workload_that_was_scaled_to_none_comes_back(life):
     life.stack.preview("--expect-no-changes")
 
 
-def test_crash_loop_ends_red_with_the_containers_words(life):
+def test_crash_loop_fails_with_the_container_log(life):
     # A relay map that cannot be fetched: nobody can know that before Headscale tries. No user and no key changes.
     life.declare(relay_maps=("http://127.0.0.1:9/map",), ready_timeout="25s")
     run = life.stack.up(check=False)
@@ -357,7 +357,7 @@ def test_crash_loop_ends_red_with_the_containers_words(life):
     assert "Traceback" not in said(run)
 
 
-def test_update_after_the_crash_loop_repairs(life):
+def test_update_after_crash_loop_repairs(life):
     life.declare(relay_maps=(), ready_timeout="2m")
     life.stack.up()
 
@@ -372,7 +372,7 @@ def test_update_after_the_crash_loop_repairs(life):
         ({"storageClassName": "another"}, "cannot become `another`: the class of a claim is fixed"),
     ],
 )
-def test_claim_that_cannot_change_is_refused_in_preview(life, change, reason):
+def test_immutable_pvc_change_is_refused_in_preview(life, change, reason):
     before = life.get("persistentvolumeclaim", "data-vpn-0")["spec"]
     file = yaml.safe_load(life.stack.file.read_text())
     file["config"]["headscale:instances"]["vpn"]["persistentVolumeClaim"].update(change)
@@ -390,7 +390,7 @@ def test_claim_that_cannot_change_is_refused_in_preview(life, change, reason):
     life.stack.up("--expect-no-changes")
 
 
-def test_object_of_a_killed_run_is_taken_over(life):
+def test_object_of_killed_run_is_adopted(life):
     """What a killed run made is in the cluster and not in the state."""
     forgotten = {value for value in KUBERNETES if value.endswith("::vpn")}
     before = {kind: life.uid(kind) for kind in ("statefulset", "service", "serviceaccount", "role", "rolebinding")}
@@ -419,7 +419,7 @@ def _without(urns, resource):
     return kept
 
 
-def test_preview_without_the_cluster_prints_the_plan(life, nowhere):
+def test_preview_without_cluster_prints_the_plan(life, nowhere):
     life.declare(log_level="warn")
     planned = life.stack.plan(KUBECONFIG=str(nowhere))
     life.declare(log_level="debug")
@@ -428,7 +428,7 @@ def test_preview_without_the_cluster_prints_the_plan(life, nowhere):
     assert STATEFUL_SET in planned["update"]
 
 
-def test_no_secret_stands_in_state_or_output(life):
+def test_state_and_output_contain_no_secret(life):
     everything = json.dumps(life.stack.export()) + "".join(life.stack.said)
     secrets = [
         "correct horse",
@@ -440,7 +440,7 @@ def test_no_secret_stands_in_state_or_output(life):
     assert [secret for secret in secrets if secret in everything] == []
 
 
-def test_destroy_leaves_namespace_and_claim_alone(life):
+def test_destroy_keeps_only_namespace_and_pvc(life):
     life.stack.destroy()
 
     eventually(
@@ -459,7 +459,7 @@ def test_destroy_leaves_namespace_and_claim_alone(life):
     )
 
 
-def test_no_command_waited_for_a_time_out(life):
+def test_commands_never_wait_for_a_timeout(life):
     print(life.storage_class, life.stack.took)
 
     assert [value for value in life.stack.took if value[1] > QUICK_SECONDS] == []

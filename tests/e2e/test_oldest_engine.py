@@ -38,7 +38,7 @@ def test_oldest_engine_runs_the_quick_start(stack, cluster):
     assert cluster.secret("laptop", NAMESPACE)["key"] == first
 
 
-def test_oldest_engine_destroys_all_but_the_claim(stack, cluster):
+def test_oldest_engine_destroys_all_but_the_pvc(stack, cluster):
     stack.destroy()
 
     assert cluster.names("statefulset,service,secret", NAMESPACE) == set()

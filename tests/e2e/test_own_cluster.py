@@ -89,7 +89,7 @@ def image_in_use(cluster):
     return {value["image"] for kind in ("containers", "initContainers") for value in pod["spec"].get(kind, [])}
 
 
-def test_up_brings_the_image_and_says_how(said, cluster):
+def test_up_delivers_the_image_and_prints_how(said, cluster):
     document = yaml.safe_load(OWN_FILE.read_text())
     image = document["config"]["headscale:instances"]["vpn"]["apiKey"]["managerImage"]
 
@@ -119,7 +119,7 @@ def test_second_up_loads_and_changes_nothing(said, variables, cluster):
     assert not re.search(r"\d+ (created|updated|replaced)", again)
 
 
-def test_status_says_how_headscale_is_reached(said, variables):
+def test_status_prints_how_headscale_is_reached(said, variables):
     assert "http://127.0.0.1:16080 (a port that `make join` forwards)" in lab("status", variables)
 
 
@@ -150,7 +150,7 @@ def test_demo_node_reaches_the_relay(said, variables):
     )
 
 
-def test_list_of_kubeconfigs_works(said, variables, tmp_path):
+def test_kubeconfig_list_is_accepted(said, variables, tmp_path):
     listed = f"{tmp_path}/missing:{variables['KUBECONFIG']}"
     run = subprocess.run(
         [sys.executable, "-m", "lab", "status"],
@@ -165,7 +165,7 @@ def test_list_of_kubeconfigs_works(said, variables, tmp_path):
     assert run.stderr.splitlines()[0] == "error: nothing is deployed"
 
 
-def test_down_leaves_the_cluster_and_nothing_else(said, variables, cluster, home):
+def test_down_keeps_only_the_cluster(said, variables, cluster, home):
     down = lab("down", variables)
 
     assert not OWN_FILE.exists(), down

@@ -64,13 +64,13 @@ def run(block, folder=REPOSITORY, **variables):
 
 
 @pytest.mark.parametrize("block", USED, ids=lambda block: block.splitlines()[0])
-def test_a_command_of_the_readme_works(was_there, checkout, block):
+def test_readme_command_succeeds(was_there, checkout, block):
     done = run(block, checkout) if "stack init" in block else run(block)
 
     assert done.returncode == 0, f"{block}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
 
 
-def test_the_demo_node_is_in_headscales_list(was_there):
+def test_demo_node_is_listed_by_headscale(was_there):
     assert "demo-node" in run("make join").stdout
 
 

@@ -94,14 +94,14 @@ def kubeconfig_file(tmp_path, document):
     return str(path)
 
 
-def test_kubeconfig_that_leads_nowhere_is_named(running, nowhere):
+def test_unreachable_kubeconfig_is_named(running, nowhere):
     running.declare(vpn=instance(config={"log": {"level": "debug"}}))
     refused(running, "unreachable", "127.0.0.1:9", within=SPARE_SECONDS, KUBECONFIG=str(nowhere))
 
     repaired(running)
 
 
-def test_kubeconfig_that_leads_nowhere_is_named_for_users(running, nowhere):
+def test_unreachable_kubeconfig_is_named_for_users(running, nowhere):
     running.declare(vpn=instance(config={"log": {"level": "debug"}}, **users("alice")))
     refused(
         running,
@@ -142,7 +142,7 @@ def test_missing_context_is_named_for_users(running):
         ("secrets", ("secrets", "forbidden", f"Secret {NAMESPACE}/")),
     ],
 )
-def test_missing_right_is_named(running, cluster, tmp_path, missing, words):
+def test_missing_permission_is_named(running, cluster, tmp_path, missing, words):
     rules = [rule for name, rule in RIGHTS.items() if name != missing]
     limited = kubeconfig_file(tmp_path, cluster.as_account(f"no-{missing}", NAMESPACE, rules))
     names = {"port-forward": ("carol",), "secrets": ("carol", "dave")}[missing]
@@ -156,7 +156,7 @@ def test_missing_right_is_named(running, cluster, tmp_path, missing, words):
     repaired(running)
 
 
-def test_missing_right_to_the_workload_is_named(running, cluster, tmp_path):
+def test_missing_permission_for_workload_is_named(running, cluster, tmp_path):
     rules = [rule for name, rule in RIGHTS.items() if name != "apps"]
     limited = kubeconfig_file(tmp_path, cluster.as_account("no-apps", NAMESPACE, rules))
     running.declare(vpn=instance(config={"log": {"level": "error"}}))
@@ -165,7 +165,7 @@ def test_missing_right_to_the_workload_is_named(running, cluster, tmp_path):
     repaired(running)
 
 
-def test_image_that_cannot_be_pulled_is_named(running):
+def test_image_pull_failure_is_named(running):
     running.declare(vpn=instance(image="docker.io/nobody/nothing"))
     refused(running, f"pod {NAMESPACE}/vpn-0", "docker.io/nobody/nothing", "Pull", within=READY_SECONDS + SPARE_SECONDS)
     running.declare(vpn=instance(readyTimeout="2m"))
@@ -173,7 +173,7 @@ def test_image_that_cannot_be_pulled_is_named(running):
     repaired(running)
 
 
-def test_crash_loop_without_user_changes_ends_red(running):
+def test_crash_loop_without_user_changes_fails(running):
     derp = {"urls": ["http://127.0.0.1:9/map"], "server": {"enabled": True}}
     running.declare(vpn=instance(config={"derp": derp}))
     refused(
@@ -188,7 +188,7 @@ def test_crash_loop_without_user_changes_ends_red(running):
     repaired(running)
 
 
-def test_quota_that_is_full_is_named(running, cluster):
+def test_exceeded_quota_is_named(running, cluster):
     metadata = {"name": "none", "namespace": NAMESPACE}
     cluster.apply({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": {"hard": {"pods": "0"}}})
     running.declare(vpn=instance(config={"log": {"level": "debug"}}))
@@ -252,7 +252,7 @@ def refuses(cluster):
     admit()
 
 
-def test_admission_that_refuses_the_workload_is_named(running, refuses):
+def test_admission_denial_of_workload_is_named(running, refuses):
     refuse, admit = refuses
     refuse("apps", "statefulsets")
     running.declare(vpn=instance(config={"log": {"level": "info"}}))
@@ -262,7 +262,7 @@ def test_admission_that_refuses_the_workload_is_named(running, refuses):
     repaired(running)
 
 
-def test_admission_that_refuses_the_pod_is_named(running, refuses):
+def test_admission_denial_of_pod_is_named(running, refuses):
     refuse, admit = refuses
     refuse("", "pods")
     running.declare(vpn=instance(config={"log": {"level": "warn"}}))
@@ -278,7 +278,7 @@ def test_admission_that_refuses_the_pod_is_named(running, refuses):
     repaired(running)
 
 
-def test_admission_that_refuses_a_keys_secret_is_named(running, refuses, cluster):
+def test_admission_denial_of_key_secret_is_named(running, refuses, cluster):
     refuse, admit = refuses
     refuse("", "secrets", "erin")
     declared = instance(config={"log": {"level": "warn"}}, readyTimeout="3m", **users("erin"))
@@ -291,7 +291,7 @@ def test_admission_that_refuses_a_keys_secret_is_named(running, refuses, cluster
     assert len(cluster.headscale("vpn", NAMESPACE, "preauthkeys", "list")) == 1
 
 
-def test_sidecar_without_rights_is_named(running, cluster):
+def test_sidecar_without_permissions_is_named(running, cluster):
     """What the sidecar may do was deleted by hand, and the next pod cannot keep its key."""
     cluster.kubectl("delete", "rolebinding", "vpn", "-n", NAMESPACE)
     running.declare(vpn=instance())
@@ -308,7 +308,7 @@ def test_sidecar_without_rights_is_named(running, cluster):
 
 
 @pytest.mark.parametrize("fresh", ["secret"], indirect=True)
-def test_secret_of_somebody_else_is_named(fresh, cluster):
+def test_secret_of_another_owner_is_named(fresh, cluster):
     stack, namespace = fresh
     cluster.kubectl("create", "secret", "generic", "headscale-api-key", "-n", namespace, "--from-literal=mine=1")
     stack.declare(vpn=instance(namespace))
@@ -325,7 +325,7 @@ def test_secret_of_somebody_else_is_named(fresh, cluster):
 
 
 @pytest.mark.parametrize("fresh", ["class"], indirect=True)
-def test_storage_class_that_is_not_there_is_named(fresh, cluster):
+def test_missing_storage_class_is_named(fresh, cluster):
     stack, namespace = fresh
     stack.declare(vpn=instance(namespace, persistentVolumeClaim={"size": "128Mi", "storageClassName": "nothing"}))
     refused(stack, 'storageclass.storage.k8s.io "nothing" not found', within=READY_SECONDS + SPARE_SECONDS)
@@ -337,7 +337,7 @@ def test_storage_class_that_is_not_there_is_named(fresh, cluster):
 
 
 @pytest.mark.parametrize("fresh", ["growth"], indirect=True)
-def test_claim_that_cannot_grow_is_named(fresh, cluster):
+def test_pvc_that_cannot_grow_is_named(fresh, cluster):
     stack, namespace = fresh
 
     def declare(size):

@@ -24,7 +24,7 @@ def stack(make_stack):
         ({"persistentVolumeClaim": {"size": "128Mi", "storageClassName": "other"}}, "cannot become `other`"),
     ],
 )
-def test_refusal_comes_before_any_change(stack, cluster, changes, reason):
+def test_refused_move_without_preview_changes_nothing(stack, cluster, changes, reason):
     before = cluster.get("statefulset", "vpn", NAMESPACE)
     # Something else that would change the pod comes with it.
     stack.declare(vpn={**INSTANCE, **changes, "pod": {"annotations": {"example.com/other": reason[:8]}}})

@@ -67,7 +67,7 @@ def scale_to_zero(cluster):
     eventually("the pod is gone", lambda: not cluster.exists("pod", "vpn-0", NAMESPACE))
 
 
-def test_stopped_instance_is_refreshed_without_a_change(stack, cluster):
+def test_stopped_instance_refresh_has_no_changes(stack, cluster):
     stack.declare(**declared(replicas=0))
     stack.up()
 
@@ -78,7 +78,7 @@ def test_stopped_instance_is_refreshed_without_a_change(stack, cluster):
     assert f"StatefulSet {NAMESPACE}/vpn is scaled to 0" in said(refreshed)
 
 
-def test_key_deleted_while_stopped_is_revoked_by_the_next_start(stack, cluster):
+def test_key_deleted_while_stopped_is_revoked_on_start(stack, cluster):
     tablet = next(value["outputs"] for value in resources(stack, "PreAuthKey") if value["urn"].endswith("vpn-tablet"))
     stack.declare(**declared("laptop", replicas=0))
 
@@ -100,7 +100,7 @@ def resources(stack, kind):
     return [value for value in found if value["urn"].rpartition("::")[0].endswith(f"/headscale:{kind}")]
 
 
-def test_instance_scaled_by_hand_is_brought_back(stack, cluster):
+def test_instance_scaled_by_hand_is_scaled_back(stack, cluster):
     before = keys_in(cluster)
     scale_to_zero(cluster)
 
@@ -132,7 +132,7 @@ def stopped(stack, cluster):
 
 
 @pytest.mark.parametrize("end", [stopped, unpullable, crashing], ids=lambda end: end.__name__)
-def test_destroyed_keys_are_revoked_when_the_claim_is_used_again(stack, cluster, end):
+def test_destroyed_keys_are_revoked_on_pvc_reuse(stack, cluster, end):
     pre_auth_keys, _ = keys_in(cluster)
     mine = {value["outputs"]["prefix"] for value in resources(stack, "ApiKey")}
     end(stack, cluster)

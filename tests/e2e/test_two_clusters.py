@@ -108,12 +108,12 @@ def test_each_instance_has_its_own_users_and_keys(stack, cluster, name):
     assert cluster.get("service", "vpn", namespace)["spec"]["clusterIP"]
 
 
-def test_second_up_changes_nothing(stack):
+def test_second_up_has_no_changes(stack):
     stack.preview("--expect-no-changes")
     stack.up("--expect-no-changes")
 
 
-def test_refresh_and_new_key_reach_their_own_cluster(stack, cluster):
+def test_refresh_and_new_key_reach_own_cluster(stack, cluster):
     changed = {**INSTANCES, "south": json.loads(json.dumps(INSTANCES["south"]))}
     changed["south"]["instance"]["users"]["new"] = {}
     changed["south"]["instance"]["preAuthKeys"]["new-key"] = {"user": "new"}
@@ -132,7 +132,7 @@ def test_refresh_and_new_key_reach_their_own_cluster(stack, cluster):
     assert cluster.exists("secret", "new-key", SOUTH)
 
 
-def test_another_address_of_the_cluster_keeps_everything(stack, cluster):
+def test_changed_cluster_address_keeps_everything(stack, cluster):
     """The Kubernetes provider is replaced then, and each of its objects; the database and what is in it are not."""
 
     def kept():
@@ -163,7 +163,7 @@ def test_another_address_of_the_cluster_keeps_everything(stack, cluster):
     stack.preview("--expect-no-changes")
 
 
-def test_account_of_another_namespace_is_refused(stack, cluster):
+def test_service_account_of_another_namespace_is_refused(stack, cluster):
     """It is the context's own user that is used: with another one's, the same program fails."""
     swapped = {**INSTANCES, "north": {**INSTANCES["north"], "provider": {"context": "south"}}}
     swapped["north"]["instance"] = {**INSTANCES["north"]["instance"], "users": {"of-north": {}, "late": {}}}

@@ -60,7 +60,7 @@ def a_pod_runs(name):
     return name
 
 
-def test_a_part_that_died_is_started_again_and_pods_go_on():
+def test_killed_component_is_restarted_while_pods_run():
     pod = a_pod_runs("before")
     before = kubectl("get", "pod", pod, "-o", "jsonpath={.metadata.uid}{.status.containerStatuses[0].containerID}")
     for part in ("kubelet", "kube-scheduler", "kube-apiserver"):
@@ -76,7 +76,7 @@ def test_a_part_that_died_is_started_again_and_pods_go_on():
     kubectl("delete", "pod", a_pod_runs("after"), pod, "--timeout=60s", "-n", "default")
 
 
-def test_a_lab_that_was_killed_with_all_its_pods_is_made_anew():
+def test_lab_killed_with_all_pods_is_recreated():
     a_pod_runs("stale")
     everything = {recorded(path.name) for path in PIDS.iterdir()} | {pid for pid, _ in control._processes()}
     for pid in everything:
@@ -105,7 +105,7 @@ def iptables(*arguments):
     return subprocess.run(["iptables", *arguments], capture_output=True, text=True, check=True).stdout
 
 
-def test_down_leaves_nothing_and_the_next_up_works(others_rule):
+def test_down_leaves_nothing_next_up_works(others_rule):
     a_pod_runs("last")
     assert control.leftovers()
 
@@ -126,7 +126,7 @@ def test_down_leaves_nothing_and_the_next_up_works(others_rule):
 
 
 @pytest.mark.parametrize("storage_class", ["lab", "lab-immediate"])
-def test_claim_grows_on_expandable_classes(storage_class):
+def test_pvc_grows_on_expandable_storage_class(storage_class):
     claim = a_claim_is_bound(storage_class)
 
     kubectl("patch", "pvc", claim, "-n", "default", "--patch", patch_to("2Gi"))
@@ -142,7 +142,7 @@ def test_claim_grows_on_expandable_classes(storage_class):
     kubectl("wait", f"pv/{volume}", "--for=delete", "--timeout=30s")
 
 
-def test_claim_of_fixed_class_is_refused_growth():
+def test_pvc_growth_on_fixed_storage_class_is_refused():
     claim = a_claim_is_bound("lab-fixed")
 
     run = control.kubectl("patch", "pvc", claim, "-n", "default", "--patch", patch_to("2Gi"))

@@ -155,7 +155,7 @@ def test_removal_works_on_ip6tables(namespace):
     ],
     ids=["a pod's address", "another runtime's", "empty and new", "empty and from before", "empty, nothing known"],
 )
-def test_namespaces_of_other_runtimes_are_not_ours(namespace, address, known, is_ours):
+def test_network_namespaces_of_other_runtimes_are_kept(namespace, address, known, is_ours):
     inside(namespace, "ip", "link", "add", "eth0", "type", "bridge")
     inside(namespace, "ip", "link", "set", "eth0", "up")
     if address:

@@ -164,7 +164,7 @@ def theirs(server, text):
 
 
 @pytest.mark.parametrize("policy", GOOD.values(), ids=GOOD)
-def test_what_headscale_takes_is_taken(server, policy):
+def test_valid_policy_is_accepted_by_both(server, policy):
     text, problem = ours(server.version, policy)
 
     assert problem is None
@@ -172,13 +172,13 @@ def test_what_headscale_takes_is_taken(server, policy):
 
 
 @pytest.mark.parametrize("policy", BAD.values(), ids=BAD)
-def test_what_is_refused_headscale_refuses_too(server, policy):
+def test_invalid_policy_is_refused_by_both(server, policy):
     assert ours(server.version, policy)[1] is not None
     assert theirs(server, json.dumps(policy)) is not None
 
 
 @pytest.mark.parametrize("policy", GOOD_SINCE_29.values(), ids=GOOD_SINCE_29)
-def test_what_is_new_is_taken_from_its_version_on(server, policy):
+def test_new_policy_field_is_accepted_from_its_version(server, policy):
     text, problem = ours(server.version, policy)
 
     assert (problem is None) is (server.version == "0.29")
@@ -186,19 +186,19 @@ def test_what_is_new_is_taken_from_its_version_on(server, policy):
 
 
 @pytest.mark.parametrize("policy", OF_28_ALONE.values(), ids=OF_28_ALONE)
-def test_what_0_29_gave_up_is_refused(server, policy):
+def test_policy_field_removed_in_0_29_is_refused(server, policy):
     assert (ours(server.version, policy)[1] is None) is (server.version == "0.28")
     assert (theirs(server, json.dumps(policy)) is None) is (server.version == "0.28")
 
 
 @pytest.mark.parametrize("policy", OF_29_ALONE.values(), ids=OF_29_ALONE)
-def test_what_0_29_brought_is_refused_before(server, policy):
+def test_policy_field_of_0_29_is_refused_before(server, policy):
     assert (ours(server.version, policy)[1] is None) is (server.version == "0.29")
     assert (theirs(server, json.dumps(policy)) is None) is (server.version == "0.29")
 
 
 @pytest.mark.parametrize("policy", BAD_SINCE_29.values(), ids=BAD_SINCE_29)
-def test_a_mistake_in_what_is_new_is_refused(server, policy):
+def test_invalid_new_policy_field_is_refused_by_both(server, policy):
     assert ours(server.version, policy)[1] is not None
     assert theirs(server, json.dumps(policy)) is not None
 
@@ -229,7 +229,7 @@ def older(request, tmp_path_factory):
 
 
 @pytest.mark.parametrize("policy", OF_OLDER.values(), ids=OF_OLDER)
-def test_what_older_ones_take_is_taken(older, policy):
+def test_valid_policy_on_older_versions_is_accepted(older, policy):
     text, problem = ours(older.version, policy)
 
     assert problem is None
@@ -237,7 +237,7 @@ def test_what_older_ones_take_is_taken(older, policy):
 
 
 @pytest.mark.parametrize("policy", BAD_OF_OLDER.values(), ids=BAD_OF_OLDER)
-def test_what_older_ones_do_not_know_is_refused(older, policy):
+def test_policy_field_unknown_to_older_versions_is_refused(older, policy):
     assert ours(older.version, policy)[1] is not None
 
 
@@ -252,7 +252,7 @@ OF_27 = {
 
 
 @pytest.mark.parametrize("policy", OF_27.values(), ids=OF_27)
-def test_groups_of_0_27_are_refused_before(older, policy):
+def test_policy_groups_of_0_27_are_refused_before(older, policy):
     assert (ours(older.version, policy)[1] is None) is (older.version == "0.27")
     assert (theirs(older, json.dumps(policy)) is None) is (older.version == "0.27")
 
@@ -267,7 +267,7 @@ AMBIGUOUS = {"bob@example.com": "write `alice@`", "c@example.com": "write `carl@
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_name_of_two_users_is_refused(tmp_path, version):
+def test_user_name_of_two_users_is_refused(tmp_path, version):
     with running(version, tmp_path) as server:
         with server.client() as client:
             for name, user in TWO_OF_A_NAME.items():
@@ -281,7 +281,7 @@ def test_a_name_of_two_users_is_refused(tmp_path, version):
             assert (theirs(server, json.dumps(policy)) is None) is (remedy is None)
 
 
-def test_a_stored_policy_that_crashes_is_mended(tmp_path):
+def test_stored_policy_that_crashes_headscale_is_repaired(tmp_path):
     """The hint's command is what brings a Headscale back that does not start with what its predecessor stored."""
     with running("0.28", tmp_path) as server:
         assert theirs(server, json.dumps(OF_28_ALONE["a check every day"])) is None
@@ -307,7 +307,7 @@ CAPITALS = """{
 }"""
 
 
-def test_a_file_is_read_as_headscale_reads_it(server, tmp_path):
+def test_policy_file_is_read_as_by_headscale(server, tmp_path):
     (tmp_path / "policy.hujson").write_text(CAPITALS.replace("[fd7a::1]/128", "fd7a::1"))
     config = {"server_url": "https://vpn.example.com"}
     spec = HeadscaleArgs.model_validate(
@@ -323,7 +323,7 @@ def test_a_file_is_read_as_headscale_reads_it(server, tmp_path):
 
 
 @pytest.mark.parametrize("policy", (GOOD | BAD).values(), ids=GOOD | BAD)
-def test_a_file_is_judged_as_the_yaml_is(tmp_path, policy):
+def test_policy_file_is_validated_like_the_yaml(tmp_path, policy):
     (tmp_path / "policy.hujson").write_text(json.dumps(policy))
 
     assert (ours("0.28", {"file": str(tmp_path / "policy.hujson")})[1] is None) is (policy in GOOD.values())

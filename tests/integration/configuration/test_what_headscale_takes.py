@@ -36,7 +36,7 @@ def source(version):
 
 
 @pytest.mark.parametrize("version", EXAMPLES)
-def test_headscales_own_example_is_accepted_and_means_the_same(version):
+def test_example_configuration_is_accepted_with_same_meaning(version):
     written = yaml.safe_load((source(version) / "config-example.yaml").read_text())
 
     rendered = plain(config_tree(HeadscaleArgs.model_validate({"version": EXAMPLES[version], "config": written})))
@@ -218,7 +218,7 @@ def starts_at_once(version, directory, config):
 
 
 @pytest.mark.parametrize("version", ["0.28", "0.29"])
-def test_what_the_models_accept_headscale_serves(version, tmp_path):
+def test_configuration_accepted_by_models_starts_headscale(version, tmp_path):
     minor, numbers = minor_version(EXAMPLES[version]), itertools.count()
 
     @settings(

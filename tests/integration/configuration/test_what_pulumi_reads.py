@@ -103,7 +103,7 @@ def ours(file):
 @example(values=["{<<: {~: [], ~: []}, own: {}}", "{~: 1, ~: 2}", "{~: 1, null: 2, a: b}"])
 @example(values=["&a x", "{*a : 1, *a : 2}"])
 @example(values=["2024-02-30", "0000-01-01", "18446744073709551615", "1e999", ".nan"])
-def test_reader_agrees_with_the_engine(engine, values):
+def test_stack_file_reader_agrees_with_engine(engine, values):
     lines = "".join(f"    v{number}: {value}\n" for number, value in enumerate(values))
 
     file, theirs = engine(f"config:\n  headscale:instances:\n{lines}")

@@ -24,7 +24,7 @@ def clone(tmp_path, environment):
     return Project(tmp_path / "clone", {**environment, "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE})
 
 
-def test_an_installed_clone_previews_a_stack(clone, engine):
+def test_installed_clone_previews_a_stack(clone, engine):
     # From a file, where Pulumi would fetch it from the internet: an install looks for plugins in its own folder alone.
     provider = ["kubernetes", KUBERNETES_PROVIDER.version.partition("+")[0]]
     clone.pulumi("plugin", "install", "resource", *provider, "--file", f"{engine}/pulumi-resource-kubernetes")
@@ -39,7 +39,7 @@ def test_an_installed_clone_previews_a_stack(clone, engine):
     assert "Headscale" in clone.pulumi("preview").stdout
 
 
-def test_an_update_of_a_clone_installs_first(clone):
+def test_update_of_clone_installs_first(clone):
     clone.pulumi("stack", "init", "lab")
 
     assert "Headscale" in clone.pulumi("preview").stdout

@@ -102,11 +102,11 @@ def bare_calls(home: Path, count: int = COUNT) -> float:
     folder.mkdir()
     with running("0.28", folder) as server, server.client() as client:
         client.list_users()
-        begun = time.monotonic()
+        started = time.monotonic()
         for number in range(count):
             user = client.create_user(f"user-{number}")
             client.create_pre_auth_key(user_id=user.id, expiration=datetime.now(UTC) + timedelta(hours=24))
-        return time.monotonic() - begun
+        return time.monotonic() - started
 
 
 def engine_alone(home: Path, environment: dict[str, str], count: int = COUNT) -> float:
@@ -127,7 +127,7 @@ def whole_stack(home: Path, environment: dict[str, str]) -> dict[str, float]:
     """Make them by the component, add one more, look for changes, destroy."""
     say(f"  {COUNT} of each on the cluster …")
     cluster = Cluster(environment)
-    stack = Stack.ours(home / "whole", environment, "bench")
+    stack = Stack.of_repository(home / "whole", environment, "bench")
     stack.declare(vpn=an_instance("bench"))
     stack.up()
     results = {}
@@ -150,7 +150,7 @@ def many(home: Path, environment: dict[str, str]) -> dict[str, float]:
     """Make a thousand users and a thousand keys, and look at them; with what the engine alone takes for as many."""
     say(f"  {MANY} of each on the cluster …")
     cluster = Cluster(environment)
-    stack = Stack.ours(home / "many", environment, "many")
+    stack = Stack.of_repository(home / "many", environment, "many")
     stack.declare(vpn=an_instance("bench-many"))
     stack.up()
     results = {"many_floor_s": bare_calls(home, MANY), "many_engine_floor_s": engine_alone(home, environment, MANY)}
@@ -196,7 +196,7 @@ def with_users(count: int, namespace: str) -> dict:
 
 
 def sidecar_rss(cluster: Cluster, namespace: str) -> float:
-    """Return the memory that the running sidecar tells in its metrics, in MB of a million bytes."""
+    """Return the memory that the running sidecar reports in its metrics, in MB of a million bytes."""
     program = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8081/metrics').read().decode())"
     metrics = cluster.kubectl("exec", "vpn-0", "-n", namespace, "-c", "apikey-manager", "--", "python3", "-c", program)
     line = next(line for line in metrics.splitlines() if line.startswith("process_resident_memory_bytes"))
@@ -205,9 +205,9 @@ def sidecar_rss(cluster: Cluster, namespace: str) -> float:
 
 def timed(action) -> float:
     """Return how long something takes, as a whole command."""
-    begun = time.monotonic()
+    started = time.monotonic()
     action()
-    return time.monotonic() - begun
+    return time.monotonic() - started
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def run(stack):
             command,
         ]
         done = subprocess.run(driver, env=environment, capture_output=True, text=True, check=False)
-        stack.said.append(done.stdout + done.stderr)
+        stack.command_outputs.append(done.stdout + done.stderr)
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout.splitlines()[-1])
 

@@ -1,4 +1,4 @@
-"""A wrong stack file changes nothing and says everything."""
+"""An invalid stack file changes nothing, and every error in it is reported."""
 
 import pytest
 
@@ -27,7 +27,7 @@ def test_invalid_stack_file_reports_each_path_registers_nothing(stack, cluster, 
     run = getattr(stack, command)(check=False)
 
     assert run.returncode != 0
-    said = run.stdout + run.stderr
+    output = run.stdout + run.stderr
     for path in (
         "replicas",
         "imagee",
@@ -36,8 +36,8 @@ def test_invalid_stack_file_reports_each_path_registers_nothing(stack, cluster, 
         "preAuthKeys.a.expiration",
         "preAuthKeys.b.tags[0]",
     ):
-        assert f"headscale:instances.vpn.{path}: " in said, path
-    assert "Traceback" not in said
+        assert f"headscale:instances.vpn.{path}: " in output, path
+    assert "Traceback" not in output
     resources = stack.export()["deployment"].get("resources", [])
     assert [value["type"] for value in resources if value["type"] != "pulumi:pulumi:Stack"] == []
     assert not cluster.kubectl("get", "namespace", NAMESPACE, "--ignore-not-found").strip()

@@ -30,7 +30,7 @@ from lab.tailnode import TailNode
 from .conftest import an_instance, eventually
 
 NOBODY = 65534
-needs_the_lab = pytest.mark.skipif(own_cluster(), reason="pods of another cluster do not reach this machine")
+requires_lab = pytest.mark.skipif(own_cluster(), reason="pods of another cluster do not reach this machine")
 
 
 def address_of(cluster, namespace):
@@ -193,7 +193,7 @@ def postgres_programs():
 @pytest.fixture(scope="module")
 def postgres():
     """A real PostgreSQL on this machine, which refuses to run as root; yields its port."""
-    # Not pytest's folder, which nobody but root may enter.
+    # Not pytest's folder, which only root may enter.
     folder, port = Path(tempfile.mkdtemp(prefix="postgres-", dir="/var/tmp")), free_port()
     programs = folder / "programs"
     shutil.copytree(postgres_programs(), programs, symlinks=True)
@@ -226,14 +226,14 @@ def postgres():
         file.write("host all all 0.0.0.0/0 scram-sha-256\n")
     place: list[str | Path] = ["-D", data, "-h", ADDRESS, "-p", str(port), "-k", folder / "home"]
     server = [programs / "postgres", *place, "-F"]
-    # Its fast shutdown: the polite one waits for clients to leave.
+    # Its fast shutdown: the smart one waits for clients to leave.
     with process(server, signal.SIGINT, **run):
         eventually("PostgreSQL answers", lambda: answers(port), seconds=30)
         yield port
     shutil.rmtree(folder)
 
 
-@needs_the_lab
+@requires_lab
 def test_postgres_instance_stores_users_in_postgres(make_stack, cluster, postgres):
     stack = make_stack(POSTGRES)
     cluster.kubectl("create", "namespace", POSTGRES)
@@ -325,15 +325,15 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-@needs_the_lab
+@requires_lab
 def test_oidc_login_joins_a_node(with_oidc, cluster, node):
     address = f"http://{address_of(cluster, OIDC)}:8080"
     node.start()
     arguments = [f"--socket={node.socket}", "up", f"--login-server={address}", "--hostname=mine", "--timeout=60s"]
-    with tempfile.TemporaryFile("w+") as said:
-        up = subprocess.Popen([tools.path("tailscale"), *arguments], stdout=said, stderr=subprocess.STDOUT)
+    with tempfile.TemporaryFile("w+") as output:
+        up = subprocess.Popen([tools.path("tailscale"), *arguments], stdout=output, stderr=subprocess.STDOUT)
         try:
-            link = eventually("a link to log in", lambda: _link(said), seconds=30)
+            link = eventually("a link to log in", lambda: _link(output), seconds=30)
             browser = Browser(address)
             login = browser.sent_on(link)
             callback = browser.sent_on(login, {"sub": "alice"})
@@ -354,7 +354,7 @@ def _link(file):
     return found and found.group()
 
 
-@needs_the_lab
+@requires_lab
 def test_encrypted_stack_secret_is_nowhere_in_clear(with_oidc, cluster):
     with_oidc.preview("--diff", "--refresh")
     (variable,) = cluster.get("pod", "vpn-0", OIDC)["spec"]["containers"][0]["env"]
@@ -364,4 +364,4 @@ def test_encrypted_stack_secret_is_nowhere_in_clear(with_oidc, cluster):
     assert "hunter2" not in with_oidc.file.read_text()
     assert "hunter2" not in "".join(config_of(cluster, OIDC).values())
     assert "hunter2" not in str(with_oidc.export())
-    assert "hunter2" not in "".join(with_oidc.said)
+    assert "hunter2" not in "".join(with_oidc.command_outputs)

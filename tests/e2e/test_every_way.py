@@ -1,4 +1,4 @@
-"""Users, keys and policy over their life, and behind our back: on 0.28 and 0.29, by gRPC and by REST.
+"""Users, keys and policy over their life, with drift: on 0.28 and 0.29, by gRPC and by REST.
 
 One stack holds an instance for each way, so that every step is one update of all of them.
 """
@@ -217,7 +217,7 @@ def test_used_key_with_recreate_option_is_recreated(stack, cluster, join):
     assert {name for _, name in planned} == replaced(planned) == every("{way}-{way}-runner")
     for way in WAYS:
         assert is_held(cluster, way)
-        assert nodes(cluster, way) == {f"runner-{way}"}, "who has joined stays"
+        assert nodes(cluster, way) == {f"runner-{way}"}, "joined nodes stay"
     stack.declare(**declared())
     stack.up()
 
@@ -251,7 +251,7 @@ def test_renamed_keys_keep_their_secrets(stack, cluster):
 
 def set_policy(cluster, way, text):
     pod = ("exec", "-i", f"{way}-0", "-n", NAMESPACE, "-c", "headscale", "--")
-    cluster.kubectl(*pod, "headscale", "policy", "set", "-f", "/dev/stdin", told=text)
+    cluster.kubectl(*pod, "headscale", "policy", "set", "-f", "/dev/stdin", stdin=text)
 
 
 def test_deleted_users_and_keys_are_recreated(stack, cluster):
@@ -288,11 +288,11 @@ def test_changed_profile_replaces_user_keeps_other_users_keys(stack, cluster):
     profile = {"alice": USERS["alice"], "robert": {"email": "robert@example.com"}}
     stack.declare(**declared(users=profile, recreate=True))
 
-    said = stack.preview().stdout
+    output = stack.preview().stdout
     planned = changes(stack)
     stack.up()
 
-    assert "user `robert`: Headscale cannot change email of a user; it is deleted and recreated" in said
+    assert "user `robert`: Headscale cannot change email of a user; it is deleted and recreated" in output
     assert replaced(planned) == every("{way}-robert")
     for way in WAYS:
         after = users(cluster, way)
@@ -305,10 +305,10 @@ def test_changed_profile_replaces_user_keeps_other_users_keys(stack, cluster):
 def test_removed_policy_warns_in_preview_and_is_deleted(stack, cluster):
     stack.declare(**declared(users={"alice": USERS["alice"], "robert": {}}, policy=None))
 
-    said = stack.preview().stdout
+    output = stack.preview().stdout
     stack.up()
 
-    assert "the policy goes (1 of `acls`): without one Headscale lets every node reach every port" in said
+    assert "the policy goes (1 of `acls`): without one Headscale lets every node reach every port" in output
     for way in WAYS:
         assert policy(cluster, way) == {}
 
@@ -357,7 +357,9 @@ def test_lost_volume_recreates_everything_with_new_ids(stack, cluster):
     for way in WAYS:
         assert set(users(cluster, way)) == {"alice"}
         assert is_held(cluster, way)
-        eventually("no key but ours", lambda way=way: api_keys(cluster, way) == own_api_keys(cluster, way))
+        eventually(
+            "only the declared API keys are left", lambda way=way: api_keys(cluster, way) == own_api_keys(cluster, way)
+        )
     assert changes(stack, "--refresh") == set()
 
 
@@ -367,12 +369,12 @@ def test_user_with_node_without_consent_is_not_deleted(stack, cluster, join):
     new_profile = {"alice": {"email": "a@example.com", "forceDelete": True}}
 
     def up(users, check=True):
-        remaking = declared(users=users, policy=None, recreate=True)
-        for instance in remaking.values():
+        instances = declared(users=users, policy=None, recreate=True)
+        for instance in instances.values():
             instance["preAuthKeys"] = {
                 name: key for name, key in instance["preAuthKeys"].items() if key.get("user", "nobody") in users
             } | {name: key for name, key in instance["preAuthKeys"].items() if "user" not in key}
-        stack.declare(**remaking)
+        stack.declare(**instances)
         return stack.up(check=check)
 
     changed = up(new_profile, check=False)

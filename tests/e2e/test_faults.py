@@ -1,4 +1,4 @@
-"""Things that go wrong: each is named, and the next update repairs it."""
+"""Faults: each is named in the error, and the next update repairs it."""
 
 import random
 
@@ -44,25 +44,25 @@ def test_update_killed_ten_times_creates_no_duplicates(stack, cluster):
 
 
 def test_crash_loop_reports_pod_log_next_up_repairs(stack, cluster):
-    # A relay map that cannot be fetched: nobody can know that before Headscale tries.
+    # A DERP map that cannot be fetched, which only shows when Headscale starts.
     derp = {"urls": ["http://127.0.0.1:9/map"], "server": {"enabled": True}}
     stack.declare(**declared(config={"derp": derp}, readyTimeout="25s"))
     broken = stack.up(check=False)
     stack.declare(**declared())
     stack.up()
 
-    said = broken.stdout + broken.stderr
+    output = broken.stdout + broken.stderr
     assert broken.returncode != 0
-    assert "vpn-0" in said
-    assert "CrashLoopBackOff" in said or "exit code 1" in said
+    assert "vpn-0" in output
+    assert "CrashLoopBackOff" in output or "exit code 1" in output
 
 
-def test_unreachable_cluster_is_named(stack, nowhere):
+def test_unreachable_cluster_is_named(stack, unreachable_kubeconfig):
     changed = declared()
     changed["vpn"]["users"]["dave"] = {}
     stack.declare(**changed)
 
-    run = stack.up(check=False, KUBECONFIG=str(nowhere))
+    run = stack.up(check=False, KUBECONFIG=str(unreachable_kubeconfig))
 
     stack.declare(**declared())
     assert run.returncode != 0
@@ -78,10 +78,10 @@ def test_stopped_headscale_is_named_next_up_repairs(stack, cluster):
 
     run = stack.up(check=False)
 
-    said = run.stdout + run.stderr
+    output = run.stdout + run.stderr
     assert run.returncode != 0
-    assert "pod" in said
-    assert "vpn-0" in said
+    assert "pod" in output
+    assert "vpn-0" in output
     cluster.kubectl("scale", "statefulset", "vpn", "-n", NAMESPACE, "--replicas=1")
     cluster.kubectl("rollout", "status", "statefulset/vpn", "-n", NAMESPACE, "--timeout=90s")
     stack.up()

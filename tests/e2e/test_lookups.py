@@ -1,4 +1,4 @@
-"""What a program reads from a running Headscale, and users that were there before."""
+"""What a program reads from a running Headscale, and users that existed before the stack."""
 
 import pytest
 
@@ -42,10 +42,10 @@ def test_lookups_return_users_nodes_and_policy(stack, cluster):
     assert '"alice@"' in stack.output("policy")
 
 
-def test_preview_without_cluster_marks_unknown_values(stack, nowhere):
-    said = stack.preview(KUBECONFIG=str(nowhere)).stdout
+def test_preview_without_cluster_marks_unknown_values(stack, unreachable_kubeconfig):
+    output = stack.preview(KUBECONFIG=str(unreachable_kubeconfig)).stdout
 
-    assert "not known in this preview" in said
+    assert "not known in this preview" in output
 
 
 def test_existing_user_without_adopt_option_is_refused(stack, cluster):

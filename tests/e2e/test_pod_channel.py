@@ -1,4 +1,4 @@
-"""An instance without the sidecar: its users and keys are managed through the pod, with a key made for the moment."""
+"""An instance without the sidecar: its users and keys are managed through the pod, with a temporary key."""
 
 import pytest
 

@@ -171,8 +171,8 @@ def test_preview_shows_only_the_change(stack):
         stack.declare(**declared())
 
 
-def test_preview_without_cluster_succeeds(stack, nowhere):
-    stack.preview("--expect-no-changes", KUBECONFIG=str(nowhere))
+def test_preview_without_cluster_succeeds(stack, unreachable_kubeconfig):
+    stack.preview("--expect-no-changes", KUBECONFIG=str(unreachable_kubeconfig))
 
 
 def test_state_and_output_contain_no_key(stack, cluster):
@@ -183,7 +183,7 @@ def test_state_and_output_contain_no_key(stack, cluster):
     keys = [cluster.secret(name, NAMESPACE)["key"] for name in KEYS]
     keys.append(cluster.secret("headscale-api-key", NAMESPACE)["api-key"])
 
-    everything = json.dumps(stack.export()) + "".join(stack.said)
+    everything = json.dumps(stack.export()) + "".join(stack.command_outputs)
 
     assert len(keys) == 5
     for key in keys:

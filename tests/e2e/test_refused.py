@@ -1,6 +1,6 @@
-"""What a cluster refuses: each ends soon, with one message that says what it is and what to look at, and is repaired.
+"""What a cluster refuses: the update fails soon, one message names cause and remedy, and the next update repairs it.
 
-`repaired` is always one more `up`, after what the message told to do.
+`repaired` is always one more `up`, after the remedy that the message names.
 """
 
 import time
@@ -8,19 +8,19 @@ import time
 import pytest
 import yaml
 
-from .conftest import an_instance, errors, said
+from .conftest import an_instance, errors, output_of
 
 pytestmark = pytest.mark.slow
 
 NAMESPACE = "e2e-refused"
 FIXED = "lab-fixed"
-"""The lab's storage class whose claims cannot grow."""
+"""The lab's storage class whose PVCs cannot grow."""
 
 READY_SECONDS = 20
-"""How long a rollout may take in these tests."""
+"""Longest time of a rollout in these tests."""
 
 SPARE_SECONDS = 40
-"""What engine, program and providers take besides, on a machine that does other things too."""
+"""Time for engine, program and providers, on a machine that runs other programs too."""
 
 ANYTHING = ["*"]
 RIGHTS = {
@@ -51,13 +51,13 @@ def users(*names):
 
 def refused(stack, *words, within, **environment):
     """Fail an update, and return its one message."""
-    begun = time.monotonic()
+    started = time.monotonic()
     run = stack.up(check=False, **environment)
-    took = time.monotonic() - begun
-    text = " ".join(said(run).split())
-    print(f"{took:.1f} s", *errors(run), sep="\n")
+    seconds = time.monotonic() - started
+    text = " ".join(output_of(run).split())
+    print(f"{seconds:.1f} s", *errors(run), sep="\n")
     assert run.returncode != 0
-    assert took < within
+    assert seconds < within
     assert "Traceback" not in text
     assert [word for word in words if word not in text] == [], text
     assert len(errors(run)) == 1, text
@@ -71,7 +71,7 @@ def repaired(stack, *arguments):
 
 @pytest.fixture(scope="module")
 def running(make_stack):
-    """An instance that runs; each test leaves it so."""
+    """An instance that runs, before and after each test."""
     stack = make_stack(NAMESPACE)
     stack.declare(vpn=instance())
     stack.up()
@@ -80,7 +80,7 @@ def running(make_stack):
 
 @pytest.fixture
 def fresh(make_stack, cluster, request):
-    """A stack and a namespace in which nothing was done yet."""
+    """A stack that was never deployed, and its empty namespace."""
     namespace = f"{NAMESPACE}-{request.param}"
     stack = make_stack(namespace)
     cluster.kubectl("wait", "--for=delete", f"namespace/{namespace}", "--timeout=60s")
@@ -94,21 +94,21 @@ def kubeconfig_file(tmp_path, document):
     return str(path)
 
 
-def test_unreachable_kubeconfig_is_named(running, nowhere):
+def test_unreachable_kubeconfig_is_named(running, unreachable_kubeconfig):
     running.declare(vpn=instance(config={"log": {"level": "debug"}}))
-    refused(running, "unreachable", "127.0.0.1:9", within=SPARE_SECONDS, KUBECONFIG=str(nowhere))
+    refused(running, "unreachable", "127.0.0.1:9", within=SPARE_SECONDS, KUBECONFIG=str(unreachable_kubeconfig))
 
     repaired(running)
 
 
-def test_unreachable_kubeconfig_is_named_for_users(running, nowhere):
+def test_unreachable_kubeconfig_is_named_for_users(running, unreachable_kubeconfig):
     running.declare(vpn=instance(config={"log": {"level": "debug"}}, **users("alice")))
     refused(
         running,
         "the Kubernetes cluster is unreachable",
-        f"kubeconfig {nowhere}",
+        f"kubeconfig {unreachable_kubeconfig}",
         within=SPARE_SECONDS,
-        KUBECONFIG=str(nowhere),
+        KUBECONFIG=str(unreachable_kubeconfig),
     )
 
     repaired(running)
@@ -205,16 +205,16 @@ def test_exceeded_quota_is_named(running, cluster):
 
 
 @pytest.fixture
-def refuses(cluster):
+def admission(cluster):
     """Refuse objects of one resource in the namespace, as an admission webhook does."""
     name = "e2e-refused-admission"
     api = {"apiVersion": "admissionregistration.k8s.io/v1"}
 
-    def admit():
+    def allow():
         for kind in ("validatingadmissionpolicybinding", "validatingadmissionpolicy"):
             cluster.kubectl("delete", kind, name, "--ignore-not-found")
 
-    def refuse(group, resource, pattern=""):
+    def deny(group, resource, pattern=""):
         rule = {
             "apiGroups": [group],
             "apiVersions": ["v1"],
@@ -233,7 +233,7 @@ def refuses(cluster):
                     "validations": [
                         {
                             "expression": f"!object.metadata.name.startsWith('{pattern}')",
-                            "message": "the house says no",
+                            "message": "denied by test policy",
                         }
                     ],
                 },
@@ -245,54 +245,54 @@ def refuses(cluster):
                 "spec": {"policyName": name, "validationActions": ["Deny"]},
             },
         )
-        # The API server learns of it within a second or two.
+        # The API server applies the policy after a second or two.
         time.sleep(3)
 
-    yield refuse, admit
-    admit()
+    yield deny, allow
+    allow()
 
 
-def test_admission_denial_of_workload_is_named(running, refuses):
-    refuse, admit = refuses
-    refuse("apps", "statefulsets")
+def test_admission_denial_of_workload_is_named(running, admission):
+    deny, allow = admission
+    deny("apps", "statefulsets")
     running.declare(vpn=instance(config={"log": {"level": "info"}}))
-    refused(running, "statefulsets", "vpn", "the house says no", within=SPARE_SECONDS)
-    admit()
+    refused(running, "statefulsets", "vpn", "denied by test policy", within=SPARE_SECONDS)
+    allow()
 
     repaired(running)
 
 
-def test_admission_denial_of_pod_is_named(running, refuses):
-    refuse, admit = refuses
-    refuse("", "pods")
+def test_admission_denial_of_pod_is_named(running, admission):
+    deny, allow = admission
+    deny("", "pods")
     running.declare(vpn=instance(config={"log": {"level": "warn"}}))
     refused(
         running,
         f"pod {NAMESPACE}/vpn-0 is not there",
-        "the house says no",
+        "denied by test policy",
         within=READY_SECONDS + SPARE_SECONDS,
     )
-    admit()
+    allow()
     running.declare(vpn=instance(config={"log": {"level": "warn"}}, readyTimeout="3m"))
 
     repaired(running)
 
 
-def test_admission_denial_of_key_secret_is_named(running, refuses, cluster):
-    refuse, admit = refuses
-    refuse("", "secrets", "erin")
+def test_admission_denial_of_key_secret_is_named(running, admission, cluster):
+    deny, allow = admission
+    deny("", "secrets", "erin")
     declared = instance(config={"log": {"level": "warn"}}, readyTimeout="3m", **users("erin"))
     running.declare(vpn=declared)
-    refused(running, f"Secret {NAMESPACE}/erin-key cannot be written", "the house says no", within=SPARE_SECONDS)
+    refused(running, f"Secret {NAMESPACE}/erin-key cannot be written", "denied by test policy", within=SPARE_SECONDS)
     assert not cluster.headscale("vpn", NAMESPACE, "preauthkeys", "list")
-    admit()
+    allow()
 
     repaired(running)
     assert len(cluster.headscale("vpn", NAMESPACE, "preauthkeys", "list")) == 1
 
 
 def test_sidecar_without_permissions_is_named(running, cluster):
-    """What the sidecar may do was deleted by hand, and the next pod cannot keep its key."""
+    """The sidecar's RoleBinding was deleted by hand, and the next pod cannot write its Secret."""
     cluster.kubectl("delete", "rolebinding", "vpn", "-n", NAMESPACE)
     running.declare(vpn=instance())
     refused(

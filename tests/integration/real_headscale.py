@@ -16,7 +16,7 @@ class RealHeadscale(RunningHeadscale):
     """A headscale process, with people who log in and machines that join."""
 
     def add_oidc_user(self, name, email=""):
-        """Have somebody log in through an identity provider: a row as headscale writes it then."""
+        """Insert a user as Headscale does when a person logs in through an identity provider."""
         self.stop()
         with contextlib.closing(sqlite3.connect(self.directory / "db.sqlite")) as database, database:
             database.execute(

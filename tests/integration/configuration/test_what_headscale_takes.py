@@ -1,4 +1,4 @@
-"""What the models accept, real headscales of that version accept too; their own example means the same to us."""
+"""A configuration that the models accept starts that version of Headscale; its example keeps its meaning."""
 
 import contextlib
 import itertools
@@ -29,7 +29,7 @@ def plain(tree):
 
 
 def source(version):
-    """Return the folder of the pinned module of a version, fetched where it is not at hand."""
+    """Return the folder of the pinned module of a version, downloaded unless it is cached."""
     command = ["go", "mod", "download", "-json", f"github.com/juanfont/headscale@{EXAMPLES[version]}"]
     folder = REPOSITORY / "lab" / "tools" / f"headscale-{version}"
     return Path(json.loads(subprocess.run(command, cwd=folder, capture_output=True, check=True).stdout)["Dir"])
@@ -196,9 +196,9 @@ def on_loopback(tree, directory):
 
 
 def starts(version, directory, config, tries=3):
-    """Return None when headscale serves with a configuration, else what it says."""
+    """Return None when Headscale starts with a configuration, else its error."""
     problem = starts_at_once(version, directory / str(tries), config)
-    # Ports are looked for before they are taken, and others start beside: somebody may have been faster.
+    # A port is chosen before it is bound, and other instances start at the same time: another may have bound it.
     taken = problem and "address already in use" in problem
     return starts(version, directory, config, tries - 1) if taken and tries else problem
 
@@ -232,8 +232,8 @@ def test_configuration_accepted_by_models_starts_headscale(version, tmp_path):
     @given(st.lists(configurations(minor), min_size=AT_ONCE, max_size=AT_ONCE))
     def holds(configs):
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            said = pool.map(lambda config: starts(version, tmp_path / str(next(numbers)), config), configs)
-        assert not [problem for problem in said if problem]
+            problems = pool.map(lambda config: starts(version, tmp_path / str(next(numbers)), config), configs)
+        assert not [problem for problem in problems if problem]
 
     holds()
 

@@ -29,11 +29,11 @@ def test_installed_clone_previews_a_stack(clone, engine):
     provider = ["kubernetes", KUBERNETES_PROVIDER.version.partition("+")[0]]
     clone.pulumi("plugin", "install", "resource", *provider, "--file", f"{engine}/pulumi-resource-kubernetes")
 
-    said = clone.pulumi("install").stdout
+    output = clone.pulumi("install").stdout
     python = clone.folder / ".venv" / "bin" / "python"
     installed = subprocess.run([python, "-m", "pip", "freeze"], capture_output=True, text=True, check=True).stdout
 
-    assert "Successfully installed" in said
+    assert "Successfully installed" in output
     assert "pytest" not in installed
     clone.pulumi("stack", "init", "lab")
     assert "Headscale" in clone.pulumi("preview").stdout

@@ -49,11 +49,11 @@ pulumi.export("text", greeting.text)
 
 @pytest.fixture
 def plugin(project):
-    """A project that consumes the plugin of a folder, in a virtual environment that sees our packages."""
+    """A project that consumes the plugin of a folder, in a virtual environment that sees the packages of this one."""
     folder = project.folder / "greeter"
     venv.create(folder / "venv", with_pip=False)
     (packages,) = (folder / "venv").glob("lib/python3*/site-packages")
-    (packages / "ours.pth").write_text(sysconfig.get_path("purelib"))
+    (packages / "packages.pth").write_text(sysconfig.get_path("purelib"))
     (folder / "PulumiPlugin.yaml").write_text("runtime: python\n")
     project.write(CONSUMER, packages={"greeter": "./greeter"})
     return folder

@@ -96,7 +96,7 @@ def main() -> None:
 
 
 def bare_calls(home: Path, count: int = COUNT) -> float:
-    """Make as many users and keys by bare calls on Headscale's socket."""
+    """Create as many users and keys by bare calls on Headscale's socket."""
     say(f"  {count} users and keys by bare calls …")
     folder = home / f"bare-{count}"
     folder.mkdir()
@@ -110,7 +110,7 @@ def bare_calls(home: Path, count: int = COUNT) -> float:
 
 
 def engine_alone(home: Path, environment: dict[str, str], count: int = COUNT) -> float:
-    """Make as many users and keys whose providers make no call: what the engine takes for the very same state."""
+    """Create as many users and keys whose providers make no call: the engine's time for the same state."""
     say(f"  {count} users and keys by the engine alone …")
     project = home / f"idle-{count}"
     project.mkdir()
@@ -119,12 +119,12 @@ def engine_alone(home: Path, environment: dict[str, str], count: int = COUNT) ->
     (project / "Pulumi.yaml").write_text(yaml.safe_dump(description))
     (project / "__main__.py").write_text(_IDLE_PROGRAM.format(count=count))
     (project / "idle.py").write_text(_IDLE_PROVIDERS)
-    # What is made is in the state alone, and that goes with its folder.
+    # The resources are in the state only, which is deleted with its folder.
     return timed(Stack.of(project, environment, f"idle-{count}").up)
 
 
 def whole_stack(home: Path, environment: dict[str, str]) -> dict[str, float]:
-    """Make them by the component, add one more, look for changes, destroy."""
+    """Create them by the component, add one more, refresh, destroy."""
     say(f"  {COUNT} of each on the cluster …")
     cluster = Cluster(environment)
     stack = Stack.of_repository(home / "whole", environment, "bench")
@@ -147,7 +147,7 @@ def whole_stack(home: Path, environment: dict[str, str]) -> dict[str, float]:
 
 
 def many(home: Path, environment: dict[str, str]) -> dict[str, float]:
-    """Make a thousand users and a thousand keys, and look at them; with what the engine alone takes for as many."""
+    """Create and refresh a thousand users and a thousand keys; with the engine's time alone for as many."""
     say(f"  {MANY} of each on the cluster …")
     cluster = Cluster(environment)
     stack = Stack.of_repository(home / "many", environment, "many")

@@ -1,4 +1,4 @@
-"""A cluster that is gone: nothing is dropped from the state without consent, and everything with it.
+"""A lost cluster: nothing is dropped from the state without consent, and everything with it.
 
 The cluster runs all the time, and a kubeconfig points elsewhere: the objects in the cluster show that nothing changed.
 """
@@ -39,7 +39,7 @@ def resources(stack):
 
 
 def in_headscale(cluster):
-    """Return what the instance holds: its users, its keys, and the Secrets of those."""
+    """Return the instance's users, preauth keys and key Secrets."""
     return (
         {user["name"] for user in cluster.headscale("vpn", NAMESPACE, "users", "list")},
         {key["key"][:23] for key in cluster.headscale("vpn", NAMESPACE, "preauthkeys", "list")},

@@ -51,7 +51,7 @@ def node(tmp_path):
 
 @contextlib.contextmanager
 def process(command, end=signal.SIGTERM, **options):
-    """Run something for a while, and end it by a signal."""
+    """Run a process in the background, and stop it by a signal."""
     with tempfile.TemporaryFile() as log:
         running = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, **options)
         try:
@@ -297,7 +297,7 @@ def with_oidc(make_stack, cluster, provider):
 
 
 class Browser:
-    """Follows a login by hand: the server's own name is not known on this machine."""
+    """Follows the redirects of a login: the server's name does not resolve on this machine."""
 
     def __init__(self, address):
         self.address = address

@@ -48,7 +48,7 @@ def test_preview_without_cluster_marks_unknown_values(stack, unreachable_kubecon
     assert "not known in this preview" in output
 
 
-def test_existing_user_without_adopt_option_is_refused(stack, cluster):
+def test_existing_user_is_adopted_only_with_adopt_option(stack, cluster):
     made = cluster.headscale("vpn", NAMESPACE, "users", "create", "bob", "--display-name", "Bob")
     stack.declare(**declared(bob={}))
     refused = stack.up(check=False)

@@ -97,7 +97,7 @@ def test_changed_cluster_address_changes_nothing(stack, cluster, tmp_path):
 def test_moved_namespace_is_refused_without_consent(stack, cluster, command):
     before, pod = in_headscale(cluster, OLD), cluster.get("pod", "vpn-0", OLD)["metadata"]["uid"]
     stack.declare(vpn=declared(NEW))
-    # `up` as people run it, with its preview.
+    # `up` as users run it, with its preview.
     run = stack.preview(check=False) if command == "preview" else stack.pulumi("up", "--yes", check=False)
     stack.declare(vpn=declared(OLD))
 

@@ -206,7 +206,7 @@ def assert_everything_is_as_declared(life):
     held = {
         api_key_prefix(life.cluster.secret(name, life.namespace)["api-key"]) for name in ("ui", "headscale-api-key")
     }
-    # What the sidecar replaced it revokes in its own time.
+    # The sidecar revokes superseded API keys in its next reconcile.
     eventually("no other API key is left", lambda: life.api_keys() == held, seconds=20)
 
 
@@ -228,7 +228,7 @@ def test_second_up_has_no_changes(life):
 
     def what_is_there():
         items = json.loads(life.cluster.kubectl("get", kinds, "-n", life.namespace, "-o", "json"))["items"]
-        # Who watches an object writes its status, and with it the version of the object.
+        # Controllers write the status of an object, and with it its resourceVersion.
         return [
             {**value, "status": None, "metadata": {**value["metadata"], "resourceVersion": None}} for value in items
         ]
@@ -391,7 +391,7 @@ def test_immutable_pvc_change_is_refused_in_preview(life, change, reason):
 
 
 def test_object_of_killed_run_is_adopted(life):
-    """What a killed run made is in the cluster and not in the state."""
+    """An object that a killed run created is in the cluster and not in the state."""
     forgotten = {value for value in KUBERNETES if value.endswith("::vpn")}
     before = {kind: life.uid(kind) for kind in ("statefulset", "service", "serviceaccount", "role", "rolebinding")}
     state = life.stack.export()

@@ -118,7 +118,7 @@ def test_api_key_in_secret_authenticates_a_call(stack, cluster, login_server):
 
 
 def test_reusable_key_joins_several_nodes(stack, cluster, login_server, node):
-    """They are ephemeral and end with this test: the last of this file looks whether they are gone."""
+    """The nodes are ephemeral and stop with this test; the last test of this module checks that they are deleted."""
     key = cluster.secret("ci-runner-key", NAMESPACE)["key"]
     for number in (1, 2):
         node(f"runner-{number}").up(login_server, key, hostname=f"runner-{number}")

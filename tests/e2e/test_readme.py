@@ -21,7 +21,7 @@ BLOCKS = [
     for block in re.findall(r"^```sh\n(.*?)^```$", page.read_text(), flags=re.MULTILINE | re.DOTALL)
 ]
 ELSEWHERE = ("make down", "KUBECONFIG", "state move")
-"""What is last, and what has a test of its own: test_own_cluster.py deploys the lab's stack as another one."""
+"""Commands that run last or have another test: test_own_cluster.py deploys the lab's stack as another one."""
 USED, DOWN = [block for block in BLOCKS if not any(word in block for word in ELSEWHERE)], "make down\n"
 
 

@@ -149,7 +149,7 @@ def test_missing_permission_is_named(running, cluster, tmp_path, missing, words)
     before = cluster.headscale("vpn", NAMESPACE, "preauthkeys", "list")
     running.declare(vpn=instance(config={"log": {"level": "warn"}}, **users("alice", "bob", *names)))
     text = refused(running, *words, within=SPARE_SECONDS, KUBECONFIG=limited)
-    # Of two keys that are made at the same time either may be refused first.
+    # Of two keys that are created at the same time either may be refused first.
     assert missing != "secrets" or any(f"{NAMESPACE}/{name}-key" in text for name in names)
     assert cluster.headscale("vpn", NAMESPACE, "preauthkeys", "list") == before
 

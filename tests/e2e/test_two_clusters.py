@@ -66,7 +66,7 @@ def stack(cluster, environment, tmp_path_factory):
     for name, namespace in PLACES.items():
         cluster.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--timeout=60s")
         cluster.kubectl("create", "namespace", namespace)
-        # Each may do everything in its own namespace, and nothing in the others'.
+        # Each has all permissions in its own namespace, and none in the others.
         user = cluster.as_account("deployer", namespace, RULES)["users"][0]["user"]
         entries["users"].append({"name": name, "user": user})
         to = "lost" if name == "east" else "lab"

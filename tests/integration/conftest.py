@@ -200,7 +200,7 @@ SERVED += [("next", "rest")] if NEXT in os.environ else []
 
 @pytest.fixture(params=SERVED, ids="-".join)
 def headscale(request, tmp_path):
-    """A fresh Headscale of the versions that people run, by each transport."""
+    """A fresh Headscale of the versions in use, by each transport."""
     version, transport = request.param
     with running(version, tmp_path, transport) as server:
         yield server

@@ -27,7 +27,7 @@ class RealHeadscale(RunningHeadscale):
         self.start()
 
     def join(self, user, number):
-        """Make a node of a user by headscale's own commands for that."""
+        """Register a node of a user by headscale's own commands."""
         if not self.speaks_grpc:
             pytest.skip("0.30 has no command that makes a node without a machine")
         key = f"{number:x}" * 24 if self.version == "0.28" else "hskey-authreq-" + f"{number:x}" * 24
@@ -67,6 +67,6 @@ def any_headscale(request, tmp_path):
 
 @pytest.fixture(params=SERVED, ids="-".join)
 def headscale(request, tmp_path):
-    """A fresh Headscale of the versions that people run, by each transport."""
+    """A fresh Headscale of the versions in use, by each transport."""
     with serving(request.param[0], tmp_path, request.param[1]) as server:
         yield server

@@ -38,11 +38,11 @@ class ApiServer(http.server.ThreadingHTTPServer):
 
     @secret.setter
     def secret(self, secret):
-        """Put another Secret there, or none, as an administrator does."""
+        """Replace or delete the Secret, as an administrator does."""
         self.secrets = {"key": secret} if secret else {}
 
     def key(self):
-        """Return the key of the Secret, nothing where it holds none yet."""
+        """Return the key in the Secret, empty when there is none."""
         return base64.b64decode(self.secret["data"].get("api-key", "")).decode() if self.secret else ""
 
 

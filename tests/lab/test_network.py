@@ -105,7 +105,7 @@ def inside(namespace, *command, stdin=None):
 
 
 def rules(namespace, family="iptables"):
-    """Return what `iptables-save` prints, without its comments, which hold the time."""
+    """Return what `iptables-save` prints, without its comments, which contain the time."""
     saved = inside(namespace, f"{family}-save")
     return [line for line in saved.splitlines() if not line.startswith("#")]
 

@@ -121,7 +121,7 @@ def oidc(draw):
 
 @st.composite
 def configurations(draw, minor):
-    """Draw what a person might write for a version."""
+    """Draw a configuration that a user might write for a version."""
     keys = {
         "grpc_allow_insecure": flags,
         "database": section(
@@ -173,7 +173,7 @@ def configurations(draw, minor):
 
 
 def on_loopback(tree, directory):
-    """Return a rendered configuration with the pod's paths and ports made those of this machine."""
+    """Return a rendered configuration with paths and ports of this machine instead of the pod's."""
     (directory / "secret").write_text("s")
 
     def moved(value):

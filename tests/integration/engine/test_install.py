@@ -14,7 +14,7 @@ pytestmark = pytest.mark.parametrize("version", [PULUMI], indirect=True, ids=[PU
 
 @pytest.fixture
 def clone(tmp_path, environment):
-    """What a person has who has just cloned the repository."""
+    """A new clone of the repository."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     for name in filter(None, listed.stdout.split("\0")):
         if (REPOSITORY / name).is_file():

@@ -188,7 +188,7 @@ def test_language_host_exits_with_its_engine(engine):
         port = int(parent.stdout.readline())
         parent.kill()
 
-        # The host holds the other end: the output ends when the last process is gone.
+        # The language host has the other end open: the output ends when the last process has exited.
         rest, _ = parent.communicate(timeout=30)
     finally:
         with contextlib.suppress(ProcessLookupError):

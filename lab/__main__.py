@@ -1,4 +1,4 @@
-"""The lab's command line: `python -m lab VERB`. The Makefile has the verbs that people use."""
+"""The lab's command line: `python -m lab VERB`. The Makefile has the verbs that users run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lab.progress import LabError, say
 from lab.state import kubeconfig
 
 _STARTED_AT = "LAB_STARTED_AT"
-"""The environment variable by which make says when it started, in seconds since 1970: before it made .venv."""
+"""The environment variable in which make passes its start time, in seconds since 1970: before it made .venv."""
 
 
 def _tool(arguments: argparse.Namespace) -> None:
@@ -32,7 +32,7 @@ def _leftovers(_: argparse.Namespace) -> None:
 
 
 def _timed(verb: str, run: Callable[[], None]) -> None:
-    """Run a verb, and say at the end how long it took."""
+    """Run a verb, and print its duration at the end."""
     started = float(os.environ.get(_STARTED_AT) or time.time())
     run()
     minutes, seconds = divmod(round(time.time() - started), 60)

@@ -26,9 +26,9 @@ def run_pulumi(*arguments: str, shown: bool = False) -> str:
     environment = {**os.environ, **pulumi.environment(), "PYTHONPATH": str(REPOSITORY)}
     run = subprocess.run(command, cwd=REPOSITORY, env=environment, text=True, check=False, capture_output=not shown)
     if run.returncode:
-        said = "" if shown else f":\n{run.stdout}{run.stderr}"
+        output = "" if shown else f":\n{run.stdout}{run.stderr}"
         raise LabError(
-            f"`pulumi {arguments[0]}` failed{said}", "fix what it says and run it again: it continues where it stopped"
+            f"`pulumi {arguments[0]}` failed{output}", "fix the error and run it again: it continues where it stopped"
         )
     return run.stdout or ""
 
@@ -37,7 +37,7 @@ def kubectl(*arguments: str) -> str:
     """Run kubectl on the cluster in use.
 
     Raises:
-        LabError: With what it says, when it fails.
+        LabError: With its error output, when it fails.
     """
     command = [str(tools.path("kubectl")), *arguments]
     run = subprocess.run(

@@ -1,6 +1,6 @@
 """Load the sidecar's image into the user's own cluster: no registry has it, so the nodes cannot pull it.
 
-The nodes tell what kind of cluster it is; the program that loads images into that kind has to be on PATH.
+The nodes' status shows the kind of cluster; the program that loads images into that kind has to be on PATH.
 """
 
 from __future__ import annotations
@@ -97,8 +97,8 @@ def load(nodes: Sequence[Node], name: str) -> None:
             command, env={**os.environ, **loader.environment}, capture_output=True, text=True, check=False
         )
         if run.returncode:
-            said = (run.stderr or run.stdout).strip()[-1000:]
-            raise LabError(f"`{' '.join(command)}` failed:\n{said}", f"or set {REGISTRY} to a registry")
+            output = (run.stderr or run.stdout).strip()[-1000:]
+            raise LabError(f"`{' '.join(command)}` failed:\n{output}", f"or set {REGISTRY} to a registry")
 
 
 def _obstacle(nodes: Sequence[Node], loader: Loader | None) -> str:

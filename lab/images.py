@@ -49,7 +49,7 @@ def load(minor: str) -> str:
         minor: Such as `0.27`.
 
     Returns:
-        Its name, whose tag is what a stack's `version` says.
+        Its name, whose tag is the `version` of a stack.
     """
     name = headscale(minor)
     _import(name, _headscale(name, minor))
@@ -121,7 +121,7 @@ def _write_archive(target: Path, name: str, layer: bytes, config: Mapping[str, o
 
 
 def _import(name: str, archive: Path) -> None:
-    """Import an archive unless the cluster has this very one."""
+    """Import an archive unless the cluster has it already."""
     marker = CONTAINERD_SOCKET.parent / "imported" / f"{hashlib.sha256(name.encode()).hexdigest()[:12]}"
     if marker.exists() and marker.read_text() == str(archive):
         return

@@ -61,8 +61,8 @@ def access_fault(stdout: str, stderr: str) -> str:
         return "the cluster refuses its user's credentials"
     if any(word in stdout + stderr for word in _PROMPTS):
         return "its user has no credentials"
-    said = stderr.strip().splitlines()
-    return f"the cluster does not answer: {said[-1] if said else 'kubectl printed nothing'}"
+    lines = stderr.strip().splitlines()
+    return f"the cluster does not answer: {lines[-1] if lines else 'kubectl printed nothing'}"
 
 
 def current_context(files: Sequence[Path]) -> str:

@@ -35,7 +35,7 @@ def write_launchers(folder: Path, *, engine: Path, kubernetes_provider: Path, la
 def _language_host(executor: Path) -> str:
     """Return a script that sets no environment variables, because the user's program would inherit them.
 
-    With `-P` no module of the project's folder shadows one of ours.
+    With `-P` no module of the project's folder shadows one of the lab's.
     """
     code = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); from lab.language_host import server; "
     code += f"server.main({str(executor)!r})"
@@ -43,7 +43,7 @@ def _language_host(executor: Path) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a program in one step: an engine may be starting the one that is there."""
+    """Write a program in one step: an engine may be starting the existing one."""
     unfinished = path.with_suffix(f".{os.getpid()}")
     unfinished.write_text(text)
     unfinished.chmod(0o755)

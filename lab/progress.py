@@ -1,4 +1,4 @@
-"""Progress messages: a line when a step begins, and one with its duration when it took some time."""
+"""Progress messages: a line when a step begins, and one with its duration after a longer step."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def say(line: str) -> None:
 
 @contextmanager
 def step(what: str) -> Iterator[None]:
-    """Print that a step begins, and afterwards how long it took."""
+    """Print that a step begins, and its duration afterwards."""
     say(f"  {what} …")
-    begun = time.monotonic()
+    started = time.monotonic()
     yield
-    seconds = time.monotonic() - begun
+    seconds = time.monotonic() - started
     if seconds >= _WORTH_TELLING_SECONDS:
         say(f"    done in {seconds:.0f} s")
 

@@ -11,7 +11,7 @@ from lab import tools
 from lab.launchers import write_launchers
 from lab.state import BIN, STATE, kubeconfig, own_cluster
 
-PASSPHRASE = "headscale-lab"  # noqa: S105 - of the lab alone, whose salt stands in its stack file
+PASSPHRASE = "headscale-lab"  # noqa: S105 - of the lab alone, whose salt is in its stack file
 _PERSONAL = ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE", "PULUMI_HOME")
 
 
@@ -23,7 +23,7 @@ def is_official() -> bool:
 
 
 def describe() -> str:
-    """Return a line that says which parts are in use."""
+    """Return a line with the parts in use."""
     if is_official():
         return f"pulumi: the official parts ({shutil.which('pulumi')})"
     return (

@@ -1,4 +1,4 @@
-"""The lab's stack: deployed, shown, joined and destroyed with the same commands that people use."""
+"""The lab's stack: deployed, shown, joined and destroyed with the same commands that users run."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ KUBECONFIG = _LAB / "kubeconfig"
 
 
 def kubeconfig() -> Path:
-    """Return the kubeconfig in use: the person's own where KUBECONFIG is set, else the lab's.
+    """Return the kubeconfig in use: the user's own where KUBECONFIG is set, else the lab's.
 
     KUBECONFIG may be a list of paths: then this is that list, which is valid for the variable and not for a flag.
     """

@@ -29,7 +29,7 @@ class Tool:
         version: The version that the programs print, set by the linker.
         packages: The packages that become programs.
         variables: Linker variables that take the version.
-        embeds: Files of another module, as (module, path in it), copied next to our main package.
+        embeds: Files of another module, as (module, path in it), copied next to the lab's main package.
         scripts: Scripts of a module, as (module, path in it), copied next to the programs.
         minutes: About how long a first build takes on two cores.
         module: The folder under `lab/tools` whose pinned versions it is built with, empty for its own.
@@ -53,7 +53,7 @@ class Tool:
 
     @property
     def programs(self) -> tuple[str, ...]:
-        """Names of the programs; one that is built from our own main package has the tool's name."""
+        """Names of the programs; one that is built from a main package of the lab has the tool's name."""
         return tuple(self.name if package == "." else package.rpartition("/")[2] for package in self.packages)
 
     @property
@@ -80,7 +80,7 @@ def _judge(headscale: Tool) -> Tool:
 
 
 JUDGES = tuple(map(_judge, HEADSCALES))
-"""What each Headscale says of a policy or a configuration, without a server; built when first asked for."""
+"""Each Headscale's verdict on a policy or a configuration, without a server; built on first use."""
 
 
 _PULUMI_SDK = "github.com/pulumi/pulumi/sdk/v3"
@@ -147,7 +147,7 @@ _CLIENTS = ("kubectl", "tailscale", "tailscaled")
 
 
 def path(name: str) -> Path:
-    """Return the path of a program: an installed client, else ours, built unless it is in the cache.
+    """Return the path of a program: an installed client, else the lab's, built unless it is in the cache.
 
     Args:
         name: A program (`kubelet`, `tailscaled`, `pulumi`) or `headscale-0.28` and the like.

@@ -44,7 +44,7 @@ def _engine() -> str:
     """Return the version of the engine on PATH, which may be another one than the lab builds."""
     try:
         program = "pulumi" if pulumi.is_official() else str(tools.path("pulumi"))
-        return _said([program, "version"], {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"})
+        return _output([program, "version"], {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"})
     except (LabError, OSError):
         return _UNKNOWN
 
@@ -69,13 +69,13 @@ def _sdk(name: str) -> str:
 def _cluster() -> str:
     try:
         kubectl = str(tools.path("kubectl"))
-        said = _said([kubectl, "get", "--raw", "/version", "--request-timeout=5s"], kubeconfig.environment())
-        return str(json.loads(said)["gitVersion"])
+        version = _output([kubectl, "get", "--raw", "/version", "--request-timeout=5s"], kubeconfig.environment())
+        return str(json.loads(version)["gitVersion"])
     except (LabError, OSError, ValueError, KeyError):
         return f"{_UNKNOWN}: it does not answer"
 
 
-def _said(command: list[str], environment: dict[str, str]) -> str:
+def _output(command: list[str], environment: dict[str, str]) -> str:
     run = subprocess.run(
         command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )

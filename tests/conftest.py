@@ -7,7 +7,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 ON_THE_CLUSTER = ("tests/lab/", "tests/e2e/")
 
-# The same examples in each run, so that a change is judged by its own merit; the nightly run draws new ones.
+# The same examples in each run, so that a result depends on the change alone; the nightly run draws new ones.
 settings.register_profile("same", derandomize=True)
 settings.register_profile("random", print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))

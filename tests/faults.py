@@ -1,7 +1,7 @@
 """Fault injection: a run is killed, or one of its calls fails, at every one of its fault points.
 
 Each call that changes something has two fault points, before and after it: the process may end, or the connection
-break, when the call has not been made yet, and when it has been made and nobody knows.
+break, when the call has not been made yet, and when it has been made and its answer is lost.
 """
 
 import contextlib
@@ -11,11 +11,11 @@ from typing import Any
 
 
 class ProcessKilled(BaseException):
-    """The process ended here; no handler of ours runs."""
+    """The process ended here; no exception handler runs."""
 
 
 class CallFailed(Exception):
-    """The network or the disk failed here; our handlers run."""
+    """The network or the disk failed here; the exception handlers run."""
 
 
 class FaultPlan:

@@ -41,7 +41,7 @@ def up() -> None:
     """Create the cluster, restart parts that are missing, or recreate a broken one."""
     packages.install()
     if is_broken():
-        say("the lab did not end by `make down` (did the machine restart?): recreating it")
+        say("the lab was not stopped with `make down` (did the machine restart?): recreating it")
         down()
     binaries = {name: tools.path(name) for name in tools.KUBERNETES.programs}
     STATE.mkdir(parents=True, exist_ok=True)

@@ -42,14 +42,14 @@ def chains(saved: str) -> list[str]:
 
 
 def removal(saved: str, foreign: Collection[str] = ()) -> str:
-    """Return the input for `iptables-restore --noflush` that removes our chains and rules; empty where there are none.
+    """Return the input for `iptables-restore --noflush` that removes the lab's chains and rules; empty if none.
 
-    In each table the rules that jump to our chains go first, then the chains' contents, then the chains: a chain that
+    In each table the rules that jump to these chains go first, then the chains' contents, then the chains: a chain that
     something refers to cannot be deleted.
 
     Args:
         saved: What `iptables-save` printed.
-        foreign: Chains as `table/chain` that have our names and were there before the lab; they are kept.
+        foreign: Chains as `table/chain` with such names that existed before the lab; they are kept.
     """
     lines: list[str] = []
     for table in _tables(saved):
@@ -66,7 +66,7 @@ def _has_prefix(chain: str) -> bool:
 
 
 def _is_owned(rule: str, own: Collection[str]) -> bool:
-    """Return whether a rule jumps to one of our chains, or matches what comes from or goes to the pods' bridge."""
+    """Return whether a rule jumps to one of the lab's chains, or matches traffic from or to the pods' bridge."""
     try:
         words = ["", *shlex.split(rule)]
     except ValueError:

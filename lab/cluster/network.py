@@ -15,7 +15,7 @@ from lab.cluster.parts import BRIDGE, POD_ADDRESSES
 from lab.state import STATE
 
 _BEFORE = STATE / "network-before.json"
-"""What was there before the lab. Without this record no rule is known to be the lab's, and none is removed."""
+"""What existed before the lab. Without this record no rule is known to be the lab's, and none is removed."""
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _FAMILIES = ("iptables", "ip6tables")
@@ -65,7 +65,7 @@ def restore() -> None:
 def leftovers() -> list[str]:
     """Return what the lab left in the machine's network.
 
-    Rules are listed as long as it is known which were there before: until the lab's folder is deleted.
+    Rules are listed as long as it is known which existed before: until the lab's folder is deleted.
     """
     before = _before()
     rules = {
@@ -94,7 +94,7 @@ def settings_to_restore(before: Mapping[str, str], now: Mapping[str, str]) -> di
 
 
 def _before() -> dict[str, Any]:
-    """Return what was there before the lab; nothing if the machine has restarted, which reset everything."""
+    """Return what existed before the lab; nothing if the machine has restarted, which reset everything."""
     if not _BEFORE.exists():
         return {}
     before: dict[str, Any] = json.loads(_BEFORE.read_text())
@@ -126,7 +126,7 @@ def _our_namespaces() -> list[str]:
 
 
 def _is_our_namespace(name: str, known: list[str] | None) -> bool:
-    """Return whether a namespace has a pod's address, or has none yet and was not there before the lab."""
+    """Return whether a namespace has a pod's address, or has none yet and did not exist before the lab."""
     lines = _run("ip", "-n", name, "-o", "address").splitlines()
     addresses = [ipaddress.ip_interface(line.split()[3]).ip for line in lines]
     if any(address in ipaddress.ip_network(POD_ADDRESSES) for address in addresses):

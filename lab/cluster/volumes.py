@@ -1,6 +1,6 @@
 """What the volume provisioner decides, from PVCs and volumes as the API server lists them. Pure functions.
 
-The classes are those that people have: the default of kind, k3s, EKS, GKE and AKS waits for the pod and lets PVCs
+The classes are common ones: the default of kind, k3s, EKS, GKE and AKS waits for the pod and lets PVCs
 grow (`lab`), others bind immediately (`lab-immediate`), and some refuse to grow (`lab-fixed`).
 """
 
@@ -97,19 +97,19 @@ def growths(claims: Iterable[Document], volumes: Iterable[Document]) -> list[Gro
 
     A PVC whose volume has grown already is among them: only its status is to be updated.
     """
-    ours = {volume["metadata"]["name"] for volume in volumes if _is_owned(volume)}
+    provisioned = {volume["metadata"]["name"] for volume in volumes if _is_owned(volume)}
     found = []
     for claim in claims:
         name = claim["spec"].get("volumeName")
         has = claim.get("status", {}).get("capacity", {}).get("storage")
         asks = claim["spec"]["resources"]["requests"]["storage"]
-        if name in ours and has and quantity(asks) > quantity(has):
+        if name in provisioned and has and quantity(asks) > quantity(has):
             found.append(Growth(claim, name, asks))
     return found
 
 
 def released(volumes: Iterable[Document]) -> list[str]:
-    """Return the names of our volumes whose PVC is deleted."""
+    """Return the names of the provisioned volumes whose PVC is deleted."""
     return [
         volume["metadata"]["name"]
         for volume in volumes

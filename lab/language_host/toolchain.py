@@ -113,7 +113,7 @@ class Toolchain:
         return {re.sub(r"[-_.]+", "-", each["name"]).lower(): each["version"] for each in listed}
 
     def plugins(self) -> list[dict[str, Any]]:
-        """Return what each installed package says of the plugin that it needs."""
+        """Return each installed package's declaration of the plugin that it needs."""
         folder = self._ask("-c", "import sysconfig; print(sysconfig.get_path('purelib'))")
         described = [json.loads(file.read_text()) for file in sorted(Path(folder).glob("*/pulumi-plugin.json"))]
         return [each for each in described if each.get("resource") and each.get("name") and each.get("version")]

@@ -1,1 +1,1 @@
-"""Benchmarks: `make bench`. Never part of the tests, whose result must not hang on a machine's speed."""
+"""Benchmarks: `make bench`. Never part of the tests, whose result must not depend on a machine's speed."""

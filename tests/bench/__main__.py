@@ -96,21 +96,21 @@ def main() -> None:
 
 
 def bare_calls(home: Path, count: int = COUNT) -> float:
-    """Make as many users and keys by bare calls on Headscale's socket."""
+    """Create as many users and keys by bare calls on Headscale's socket."""
     say(f"  {count} users and keys by bare calls …")
     folder = home / f"bare-{count}"
     folder.mkdir()
     with running("0.28", folder) as server, server.client() as client:
         client.list_users()
-        begun = time.monotonic()
+        started = time.monotonic()
         for number in range(count):
             user = client.create_user(f"user-{number}")
             client.create_pre_auth_key(user_id=user.id, expiration=datetime.now(UTC) + timedelta(hours=24))
-        return time.monotonic() - begun
+        return time.monotonic() - started
 
 
 def engine_alone(home: Path, environment: dict[str, str], count: int = COUNT) -> float:
-    """Make as many users and keys whose providers make no call: what the engine takes for the very same state."""
+    """Create as many users and keys whose providers make no call: the engine's time for the same state."""
     say(f"  {count} users and keys by the engine alone …")
     project = home / f"idle-{count}"
     project.mkdir()
@@ -119,15 +119,15 @@ def engine_alone(home: Path, environment: dict[str, str], count: int = COUNT) ->
     (project / "Pulumi.yaml").write_text(yaml.safe_dump(description))
     (project / "__main__.py").write_text(_IDLE_PROGRAM.format(count=count))
     (project / "idle.py").write_text(_IDLE_PROVIDERS)
-    # What is made is in the state alone, and that goes with its folder.
+    # The resources are in the state only, which is deleted with its folder.
     return timed(Stack.of(project, environment, f"idle-{count}").up)
 
 
 def whole_stack(home: Path, environment: dict[str, str]) -> dict[str, float]:
-    """Make them by the component, add one more, look for changes, destroy."""
+    """Create them by the component, add one more, refresh, destroy."""
     say(f"  {COUNT} of each on the cluster …")
     cluster = Cluster(environment)
-    stack = Stack.ours(home / "whole", environment, "bench")
+    stack = Stack.of_repository(home / "whole", environment, "bench")
     stack.declare(vpn=an_instance("bench"))
     stack.up()
     results = {}
@@ -147,10 +147,10 @@ def whole_stack(home: Path, environment: dict[str, str]) -> dict[str, float]:
 
 
 def many(home: Path, environment: dict[str, str]) -> dict[str, float]:
-    """Make a thousand users and a thousand keys, and look at them; with what the engine alone takes for as many."""
+    """Create and refresh a thousand users and a thousand keys; with the engine's time alone for as many."""
     say(f"  {MANY} of each on the cluster …")
     cluster = Cluster(environment)
-    stack = Stack.ours(home / "many", environment, "many")
+    stack = Stack.of_repository(home / "many", environment, "many")
     stack.declare(vpn=an_instance("bench-many"))
     stack.up()
     results = {"many_floor_s": bare_calls(home, MANY), "many_engine_floor_s": engine_alone(home, environment, MANY)}
@@ -196,7 +196,7 @@ def with_users(count: int, namespace: str) -> dict:
 
 
 def sidecar_rss(cluster: Cluster, namespace: str) -> float:
-    """Return the memory that the running sidecar tells in its metrics, in MB of a million bytes."""
+    """Return the memory that the running sidecar reports in its metrics, in MB of a million bytes."""
     program = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8081/metrics').read().decode())"
     metrics = cluster.kubectl("exec", "vpn-0", "-n", namespace, "-c", "apikey-manager", "--", "python3", "-c", program)
     line = next(line for line in metrics.splitlines() if line.startswith("process_resident_memory_bytes"))
@@ -205,9 +205,9 @@ def sidecar_rss(cluster: Cluster, namespace: str) -> float:
 
 def timed(action) -> float:
     """Return how long something takes, as a whole command."""
-    begun = time.monotonic()
+    started = time.monotonic()
     action()
-    return time.monotonic() - begun
+    return time.monotonic() - started
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ TARGETS = {
     "import_spec_s": 0.3,
     "growth": 1.33,
 }
-"""What a figure may be at most: seconds, megabytes, or a ratio, as its name says."""
+"""What a figure may be at most: seconds, megabytes, or a ratio, according to its name."""
 
 TIMES_THE_FLOOR = {"bulk_up_s": ("bulk_floor_s", 1.6), "many_up_s": ("many_floor_s", 3.0)}
 """How many times another figure of the same run a figure may be."""

@@ -1,4 +1,4 @@
-"""The real engine, a real cluster, real nodes: what `make up` made, or the cluster of KUBECONFIG."""
+"""The real engine, a real cluster, real nodes: the lab that `make up` started, or the cluster of KUBECONFIG."""
 
 import base64
 import json
@@ -22,11 +22,11 @@ REPOSITORY = Path(__file__).parents[2]
 STORAGE_CLASS = os.environ.get("TEST_STORAGE_CLASS")
 """The class of the claims; None for the cluster's default, which waits for the first consumer in the lab."""
 LONGEST_SECONDS = 300
-"""No command of Pulumi's may take longer: what waits for a time-out of the provider's is a fault."""
+"""No command of Pulumi's may take longer: a command that waits for a timeout of the provider fails."""
 
 
 def pytest_report_header():
-    """Say at the top of a run what it ran on."""
+    """Print the versions in use at the top of a run."""
     return versions.lines()
 
 
@@ -35,13 +35,13 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.e2e)
-    # Its last command takes the lab away.
+    # Its last command removes the lab.
     items.sort(key=lambda item: item.path == here / "test_readme.py")
 
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory):
-    """What pulumi and kubectl run with: the lab's tools, and a backend of this test run alone."""
+    """The environment variables of pulumi and kubectl: the lab's tools, and a backend of this test run alone."""
     assert any(path.exists() for path in kubeconfig_files()), (
         "there is no cluster: run `make up`, or `python -m lab prepare`"
     )
@@ -62,13 +62,13 @@ class Cluster:
     environment: dict
 
     def apply(self, *documents):
-        """Make objects exactly so."""
-        told = json.dumps({"apiVersion": "v1", "kind": "List", "items": documents})
-        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", told=told)
+        """Apply objects server-side, taking over fields of other managers."""
+        document = json.dumps({"apiVersion": "v1", "kind": "List", "items": documents})
+        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=document)
 
-    def kubectl(self, *arguments, check=True, told=None):
+    def kubectl(self, *arguments, check=True, stdin=None):
         command = [str(tools.path("kubectl")), *arguments]
-        run = subprocess.run(command, capture_output=True, text=True, env=self.environment, check=False, input=told)
+        run = subprocess.run(command, capture_output=True, text=True, env=self.environment, check=False, input=stdin)
         assert not check or run.returncode == 0, f"{' '.join(arguments)}:\n{run.stderr}"
         return run.stdout
 
@@ -107,7 +107,7 @@ class Cluster:
         return {key: base64.b64decode(value).decode() for key, value in data.items()}
 
     def headscale(self, instance, namespace, *arguments):
-        """Run headscale's own command line in the pod, and return what it says as data."""
+        """Run headscale's own command line in the pod, and return its JSON output."""
         out = self.kubectl(
             "exec", f"{instance}-0", "-n", namespace, "-c", "headscale", "--", "headscale", *arguments, "-o", "json"
         )
@@ -121,16 +121,16 @@ def cluster(environment):
 
 @dataclass
 class Stack:
-    """One Pulumi stack and the commands that people use on it."""
+    """One Pulumi stack and the commands that users run on it."""
 
     directory: Path
     environment: dict
     name: str
-    said: list = field(default_factory=list)
-    took: list = field(default_factory=list)
+    command_outputs: list = field(default_factory=list)
+    durations: list = field(default_factory=list)
 
     @classmethod
-    def ours(cls, directory, environment, name):
+    def of_repository(cls, directory, environment, name):
         """Return a stack of this repository's program."""
         project = yaml.safe_load((REPOSITORY / "Pulumi.yaml").read_text())
         project["runtime"]["options"]["virtualenv"] = str(Path(sys.prefix))
@@ -151,13 +151,13 @@ class Stack:
         return self.directory / "stacks" / f"Pulumi.{self.name}.yaml"
 
     def declare(self, **instances):
-        """Write the stack file, keeping what pulumi itself put there."""
+        """Write the stack file, keeping the keys that pulumi wrote itself."""
         kept = yaml.safe_load(self.file.read_text()) if self.file.exists() else {}
         config = {"kubernetes:upsertExistingObjects": True, "headscale:instances": instances}
         self.file.write_text(yaml.safe_dump({**(kept or {}), "config": config}))
 
     def pulumi(self, *arguments, check=True, **environment):
-        begun = time.monotonic()
+        started = time.monotonic()
         run = subprocess.run(
             ["pulumi", *arguments, "--non-interactive"],
             cwd=self.directory,
@@ -168,8 +168,8 @@ class Stack:
             stdin=subprocess.DEVNULL,
             timeout=LONGEST_SECONDS,
         )
-        self.said.append(run.stdout + run.stderr)
-        self.took.append((arguments[0], round(time.monotonic() - begun, 1)))
+        self.command_outputs.append(run.stdout + run.stderr)
+        self.durations.append((arguments[0], round(time.monotonic() - started, 1)))
         assert not check or run.returncode == 0, f"pulumi {' '.join(arguments)}:\n{run.stdout}\n{run.stderr}"
         return run
 
@@ -207,7 +207,7 @@ class Stack:
         return json.loads(self.pulumi("stack", "export", "--stack", self.name).stdout)
 
     def killed_up(self, after_seconds):
-        """Start an update and kill the engine and all that it started, without a word of warning."""
+        """Start an update and kill the engine and all that it started, by SIGKILL."""
         process = subprocess.Popen(
             ["pulumi", "up", "--yes", "--skip-preview", "--stack", self.name, "--non-interactive"],
             cwd=self.directory,
@@ -228,42 +228,46 @@ def type_and_name(urn):
     return f"{types.rpartition('$')[2]}::{name}"
 
 
-def said(run):
+def output_of(run):
     return run.stdout + run.stderr
 
 
 def errors(run):
-    """Return what went wrong, without the lines that every failed update ends with."""
-    lines = (line.strip() for line in said(run).splitlines())
-    return [line for line in lines if line.startswith("error: ") and line not in _LAST_WORDS]
+    """Return the errors of a run, without the lines that every failed update ends with."""
+    lines = (line.strip() for line in output_of(run).splitlines())
+    return [line for line in lines if line.startswith("error: ") and line not in _FINAL_LINES]
 
 
-_LAST_WORDS = {"error: update failed", "error: preview failed", "error: Resource monitor has terminated, shutting down"}
+_FINAL_LINES = {
+    "error: update failed",
+    "error: preview failed",
+    "error: Resource monitor has terminated, shutting down",
+}
 
 
 @pytest.fixture(scope="module")
 def make_stack(tmp_path_factory, environment, cluster):
-    """Make stacks that are destroyed when the module is done, with their namespaces."""
-    made = []
+    """Create stacks that are destroyed when the module is done, with their namespaces."""
+    created = []
 
     def make(*namespaces):
         for namespace in namespaces:
-            # What an interrupted test run left is in no state any more.
+            # What an interrupted test run left behind is in no state.
             cluster.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--timeout=120s")
-        stack = Stack.ours(tmp_path_factory.mktemp("project"), environment, "-".join(namespaces))
-        made.append((stack, namespaces))
+        stack = Stack.of_repository(tmp_path_factory.mktemp("project"), environment, "-".join(namespaces))
+        created.append((stack, namespaces))
         return stack
 
     yield make
-    for stack, namespaces in made:
+    for stack, namespaces in created:
         stack.destroy(check=False)
         for namespace in namespaces:
             cluster.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait=false")
 
 
 @pytest.fixture
-def nowhere(tmp_path):
-    """A kubeconfig that leads to no cluster."""
+def unreachable_kubeconfig(tmp_path):
+    """A kubeconfig whose cluster is unreachable."""
     path = tmp_path / "kubeconfig"
     path.write_text(
         "apiVersion: v1\nkind: Config\ncurrent-context: a\n"
@@ -291,10 +295,10 @@ def an_instance(namespace, config=None, **changes):
     }
 
 
-def eventually(what, truth, seconds=60):
-    """Wait until something is so, and fail with its name when it does not become so."""
+def eventually(what, condition, seconds=60):
+    """Wait until a condition holds, and fail with its name after a timeout."""
     deadline = time.monotonic() + seconds
-    while not (found := truth()):
+    while not (found := condition()):
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
         time.sleep(0.5)
     return found

@@ -50,14 +50,14 @@ def run(stack):
             command,
         ]
         done = subprocess.run(driver, env=environment, capture_output=True, text=True, check=False)
-        stack.said.append(done.stdout + done.stderr)
+        stack.command_outputs.append(done.stdout + done.stderr)
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout.splitlines()[-1])
 
     return run
 
 
-def test_quick_start_makes_user_and_key(stack, run, cluster):
+def test_quick_start_creates_user_and_key(stack, run, cluster):
     stack.declare(**declared())
 
     assert set(run("preview")) == {"create"}
@@ -69,11 +69,11 @@ def test_quick_start_makes_user_and_key(stack, run, cluster):
     assert cluster.secret("laptop", NAMESPACE)["key"]
 
 
-def test_a_second_up_changes_nothing(run):
+def test_second_up_has_no_changes(run):
     assert set(run("up")) == {"same"}
 
 
-def test_a_change_makes_what_was_declared_alone(stack, run, cluster):
+def test_changed_declaration_creates_only_the_added(stack, run, cluster):
     before = cluster.secret("laptop", NAMESPACE)["key"]
     changed = {"laptop": {**KEYS["laptop"], "expiration": "48h"}}
     stack.declare(**declared(users={**USERS, "bob": {}}, preAuthKeys=changed))
@@ -85,7 +85,7 @@ def test_a_change_makes_what_was_declared_alone(stack, run, cluster):
     assert cluster.secret("laptop", NAMESPACE)["key"] != before
 
 
-def test_a_refresh_finds_nothing_to_repair(run):
+def test_refresh_after_up_shows_no_drift(run):
     assert set(run("refresh")) == {"same"}
     assert set(run("preview")) == {"same"}
 

@@ -1,4 +1,4 @@
-"""A wrong stack file changes nothing and says everything."""
+"""An invalid stack file changes nothing, and every error in it is reported."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def stack(make_stack):
 
 
 @pytest.mark.parametrize("command", ["preview", "up"])
-def test_every_mistake_is_told_with_its_path_and_nothing_is_registered(stack, cluster, command):
+def test_invalid_stack_file_reports_each_path_registers_nothing(stack, cluster, command):
     stack.declare(
         vpn=an_instance(
             NAMESPACE,
@@ -27,7 +27,7 @@ def test_every_mistake_is_told_with_its_path_and_nothing_is_registered(stack, cl
     run = getattr(stack, command)(check=False)
 
     assert run.returncode != 0
-    said = run.stdout + run.stderr
+    output = run.stdout + run.stderr
     for path in (
         "replicas",
         "imagee",
@@ -36,14 +36,14 @@ def test_every_mistake_is_told_with_its_path_and_nothing_is_registered(stack, cl
         "preAuthKeys.a.expiration",
         "preAuthKeys.b.tags[0]",
     ):
-        assert f"headscale:instances.vpn.{path}: " in said, path
-    assert "Traceback" not in said
+        assert f"headscale:instances.vpn.{path}: " in output, path
+    assert "Traceback" not in output
     resources = stack.export()["deployment"].get("resources", [])
     assert [value["type"] for value in resources if value["type"] != "pulumi:pulumi:Stack"] == []
     assert not cluster.kubectl("get", "namespace", NAMESPACE, "--ignore-not-found").strip()
 
 
-def test_a_file_that_is_no_yaml_is_refused(stack):
+def test_invalid_yaml_is_refused(stack):
     kept = stack.file.read_text()
     stack.file.write_text("config: [what\n")
     try:

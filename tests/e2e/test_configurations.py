@@ -30,7 +30,7 @@ from lab.tailnode import TailNode
 from .conftest import an_instance, eventually
 
 NOBODY = 65534
-needs_the_lab = pytest.mark.skipif(own_cluster(), reason="pods of another cluster do not reach this machine")
+requires_lab = pytest.mark.skipif(own_cluster(), reason="pods of another cluster do not reach this machine")
 
 
 def address_of(cluster, namespace):
@@ -51,7 +51,7 @@ def node(tmp_path):
 
 @contextlib.contextmanager
 def process(command, end=signal.SIGTERM, **options):
-    """Run something for a while, and end it by a signal."""
+    """Run a process in the background, and stop it by a signal."""
     with tempfile.TemporaryFile() as log:
         running = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, **options)
         try:
@@ -121,7 +121,7 @@ def with_tls(make_stack, cluster, certificate):
     return stack
 
 
-def test_probes_connection_and_a_joining_node_use_tls(with_tls, cluster, certificate, node, monkeypatch):
+def test_tls_instance_serves_probes_connection_and_node(with_tls, cluster, certificate, node, monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "tls.crt"))
     probe = cluster.get("pod", "vpn-0", TLS)["spec"]["containers"][0]["readinessProbe"]["httpGet"]
     node.start()
@@ -134,13 +134,13 @@ def test_probes_connection_and_a_joining_node_use_tls(with_tls, cluster, certifi
     assert [value["given_name"] for value in cluster.headscale("vpn", TLS, "nodes", "list")] == ["by-tls"]
 
 
-def test_in_clear_nobody_is_served(with_tls, cluster):
+def test_plain_http_request_is_refused(with_tls, cluster):
     with pytest.raises(urllib.error.HTTPError, match="400") as caught:
         urllib.request.urlopen(f"http://{address_of(cluster, TLS)}:8443/health", timeout=5)
     caught.value.close()
 
 
-def test_the_records_of_an_inline_file_are_where_headscale_looks(with_tls, cluster):
+def test_inline_extra_records_are_mounted_at_configured_path(with_tls, cluster):
     """Headscale does not start without the file, so that it runs shows the mount; the content is in the ConfigMap."""
     data = config_of(cluster, TLS)
     mounts = cluster.get("pod", "vpn-0", TLS)["spec"]["containers"][0]["volumeMounts"]
@@ -150,14 +150,14 @@ def test_the_records_of_an_inline_file_are_where_headscale_looks(with_tls, clust
     assert "/etc/headscale-records" in {mount["mountPath"] for mount in mounts}
 
 
-def test_no_secret_stands_in_the_config_map(with_tls, cluster, certificate):
+def test_config_map_contains_no_secret(with_tls, cluster, certificate):
     everything = "".join(config_of(cluster, TLS).values())
 
     assert "PRIVATE KEY" not in everything
     assert (certificate / "tls.key").read_text().splitlines()[3] not in everything
 
 
-def test_the_embedded_relay_answers_stun(with_tls, cluster):
+def test_embedded_derp_answers_stun(with_tls, cluster):
     """A binding request as Tailscale's clients send it (RFC 5389, with their SOFTWARE and a FINGERPRINT)."""
     transaction = os.urandom(12)
     attributes = struct.pack("!HH8s", 0x8022, 8, b"tailnode")
@@ -193,7 +193,7 @@ def postgres_programs():
 @pytest.fixture(scope="module")
 def postgres():
     """A real PostgreSQL on this machine, which refuses to run as root; yields its port."""
-    # Not pytest's folder, which nobody but root may enter.
+    # Not pytest's folder, which only root may enter.
     folder, port = Path(tempfile.mkdtemp(prefix="postgres-", dir="/var/tmp")), free_port()
     programs = folder / "programs"
     shutil.copytree(postgres_programs(), programs, symlinks=True)
@@ -226,15 +226,15 @@ def postgres():
         file.write("host all all 0.0.0.0/0 scram-sha-256\n")
     place: list[str | Path] = ["-D", data, "-h", ADDRESS, "-p", str(port), "-k", folder / "home"]
     server = [programs / "postgres", *place, "-F"]
-    # Its fast shutdown: the polite one waits for clients to leave.
+    # Its fast shutdown: the smart one waits for clients to leave.
     with process(server, signal.SIGINT, **run):
         eventually("PostgreSQL answers", lambda: answers(port), seconds=30)
         yield port
     shutil.rmtree(folder)
 
 
-@needs_the_lab
-def test_an_instance_on_postgres_keeps_its_users_there(make_stack, cluster, postgres):
+@requires_lab
+def test_postgres_instance_stores_users_in_postgres(make_stack, cluster, postgres):
     stack = make_stack(POSTGRES)
     cluster.kubectl("create", "namespace", POSTGRES)
     cluster.kubectl("create", "secret", "generic", "db", "-n", POSTGRES, "--from-literal=password=hunter2")
@@ -297,7 +297,7 @@ def with_oidc(make_stack, cluster, provider):
 
 
 class Browser:
-    """Follows a login by hand: the server's own name is not known on this machine."""
+    """Follows the redirects of a login: the server's name does not resolve on this machine."""
 
     def __init__(self, address):
         self.address = address
@@ -325,15 +325,15 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-@needs_the_lab
-def test_a_person_joins_a_node_by_logging_in(with_oidc, cluster, node):
+@requires_lab
+def test_oidc_login_joins_a_node(with_oidc, cluster, node):
     address = f"http://{address_of(cluster, OIDC)}:8080"
     node.start()
     arguments = [f"--socket={node.socket}", "up", f"--login-server={address}", "--hostname=mine", "--timeout=60s"]
-    with tempfile.TemporaryFile("w+") as said:
-        up = subprocess.Popen([tools.path("tailscale"), *arguments], stdout=said, stderr=subprocess.STDOUT)
+    with tempfile.TemporaryFile("w+") as output:
+        up = subprocess.Popen([tools.path("tailscale"), *arguments], stdout=output, stderr=subprocess.STDOUT)
         try:
-            link = eventually("a link to log in", lambda: _link(said), seconds=30)
+            link = eventually("a link to log in", lambda: _link(output), seconds=30)
             browser = Browser(address)
             login = browser.sent_on(link)
             callback = browser.sent_on(login, {"sub": "alice"})
@@ -354,8 +354,8 @@ def _link(file):
     return found and found.group()
 
 
-@needs_the_lab
-def test_a_secret_that_the_stack_file_encrypts_stands_nowhere_in_clear(with_oidc, cluster):
+@requires_lab
+def test_encrypted_stack_secret_is_nowhere_in_clear(with_oidc, cluster):
     with_oidc.preview("--diff", "--refresh")
     (variable,) = cluster.get("pod", "vpn-0", OIDC)["spec"]["containers"][0]["env"]
     source = variable["valueFrom"]["secretKeyRef"]
@@ -364,4 +364,4 @@ def test_a_secret_that_the_stack_file_encrypts_stands_nowhere_in_clear(with_oidc
     assert "hunter2" not in with_oidc.file.read_text()
     assert "hunter2" not in "".join(config_of(cluster, OIDC).values())
     assert "hunter2" not in str(with_oidc.export())
-    assert "hunter2" not in "".join(with_oidc.said)
+    assert "hunter2" not in "".join(with_oidc.command_outputs)

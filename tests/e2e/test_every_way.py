@@ -1,4 +1,4 @@
-"""Users, keys and policy over their life, and behind our back: on 0.28 and 0.29, by gRPC and by REST.
+"""Users, keys and policy over their life, with drift: on 0.28 and 0.29, by gRPC and by REST.
 
 One stack holds an instance for each way, so that every step is one update of all of them.
 """
@@ -145,7 +145,7 @@ def own_api_keys(cluster, way):
     return ui | ({api_key_prefix(cluster.secret(f"{way}-own", NAMESPACE)["api-key"])} if "grpc" in way else set())
 
 
-def test_everything_is_there_and_a_second_look_finds_nothing_to_do(stack, cluster):
+def test_first_up_creates_everything_second_has_no_changes(stack, cluster):
     for way in WAYS:
         assert set(users(cluster, way)) == {"alice", "bob"}
         assert is_held(cluster, way)
@@ -156,7 +156,7 @@ def test_everything_is_there_and_a_second_look_finds_nothing_to_do(stack, cluste
     assert changes(stack, "--refresh") == set()
 
 
-def test_what_was_changed_behind_our_back_is_shown_and_mended_and_nothing_else_changes(stack, cluster):
+def test_drift_is_shown_and_only_drift_is_repaired(stack, cluster):
     ids = {way: users(cluster, way) for way in WAYS}
     for way in WAYS:
         cluster.headscale(way, NAMESPACE, "users", "rename", "--identifier", str(ids[way]["bob"]), "--new-name", "rob")
@@ -185,7 +185,7 @@ def test_what_was_changed_behind_our_back_is_shown_and_mended_and_nothing_else_c
     assert changes(stack, "--refresh") == set()
 
 
-def test_keys_that_were_deleted_or_ended_and_a_secret_that_was_edited_are_mended(stack, cluster):
+def test_invalid_key_and_edited_secret_are_repaired(stack, cluster):
     for way in WAYS:
         laptop = next(key for key in keys(cluster, way) if key.get("user", {}).get("name") == "alice")
         cluster.headscale(way, NAMESPACE, "preauthkeys", "delete", "--id", str(laptop["id"]))
@@ -205,7 +205,7 @@ def test_keys_that_were_deleted_or_ended_and_a_secret_that_was_edited_are_mended
     assert changes(stack, "--refresh") == set()
 
 
-def test_a_key_that_a_node_used_up_is_made_anew_where_that_is_wished(stack, cluster, join):
+def test_used_key_with_recreate_option_is_recreated(stack, cluster, join):
     for way in WAYS:
         join(way, cluster.secret(f"{way}-runner", ELSEWHERE)["TS_AUTHKEY"], f"runner-{way}")
     assert changes(stack, "--refresh") == set()
@@ -217,12 +217,12 @@ def test_a_key_that_a_node_used_up_is_made_anew_where_that_is_wished(stack, clus
     assert {name for _, name in planned} == replaced(planned) == every("{way}-{way}-runner")
     for way in WAYS:
         assert is_held(cluster, way)
-        assert nodes(cluster, way) == {f"runner-{way}"}, "who has joined stays"
+        assert nodes(cluster, way) == {f"runner-{way}"}, "joined nodes stay"
     stack.declare(**declared())
     stack.up()
 
 
-def test_a_key_is_renewed_before_it_ends_and_the_clock_alone_decides(stack, cluster):
+def test_key_near_expiry_is_renewed_by_time_alone(stack, cluster):
     stack.declare(**declared(key={"renewBefore": "23h59m50s"}))
     stack.up()
     old = {way: cluster.secret(f"{way}-laptop", NAMESPACE)["key"] for way in WAYS}
@@ -239,7 +239,7 @@ def test_a_key_is_renewed_before_it_ends_and_the_clock_alone_decides(stack, clus
     stack.up()
 
 
-def test_keys_that_are_declared_under_another_name_keep_their_secrets(stack, cluster):
+def test_renamed_keys_keep_their_secrets(stack, cluster):
     for names in (("portable", "console"), ("laptop", "ui")):
         stack.declare(**declared(names=names))
         stack.up()
@@ -251,10 +251,10 @@ def test_keys_that_are_declared_under_another_name_keep_their_secrets(stack, clu
 
 def set_policy(cluster, way, text):
     pod = ("exec", "-i", f"{way}-0", "-n", NAMESPACE, "-c", "headscale", "--")
-    cluster.kubectl(*pod, "headscale", "policy", "set", "-f", "/dev/stdin", told=text)
+    cluster.kubectl(*pod, "headscale", "policy", "set", "-f", "/dev/stdin", stdin=text)
 
 
-def test_users_and_keys_that_were_deleted_are_made_anew(stack, cluster):
+def test_deleted_users_and_keys_are_recreated(stack, cluster):
     for way in WAYS:
         bob = str(users(cluster, way)["bob"])
         cluster.headscale(way, NAMESPACE, "users", "destroy", "--identifier", bob, "--force")
@@ -269,7 +269,7 @@ def test_users_and_keys_that_were_deleted_are_made_anew(stack, cluster):
     assert changes(stack, "--refresh") == set()
 
 
-def test_a_rename_keeps_the_id_and_the_keys(stack, cluster):
+def test_renamed_user_keeps_id_and_keys(stack, cluster):
     before = {way: (users(cluster, way), keys(cluster, way)) for way in WAYS}
     stack.declare(**declared(users={"alice": USERS["alice"], "robert": {"renamedFrom": "bob"}}))
 
@@ -283,16 +283,16 @@ def test_a_rename_keeps_the_id_and_the_keys(stack, cluster):
     assert changes(stack) == set()
 
 
-def test_a_changed_profile_makes_another_user_and_leaves_everybody_elses_keys_in_force(stack, cluster):
+def test_changed_profile_replaces_user_keeps_other_users_keys(stack, cluster):
     before = {way: users(cluster, way) for way in WAYS}
     profile = {"alice": USERS["alice"], "robert": {"email": "robert@example.com"}}
     stack.declare(**declared(users=profile, recreate=True))
 
-    said = stack.preview().stdout
+    output = stack.preview().stdout
     planned = changes(stack)
     stack.up()
 
-    assert "user `robert`: Headscale cannot change email of a user; it is deleted and recreated" in said
+    assert "user `robert`: Headscale cannot change email of a user; it is deleted and recreated" in output
     assert replaced(planned) == every("{way}-robert")
     for way in WAYS:
         after = users(cluster, way)
@@ -302,18 +302,18 @@ def test_a_changed_profile_makes_another_user_and_leaves_everybody_elses_keys_in
     assert changes(stack) == set()
 
 
-def test_a_policy_that_goes_says_so_in_the_preview_and_is_gone_at_once(stack, cluster):
+def test_removed_policy_warns_in_preview_and_is_deleted(stack, cluster):
     stack.declare(**declared(users={"alice": USERS["alice"], "robert": {}}, policy=None))
 
-    said = stack.preview().stdout
+    output = stack.preview().stdout
     stack.up()
 
-    assert "the policy goes (1 of `acls`): without one Headscale lets every node reach every port" in said
+    assert "the policy goes (1 of `acls`): without one Headscale lets every node reach every port" in output
     for way in WAYS:
         assert policy(cluster, way) == {}
 
 
-def test_a_user_goes_and_where_that_would_take_all_keys_it_stays_until_they_may_be_made_anew(stack, cluster):
+def test_removed_user_is_kept_without_recreate_consent(stack, cluster):
     alone = {"alice": USERS["alice"]}
     stack.declare(**declared(users=alone, policy=None))
     run = stack.up(check=False)
@@ -331,7 +331,7 @@ def test_a_user_goes_and_where_that_would_take_all_keys_it_stays_until_they_may_
     assert changes(stack) == set()
 
 
-def test_a_stateful_set_that_was_deleted_is_made_anew_with_everything_in_it(stack, cluster):
+def test_deleted_stateful_set_is_recreated_with_its_data(stack, cluster):
     for way in WAYS:
         cluster.kubectl("delete", "statefulset", way, "-n", NAMESPACE)
 
@@ -342,7 +342,7 @@ def test_a_stateful_set_that_was_deleted_is_made_anew_with_everything_in_it(stac
         assert is_held(cluster, way)
 
 
-def test_after_a_volume_was_lost_everything_is_made_anew_though_ids_begin_anew(stack, cluster):
+def test_lost_volume_recreates_everything_with_new_ids(stack, cluster):
     for way in WAYS:
         cluster.kubectl("scale", "statefulset", way, "-n", NAMESPACE, "--replicas=0")
     for way in WAYS:
@@ -357,22 +357,24 @@ def test_after_a_volume_was_lost_everything_is_made_anew_though_ids_begin_anew(s
     for way in WAYS:
         assert set(users(cluster, way)) == {"alice"}
         assert is_held(cluster, way)
-        eventually("no key but ours", lambda way=way: api_keys(cluster, way) == own_api_keys(cluster, way))
+        eventually(
+            "only the declared API keys are left", lambda way=way: api_keys(cluster, way) == own_api_keys(cluster, way)
+        )
     assert changes(stack, "--refresh") == set()
 
 
-def test_a_user_with_a_real_node_is_not_replaced_nor_deleted_until_its_nodes_may_go(stack, cluster, join):
+def test_user_with_node_without_consent_is_not_deleted(stack, cluster, join):
     for way in WAYS:
         join(way, cluster.secret(f"{way}-laptop", NAMESPACE)["key"], f"laptop-{way}")
     new_profile = {"alice": {"email": "a@example.com", "forceDelete": True}}
 
     def up(users, check=True):
-        remaking = declared(users=users, policy=None, recreate=True)
-        for instance in remaking.values():
+        instances = declared(users=users, policy=None, recreate=True)
+        for instance in instances.values():
             instance["preAuthKeys"] = {
                 name: key for name, key in instance["preAuthKeys"].items() if key.get("user", "nobody") in users
             } | {name: key for name, key in instance["preAuthKeys"].items() if "user" not in key}
-        stack.declare(**remaking)
+        stack.declare(**instances)
         return stack.up(check=check)
 
     changed = up(new_profile, check=False)

@@ -1,4 +1,4 @@
-"""Things that go wrong: each is named, and the next update repairs it."""
+"""Faults: each is named in the error, and the next update repairs it."""
 
 import random
 
@@ -27,7 +27,7 @@ def stack(make_stack):
     return stack
 
 
-def test_an_update_that_is_killed_ten_times_from_nothing_on_ends_with_one_user_and_one_key_each(stack, cluster):
+def test_update_killed_ten_times_creates_no_duplicates(stack, cluster):
     chance = random.Random(20261124)
     for _ in range(10):
         stack.killed_up(chance.uniform(1.5, 9))
@@ -43,26 +43,26 @@ def test_an_update_that_is_killed_ten_times_from_nothing_on_ends_with_one_user_a
     stack.preview("--expect-no-changes")
 
 
-def test_a_pod_that_crash_loops_is_reported_with_what_it_says_and_the_next_up_repairs(stack, cluster):
-    # A relay map that cannot be fetched: nobody can know that before Headscale tries.
+def test_crash_loop_reports_pod_log_next_up_repairs(stack, cluster):
+    # A DERP map that cannot be fetched, which only shows when Headscale starts.
     derp = {"urls": ["http://127.0.0.1:9/map"], "server": {"enabled": True}}
     stack.declare(**declared(config={"derp": derp}, readyTimeout="25s"))
     broken = stack.up(check=False)
     stack.declare(**declared())
     stack.up()
 
-    said = broken.stdout + broken.stderr
+    output = broken.stdout + broken.stderr
     assert broken.returncode != 0
-    assert "vpn-0" in said
-    assert "CrashLoopBackOff" in said or "exit code 1" in said
+    assert "vpn-0" in output
+    assert "CrashLoopBackOff" in output or "exit code 1" in output
 
 
-def test_a_cluster_that_is_gone_is_named(stack, nowhere):
+def test_unreachable_cluster_is_named(stack, unreachable_kubeconfig):
     changed = declared()
     changed["vpn"]["users"]["dave"] = {}
     stack.declare(**changed)
 
-    run = stack.up(check=False, KUBECONFIG=str(nowhere))
+    run = stack.up(check=False, KUBECONFIG=str(unreachable_kubeconfig))
 
     stack.declare(**declared())
     assert run.returncode != 0
@@ -70,7 +70,7 @@ def test_a_cluster_that_is_gone_is_named(stack, nowhere):
     assert "unreachable" in run.stdout + run.stderr
 
 
-def test_a_headscale_that_is_down_is_named_and_the_next_up_repairs(stack, cluster):
+def test_stopped_headscale_is_named_next_up_repairs(stack, cluster):
     cluster.kubectl("scale", "statefulset", "vpn", "-n", NAMESPACE, "--replicas=0")
     changed = declared()
     changed["vpn"]["users"]["dave"] = {}
@@ -78,10 +78,10 @@ def test_a_headscale_that_is_down_is_named_and_the_next_up_repairs(stack, cluste
 
     run = stack.up(check=False)
 
-    said = run.stdout + run.stderr
+    output = run.stdout + run.stderr
     assert run.returncode != 0
-    assert "pod" in said
-    assert "vpn-0" in said
+    assert "pod" in output
+    assert "vpn-0" in output
     cluster.kubectl("scale", "statefulset", "vpn", "-n", NAMESPACE, "--replicas=1")
     cluster.kubectl("rollout", "status", "statefulset/vpn", "-n", NAMESPACE, "--timeout=90s")
     stack.up()

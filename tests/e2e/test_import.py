@@ -1,4 +1,4 @@
-"""A program of somebody else's, with the component from the wheel in a virtual environment of its own."""
+"""Another program, with the component from the wheel in a virtual environment of its own."""
 
 import shutil
 import subprocess
@@ -30,14 +30,14 @@ def python(tmp_path_factory):
     return fresh
 
 
-def test_the_example_deploys_and_its_users_and_keys_are_there(python, tmp_path, environment, cluster):
+def test_example_deploys_with_users_and_keys(python, tmp_path, environment, cluster):
     project = tmp_path / "runners"
     shutil.copytree(REPOSITORY / "examples" / "runners", project)
     description = yaml.safe_load((project / "Pulumi.yaml").read_text())
     description["runtime"]["options"]["virtualenv"] = str(python.parent.parent)
     (project / "Pulumi.yaml").write_text(yaml.safe_dump(description))
-    nothing_of_ours = {name: value for name, value in environment.items() if name != "PYTHONPATH"}
-    stack = Stack.of(project, nothing_of_ours, "example")
+    without_checkout = {name: value for name, value in environment.items() if name != "PYTHONPATH"}
+    stack = Stack.of(project, without_checkout, "example")
     try:
         stack.pulumi("config", "set", "namespace", NAMESPACE)
         stack.up()

@@ -33,7 +33,7 @@ class RealKubernetes:
 
 @pytest.fixture
 def kubernetes(cluster, tmp_path):
-    # One of its own for each test: a namespace takes seconds to go.
+    # A new one for each test: a namespace takes seconds to be deleted.
     namespace = f"kubernetes-contract-{os.getpid()}-{next(NUMBERS)}"
     metadata = {"namespace": namespace, "labels": {"app": "vpn"}}
     template = {"metadata": {"labels": {"app": "vpn"}}, "spec": {"containers": [{"name": "none", "image": "none"}]}}

@@ -1,4 +1,4 @@
-"""What happens to data and keys over time: rotation, destroy, and coming back."""
+"""Data and keys over time: rotation, destroy, and deployment after destroy."""
 
 import pytest
 
@@ -8,12 +8,12 @@ from .conftest import an_instance, eventually
 
 
 def live_keys(cluster, namespace):
-    """Return the prefixes of all API keys that Headscale still honours."""
+    """Return the prefixes of all API keys that are still valid in Headscale."""
     listed = cluster.headscale("vpn", namespace, "apikeys", "list") or []
-    return {key["prefix"].removeprefix("hskey-api-").removesuffix("-***") for key in listed if not is_over(key)}
+    return {key["prefix"].removeprefix("hskey-api-").removesuffix("-***") for key in listed if not is_expired(key)}
 
 
-def is_over(key):
+def is_expired(key):
     from datetime import UTC, datetime
 
     return key["expiration"]["seconds"] <= datetime.now(UTC).timestamp()
@@ -35,8 +35,8 @@ def test_rotation_leaves_exactly_one_valid_key(make_stack, cluster):
 
 
 @pytest.fixture(scope="module")
-def gone_and_back(make_stack, cluster):
-    """An instance that was destroyed and made again, with what it had before and after."""
+def redeployed(make_stack, cluster):
+    """An instance that was destroyed and deployed again: stack, namespace, users before, PVCs after the destroy."""
     namespace = "e2e-back"
     stack = make_stack(namespace)
     stack.declare(vpn=an_instance(namespace, users={"alice": {}}, preAuthKeys={"laptop": {"user": "alice"}}))
@@ -55,20 +55,20 @@ def gone_and_back(make_stack, cluster):
     return stack, namespace, before, claims
 
 
-def test_destroy_keeps_the_claim_and_nothing_else(gone_and_back):
-    *_, claims = gone_and_back
+def test_destroy_keeps_only_the_pvc(redeployed):
+    *_, claims = redeployed
 
     assert claims == {"persistentvolumeclaim/data-vpn-0"}
 
 
-def test_a_new_up_finds_the_old_users(gone_and_back, cluster):
-    stack, namespace, before, _ = gone_and_back
+def test_up_after_destroy_finds_existing_users(redeployed, cluster):
+    stack, namespace, before, _ = redeployed
 
     assert cluster.headscale("vpn", namespace, "users", "list") == before
     stack.preview("--expect-no-changes")
 
 
-def test_replace_rotates_a_key_in_its_secret(make_stack, cluster):
+def test_replace_option_rotates_key_in_its_secret(make_stack, cluster):
     namespace = "e2e-replace"
     stack = make_stack(namespace)
     keys = {"laptop": {"user": "alice", "expiration": "24h"}, "desk": {"user": "alice", "expiration": "24h"}}

@@ -1,4 +1,4 @@
-"""What a program reads from a running Headscale, and users that were there before."""
+"""What a program reads from a running Headscale, and users that existed before the stack."""
 
 import pytest
 
@@ -30,11 +30,11 @@ def stack(make_stack):
     return stack
 
 
-def test_a_preview_of_what_is_not_there_yet_reads_nothing(stack):
+def test_preview_before_first_up_reads_nothing(stack):
     assert ("create", "vpn") in stack.planned()
 
 
-def test_a_program_reads_users_nodes_and_policy(stack, cluster):
+def test_lookups_return_users_nodes_and_policy(stack, cluster):
     stack.up()
 
     (alice,) = cluster.headscale("vpn", NAMESPACE, "users", "list")
@@ -42,13 +42,13 @@ def test_a_program_reads_users_nodes_and_policy(stack, cluster):
     assert '"alice@"' in stack.output("policy")
 
 
-def test_a_preview_with_no_way_to_the_cluster_says_what_it_does_not_know(stack, nowhere):
-    said = stack.preview(KUBECONFIG=str(nowhere)).stdout
+def test_preview_without_cluster_marks_unknown_values(stack, unreachable_kubeconfig):
+    output = stack.preview(KUBECONFIG=str(unreachable_kubeconfig)).stdout
 
-    assert "not known in this preview" in said
+    assert "not known in this preview" in output
 
 
-def test_a_user_that_was_there_before_is_adopted_where_that_is_said_and_refused_otherwise(stack, cluster):
+def test_existing_user_is_adopted_only_with_adopt_option(stack, cluster):
     made = cluster.headscale("vpn", NAMESPACE, "users", "create", "bob", "--display-name", "Bob")
     stack.declare(**declared(bob={}))
     refused = stack.up(check=False)
@@ -62,7 +62,7 @@ def test_a_user_that_was_there_before_is_adopted_where_that_is_said_and_refused_
     assert {op for op, _ in stack.planned("--refresh")} <= {"refresh"}
 
 
-def test_a_preview_of_a_change_of_a_user_leaves_its_keys_alone(stack, cluster):
+def test_changed_user_preview_keeps_its_keys(stack, cluster):
     def with_a_key(**users):
         instances = declared(**users)
         instances["vpn"]["preAuthKeys"] = {"laptop": {"user": next(iter(users))}}
@@ -83,7 +83,7 @@ def test_a_preview_of_a_change_of_a_user_leaves_its_keys_alone(stack, cluster):
     stack.up()
 
 
-def test_a_policy_that_headscale_refuses_is_refused_before_anything_changes(stack):
+def test_policy_invalid_for_headscale_is_refused_before_changes(stack):
     broken = declared(bob={"adopt": True})
     broken["vpn"]["policy"] = {"acls": [{"action": "deny", "src": ["*"], "dst": ["*:*"]}]}
     stack.declare(**broken)

@@ -1,4 +1,4 @@
-"""What happens when another database answers: it is refused without consent, and then made whole, policy first."""
+"""A move to another database is refused without consent; with it everything is recreated, the policy first."""
 
 import json
 import shutil
@@ -10,7 +10,7 @@ import yaml
 
 from headscale_core.policy.deny_all import DENY_ALL
 
-from .conftest import an_instance, errors, said
+from .conftest import an_instance, errors, output_of
 
 OLD, NEW, CLOSED = "e2e-moved-old", "e2e-moved-new", "e2e-moved-closed"
 BEFORE, AFTER = "e2e-moved-before", "e2e-moved-after"
@@ -49,7 +49,7 @@ def stack(make_stack, cluster):
     return stack
 
 
-def of(cluster, namespace):
+def in_headscale(cluster, namespace):
     """Return the names of the users, and the owners and first letters of the keys, that Headscale knows."""
     users = cluster.headscale("vpn", namespace, "users", "list") or []
     keys = cluster.headscale("vpn", namespace, "preauthkeys", "list") or []
@@ -62,7 +62,7 @@ def held(cluster, namespace):
 
 
 def rows(cluster, namespace, tmp_path, *columns):
-    """Return values from Headscale's database, which lies in a folder of this machine."""
+    """Return values from Headscale's database, which is in a folder of this machine."""
     volume = cluster.get("persistentvolumeclaim", "data-vpn-0", namespace)["spec"]["volumeName"]
     folder = json.loads(cluster.kubectl("get", "persistentvolume", volume, "-o", "json"))["spec"]["hostPath"]["path"]
     # A copy with its log: Headscale has the database open.
@@ -74,11 +74,11 @@ def rows(cluster, namespace, tmp_path, *columns):
         return [[row[0] for row in database.execute(f"select {column} from {table}")] for table, column in columns]
 
 
-def test_another_cluster_address_changes_nothing(stack, cluster, tmp_path):
-    """The same API server under another address: the claim is the same, so it is the same database."""
+def test_changed_cluster_address_changes_nothing(stack, cluster, tmp_path):
+    """The same API server under another address: the PVC is the same, so it is the same database."""
     document = cluster.kubeconfig()
-    its_service = cluster.get("service", "kubernetes", "default")["spec"]
-    address = f"https://{its_service['clusterIP']}:{its_service['ports'][0]['port']}"
+    service = cluster.get("service", "kubernetes", "default")["spec"]
+    address = f"https://{service['clusterIP']}:{service['ports'][0]['port']}"
     document["clusters"][0]["cluster"]["server"] = address
     path = tmp_path / "kubeconfig"
     path.write_text(yaml.safe_dump(document))
@@ -87,21 +87,21 @@ def test_another_cluster_address_changes_nothing(stack, cluster, tmp_path):
     run = stack.up(KUBECONFIG=str(path))
 
     assert planned == {}
-    assert "whether it is another cluster" not in said(run)
+    assert "whether it is another cluster" not in output_of(run)
     stack.preview("--expect-no-changes", KUBECONFIG=str(path))
-    assert of(cluster, OLD) == ({"alice", "bob"}, held(cluster, OLD))
+    assert in_headscale(cluster, OLD) == ({"alice", "bob"}, held(cluster, OLD))
     stack.up()
 
 
 @pytest.mark.parametrize("command", ["preview", "up"])
 def test_moved_namespace_is_refused_without_consent(stack, cluster, command):
-    before, pod = of(cluster, OLD), cluster.get("pod", "vpn-0", OLD)["metadata"]["uid"]
+    before, pod = in_headscale(cluster, OLD), cluster.get("pod", "vpn-0", OLD)["metadata"]["uid"]
     stack.declare(vpn=declared(NEW))
-    # `up` as people run it, with its preview.
+    # `up` as users run it, with its preview.
     run = stack.preview(check=False) if command == "preview" else stack.pulumi("up", "--yes", check=False)
     stack.declare(vpn=declared(OLD))
 
-    text = " ".join(said(run).split())
+    text = " ".join(output_of(run).split())
     assert run.returncode != 0
     for words in (
         "the data does not move",
@@ -113,24 +113,24 @@ def test_moved_namespace_is_refused_without_consent(stack, cluster, command):
         assert words in text, words
     assert "Traceback" not in text
     assert len(errors(run)) == 1
-    assert of(cluster, OLD) == before
+    assert in_headscale(cluster, OLD) == before
     assert cluster.get("pod", "vpn-0", OLD)["metadata"]["uid"] == pod
     assert not cluster.kubectl("get", "namespace", NEW, "--ignore-not-found").strip()
     stack.preview("--expect-no-changes")
 
 
-def test_moved_namespace_with_consent_makes_all_anew(stack, cluster, tmp_path):
+def test_moved_namespace_with_consent_recreates_everything(stack, cluster, tmp_path):
     claim = cluster.get("persistentvolumeclaim", "data-vpn-0", OLD)["metadata"]["uid"]
     old_keys = held(cluster, OLD)
     stack.declare(vpn=declared(NEW, abandonData=f"{OLD}/vpn"))
     planned = stack.plan()
-    told = stack.up()
+    run = stack.up()
 
     assert planned["replace"] >= LIVES_IN_DATABASE
-    assert "the data does not move" in " ".join(said(told).split())
+    assert "the data does not move" in " ".join(output_of(run).split())
     assert cluster.get("persistentvolumeclaim", "data-vpn-0", OLD)["metadata"]["uid"] == claim
     assert not cluster.exists("statefulset", "vpn", OLD)
-    assert of(cluster, NEW) == ({"alice", "bob"}, held(cluster, NEW))
+    assert in_headscale(cluster, NEW) == ({"alice", "bob"}, held(cluster, NEW))
     assert not held(cluster, NEW) & old_keys
     assert cluster.headscale("vpn", NEW, "policy", "get") == POLICY
     policies, texts, keys = rows(
@@ -144,45 +144,45 @@ def test_moved_namespace_with_consent_makes_all_anew(stack, cluster, tmp_path):
     stack.preview("--expect-no-changes")
 
 
-def test_failed_policy_leaves_no_key_on_first_up(make_stack, cluster):
-    """The database is one that was kept, with a policy of somebody else's, which is not overwritten."""
+def test_failed_policy_on_first_up_leaves_no_key(make_stack, cluster):
+    """The retained database has a policy that the stack does not own, which is not overwritten."""
     stack = make_stack(CLOSED)
     stack.declare(vpn=an_instance(CLOSED))
     stack.up()
     cluster.kubectl(
         *("exec", "vpn-0", "-n", CLOSED, "-c", "headscale", "-i", "--"),
         *("headscale", "policy", "set", "--file", "/dev/stdin"),
-        told=json.dumps({"acls": []}),
+        stdin=json.dumps({"acls": []}),
     )
     stack.destroy()
     stack.declare(vpn=declared(CLOSED))
     refused = stack.up(check=False)
-    users, keys = of(cluster, CLOSED)
+    users, keys = in_headscale(cluster, CLOSED)
     secrets = cluster.names("secret", CLOSED) & {"secret/laptop", "secret/phone"}
 
     assert refused.returncode != 0
-    assert "overwrite" in said(refused)
+    assert "overwrite" in output_of(refused)
     assert users == {"alice", "bob"}
     assert (keys, secrets) == (set(), set())
 
     stack.declare(vpn=declared(CLOSED, policy={**POLICY, "overwrite": True}))
     stack.up()
-    assert of(cluster, CLOSED) == ({"alice", "bob"}, held(cluster, CLOSED))
+    assert in_headscale(cluster, CLOSED) == ({"alice", "bob"}, held(cluster, CLOSED))
     stack.preview("--expect-no-changes")
 
 
-def test_move_is_taken_back_after_up_without_preview(make_stack, cluster):
+def test_refused_move_without_preview_can_be_reverted(make_stack, cluster):
     stack = make_stack(BEFORE, AFTER)
     stack.declare(vpn=declared(BEFORE))
     stack.up()
-    before = of(cluster, BEFORE)
+    before = in_headscale(cluster, BEFORE)
     stack.declare(vpn=declared(AFTER))
     refused = stack.up(check=False)
     stack.declare(vpn=declared(BEFORE))
 
     assert refused.returncode != 0
-    assert f"`abandonData: {BEFORE}/vpn`" in " ".join(said(refused).split())
+    assert f"`abandonData: {BEFORE}/vpn`" in " ".join(output_of(refused).split())
     assert not cluster.kubectl("get", "namespace", AFTER, "--ignore-not-found").strip()
     stack.up()
-    assert of(cluster, BEFORE) == before
+    assert in_headscale(cluster, BEFORE) == before
     stack.preview("--expect-no-changes")

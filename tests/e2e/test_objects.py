@@ -12,13 +12,13 @@ import yaml
 
 from headscale_core import api_key_prefix
 
-from .conftest import an_instance, errors, eventually, said, type_and_name
+from .conftest import an_instance, errors, eventually, output_of, type_and_name
 
 CLASSES = ("lab", "lab-immediate")
 """Of the lab: one that waits for the pod, as most clusters' default does, and one that binds at once."""
 
 QUICK_SECONDS = 60
-"""No command takes longer: what waits for more than the object waits for a time-out."""
+"""No command takes longer: a command that takes longer waits for a timeout."""
 
 KUBERNETES = {
     "kubernetes:core/v1:NamespacePatch::vpn-namespace",
@@ -31,18 +31,18 @@ KUBERNETES = {
     "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding::vpn",
     "kubernetes:apps/v1:StatefulSet::vpn",
 }
-OURS = {
+DYNAMIC = {
     "pulumi-python:dynamic/headscale:Rollout::vpn-rollout",
     "pulumi-python:dynamic/headscale:User::vpn-alice",
     "pulumi-python:dynamic/headscale:Policy::vpn-policy",
     "pulumi-python:dynamic/headscale:PreAuthKey::vpn-laptop",
     "pulumi-python:dynamic/headscale:ApiKey::vpn-ui-api-key",
 }
-NOTES = {
+STATE_ONLY = {
     "pulumi-python:dynamic/headscale:Instances::instances",
     "pulumi-python:dynamic/headscale:Preflight::vpn-preflight",
 }
-"""Resources that stand for nothing in the cluster."""
+"""Resources with no object in the cluster."""
 
 CONNECTION = "pulumi:providers:pulumi-python::vpn-connection"
 STATEFUL_SET = "kubernetes:apps/v1:StatefulSet::vpn"
@@ -50,7 +50,7 @@ STATEFUL_SET = "kubernetes:apps/v1:StatefulSet::vpn"
 
 @dataclass
 class Declared:
-    """What the stack says of the one instance, as far as it changes."""
+    """The settings of the one instance that the tests change."""
 
     version: str = "v0.28.0"
     port: int = 8080
@@ -145,7 +145,7 @@ class Life:
         self.cluster.kubectl(
             *("exec", "vpn-0", "-n", self.namespace, "-c", "headscale", "-i", "--"),
             *("headscale", "policy", "set", "--file", "/dev/stdin"),
-            told=json.dumps(document),
+            stdin=json.dumps(document),
         )
 
 
@@ -206,29 +206,29 @@ def assert_everything_is_as_declared(life):
     held = {
         api_key_prefix(life.cluster.secret(name, life.namespace)["api-key"]) for name in ("ui", "headscale-api-key")
     }
-    # What the sidecar replaced it revokes in its own time.
+    # The sidecar revokes superseded API keys in its next reconcile.
     eventually("no other API key is left", lambda: life.api_keys() == held, seconds=20)
 
 
-def test_create_makes_every_object(life):
+def test_first_up_creates_every_object(life):
     planned = life.stack.plan()
     life.stack.up()
 
     resources = {type_and_name(value["urn"]) for value in life.stack.export()["deployment"]["resources"]}
-    assert planned["create"] >= KUBERNETES | OURS | {CONNECTION}
+    assert planned["create"] >= KUBERNETES | DYNAMIC | {CONNECTION}
     assert {
-        value for value in resources - NOTES if value.startswith(("kubernetes:", "pulumi-python:"))
-    } == KUBERNETES | OURS
+        value for value in resources - STATE_ONLY if value.startswith(("kubernetes:", "pulumi-python:"))
+    } == KUBERNETES | DYNAMIC
     assert CONNECTION in resources
     assert_everything_is_as_declared(life)
 
 
-def test_second_up_changes_nothing(life):
+def test_second_up_has_no_changes(life):
     kinds = "configmap,secret,service,serviceaccount,role,rolebinding,statefulset,pod,persistentvolumeclaim"
 
     def what_is_there():
         items = json.loads(life.cluster.kubectl("get", kinds, "-n", life.namespace, "-o", "json"))["items"]
-        # Who watches an object writes its status, and with it the version of the object.
+        # Controllers write the status of an object, and with it its resourceVersion.
         return [
             {**value, "status": None, "metadata": {**value["metadata"], "resourceVersion": None}} for value in items
         ]
@@ -246,9 +246,9 @@ def test_change_in_place_updates_every_object(life):
     planned = life.stack.plan()
     life.stack.up()
 
-    # The configuration itself changes with the port, and a ConfigMap of ours is never edited.
+    # The configuration changes with the port, and the ConfigMap is immutable.
     replaced = {"kubernetes:core/v1:ConfigMap::vpn-config"}
-    renamed = {value.replace("vpn-alice", "vpn-alicia") for value in OURS}
+    renamed = {value.replace("vpn-alice", "vpn-alicia") for value in DYNAMIC}
     assert planned["update"] >= (KUBERNETES | renamed) - replaced
     assert planned["replace"] == replaced
     assert {kind: life.uid(kind) for kind in before} == before
@@ -258,7 +258,7 @@ def test_change_in_place_updates_every_object(life):
     life.stack.preview("--expect-no-changes")
 
 
-def test_replacement_is_there_before_the_old_goes(life):
+def test_replacement_exists_before_the_original_is_deleted(life):
     workload, key = life.uid("statefulset"), life.cluster.secret("laptop", life.namespace)["key"]
     api_key = life.cluster.secret("ui", life.namespace)["api-key"]
     life.declare(
@@ -269,7 +269,7 @@ def test_replacement_is_there_before_the_old_goes(life):
         api_key_expiration="1000h",
     )
     planned = life.stack.plan()
-    told = life.stack.up().stdout
+    output = life.stack.up().stdout
 
     assert planned["replace"] == {
         "kubernetes:core/v1:ConfigMap::vpn-config",
@@ -279,11 +279,11 @@ def test_replacement_is_there_before_the_old_goes(life):
     }
     assert STATEFUL_SET in planned["update"]
     for name in ("vpn-config", "vpn-config-secrets"):
-        lines = [line for line in told.splitlines() if f" {name} " in line]
+        lines = [line for line in output.splitlines() if f" {name} " in line]
         made = next(index for index, line in enumerate(lines) if "created replacement" in line)
         gone = next(index for index, line in enumerate(lines) if "deleted original" in line)
         assert made < gone
-    assert told.index("vpn-rollout updated") < told.index("vpn-config deleted original")
+    assert output.index("vpn-rollout updated") < output.index("vpn-config deleted original")
     assert life.uid("statefulset") == workload
     assert life.cluster.secret("laptop", life.namespace)["key"] != key
     assert life.cluster.secret("ui", life.namespace)["api-key"] != api_key
@@ -291,7 +291,7 @@ def test_replacement_is_there_before_the_old_goes(life):
     life.stack.preview("--expect-no-changes")
 
 
-def test_drift_is_put_back_by_up_with_refresh(life):
+def test_drift_is_repaired_by_up_with_refresh(life):
     [config_map], [config_secret] = life.named("configmap", "vpn-config"), life.named("secret", "vpn-config-secrets")
     key = life.headscale("preauthkeys", "list")[0]
     api_key = api_key_prefix(life.cluster.secret("ui", life.namespace)["api-key"])
@@ -321,7 +321,7 @@ def test_drift_is_put_back_by_up_with_refresh(life):
     life.stack.preview("--expect-no-changes")
 
 
-def test_workload_that_was_deleted_comes_back(life):
+def test_deleted_workload_is_recreated(life):
     claim = life.uid("persistentvolumeclaim", "data-vpn-0")
     life.cluster.kubectl("delete", "statefulset", "vpn", "-n", life.namespace)
 
@@ -332,7 +332,7 @@ def test_workload_that_was_deleted_comes_back(life):
     life.stack.preview("--expect-no-changes")
 
 
-def test_workload_that_was_scaled_to_none_comes_back(life):
+def test_workload_scaled_to_zero_is_scaled_up(life):
     scale = ("scale", "statefulset", "vpn", "-n", life.namespace)
     life.cluster.kubectl(*scale, "--replicas=0")
     life.cluster.kubectl("wait", "--for=delete", "pod/vpn-0", "-n", life.namespace, "--timeout=60s")
@@ -344,20 +344,20 @@ def test_workload_that_was_scaled_to_none_comes_back(life):
     life.stack.preview("--expect-no-changes")
 
 
-def test_crash_loop_ends_red_with_the_containers_words(life):
-    # A relay map that cannot be fetched: nobody can know that before Headscale tries. No user and no key changes.
+def test_crash_loop_fails_with_the_container_log(life):
+    # A DERP map that cannot be fetched, which only shows when Headscale starts. No user and no key changes.
     life.declare(relay_maps=("http://127.0.0.1:9/map",), ready_timeout="25s")
     run = life.stack.up(check=False)
 
     assert len(errors(run)) == 1
     assert run.returncode != 0
-    assert "container `headscale` of pod" in said(run)
-    assert "crashes (exit code 1)" in said(run)
-    assert "http://127.0.0.1:9/map" in said(run)
-    assert "Traceback" not in said(run)
+    assert "container `headscale` of pod" in output_of(run)
+    assert "crashes (exit code 1)" in output_of(run)
+    assert "http://127.0.0.1:9/map" in output_of(run)
+    assert "Traceback" not in output_of(run)
 
 
-def test_update_after_the_crash_loop_repairs(life):
+def test_update_after_crash_loop_repairs(life):
     life.declare(relay_maps=(), ready_timeout="2m")
     life.stack.up()
 
@@ -372,7 +372,7 @@ def test_update_after_the_crash_loop_repairs(life):
         ({"storageClassName": "another"}, "cannot become `another`: the class of a claim is fixed"),
     ],
 )
-def test_claim_that_cannot_change_is_refused_in_preview(life, change, reason):
+def test_immutable_pvc_change_is_refused_in_preview(life, change, reason):
     before = life.get("persistentvolumeclaim", "data-vpn-0")["spec"]
     file = yaml.safe_load(life.stack.file.read_text())
     file["config"]["headscale:instances"]["vpn"]["persistentVolumeClaim"].update(change)
@@ -382,16 +382,16 @@ def test_claim_that_cannot_change_is_refused_in_preview(life, change, reason):
 
     for run in (preview, up):
         assert run.returncode != 0
-        assert f"PVC {life.namespace}/data-vpn-0 " in said(run)
-        assert reason in said(run)
-        assert "Traceback" not in said(run)
+        assert f"PVC {life.namespace}/data-vpn-0 " in output_of(run)
+        assert reason in output_of(run)
+        assert "Traceback" not in output_of(run)
         assert len(errors(run)) == 1
     assert life.get("persistentvolumeclaim", "data-vpn-0")["spec"] == before
     life.stack.up("--expect-no-changes")
 
 
-def test_object_of_a_killed_run_is_taken_over(life):
-    """What a killed run made is in the cluster and not in the state."""
+def test_object_of_killed_run_is_adopted(life):
+    """An object that a killed run created is in the cluster and not in the state."""
     forgotten = {value for value in KUBERNETES if value.endswith("::vpn")}
     before = {kind: life.uid(kind) for kind in ("statefulset", "service", "serviceaccount", "role", "rolebinding")}
     state = life.stack.export()
@@ -419,17 +419,17 @@ def _without(urns, resource):
     return kept
 
 
-def test_preview_without_the_cluster_prints_the_plan(life, nowhere):
+def test_preview_without_cluster_prints_the_plan(life, unreachable_kubeconfig):
     life.declare(log_level="warn")
-    planned = life.stack.plan(KUBECONFIG=str(nowhere))
+    planned = life.stack.plan(KUBECONFIG=str(unreachable_kubeconfig))
     life.declare(log_level="debug")
 
     assert "kubernetes:core/v1:ConfigMap::vpn-config" in planned["replace"]
     assert STATEFUL_SET in planned["update"]
 
 
-def test_no_secret_stands_in_state_or_output(life):
-    everything = json.dumps(life.stack.export()) + "".join(life.stack.said)
+def test_state_and_output_contain_no_secret(life):
+    everything = json.dumps(life.stack.export()) + "".join(life.stack.command_outputs)
     secrets = [
         "correct horse",
         life.cluster.secret("laptop", life.namespace)["key"],
@@ -440,7 +440,7 @@ def test_no_secret_stands_in_state_or_output(life):
     assert [secret for secret in secrets if secret in everything] == []
 
 
-def test_destroy_leaves_namespace_and_claim_alone(life):
+def test_destroy_keeps_only_namespace_and_pvc(life):
     life.stack.destroy()
 
     eventually(
@@ -459,7 +459,7 @@ def test_destroy_leaves_namespace_and_claim_alone(life):
     )
 
 
-def test_no_command_waited_for_a_time_out(life):
-    print(life.storage_class, life.stack.took)
+def test_commands_never_wait_for_a_timeout(life):
+    print(life.storage_class, life.stack.durations)
 
-    assert [value for value in life.stack.took if value[1] > QUICK_SECONDS] == []
+    assert [value for value in life.stack.durations if value[1] > QUICK_SECONDS] == []

@@ -16,14 +16,14 @@ NAMESPACE = "e2e-oldest-engine"
 def stack(tmp_path_factory, environment, cluster):
     cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=120s")
     path = lab_pulumi.environment(tools.OLDEST_PULUMI)["PATH"]
-    stack = Stack.ours(tmp_path_factory.mktemp("project"), {**environment, "PATH": path}, NAMESPACE)
+    stack = Stack.of_repository(tmp_path_factory.mktemp("project"), {**environment, "PATH": path}, NAMESPACE)
     yield stack
     stack.destroy(check=False)
     cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=false")
 
 
 def test_oldest_engine_runs_the_quick_start(stack, cluster):
-    told = subprocess.run(["pulumi", "version"], env=stack.environment, capture_output=True, text=True, check=True)
+    version = subprocess.run(["pulumi", "version"], env=stack.environment, capture_output=True, text=True, check=True)
     users, keys = {"alice": {}}, {"laptop": {"user": "alice", "expiration": "24h"}}
     stack.declare(vpn=an_instance(NAMESPACE, users=users, preAuthKeys=keys))
     stack.up()
@@ -33,12 +33,12 @@ def test_oldest_engine_runs_the_quick_start(stack, cluster):
     stack.up()
     stack.refresh("--expect-no-changes")
 
-    assert told.stdout.strip() == tools.OLDEST_PULUMI.version
+    assert version.stdout.strip() == tools.OLDEST_PULUMI.version
     assert {user["name"] for user in cluster.headscale("vpn", NAMESPACE, "users", "list")} == {"alice", "bob"}
     assert cluster.secret("laptop", NAMESPACE)["key"] == first
 
 
-def test_oldest_engine_destroys_all_but_the_claim(stack, cluster):
+def test_oldest_engine_destroys_all_but_the_pvc(stack, cluster):
     stack.destroy()
 
     assert cluster.names("statefulset,service,secret", NAMESPACE) == set()

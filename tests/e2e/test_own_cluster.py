@@ -1,7 +1,7 @@
-"""The lab's cluster as somebody's own: its kubeconfig lies elsewhere, and nothing else is known of it.
+"""The lab's cluster used as one of the user's own: only its kubeconfig is given, at another path.
 
-The image comes by the node's own containerd, Headscale is reached through a forwarded port, and `make down` leaves the
-cluster as it was.
+The image is loaded into the node's containerd, Headscale is reached through a forwarded port, and `make down` leaves
+the cluster as it was.
 """
 
 import json
@@ -32,12 +32,12 @@ OWN_FILE = REPOSITORY / "stacks" / "Pulumi.own.yaml"
 @pytest.fixture(scope="module", autouse=True)
 def _nothing_is_deployed():
     if own_cluster():
-        pytest.skip("the whole suite runs on a cluster of somebody's own already")
+        pytest.skip("the whole suite runs on a cluster of the user's own already")
     try:
         stack.instances()
     except LabError:
         return
-    pytest.skip("a lab that was up before the tests is not theirs to take away; `make down` first to test this")
+    pytest.skip("the lab was up before the tests, which must not remove it: run `make down` first to test this")
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +69,8 @@ def lab(verb, variables):
 
 
 @pytest.fixture(scope="module")
-def said(variables, cluster):
-    """What `make up` of the README says; all of it is taken away after the tests."""
+def output(variables, cluster):
+    """The output of the README's `make up`; what it deployed is removed after the tests."""
     run = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", README_BLOCK],
         cwd=REPOSITORY,
@@ -89,18 +89,18 @@ def image_in_use(cluster):
     return {value["image"] for kind in ("containers", "initContainers") for value in pod["spec"].get(kind, [])}
 
 
-def test_up_brings_the_image_and_says_how(said, cluster):
+def test_up_delivers_the_image_and_prints_how(output, cluster):
     document = yaml.safe_load(OWN_FILE.read_text())
     image = document["config"]["headscale:instances"]["vpn"]["apiKey"]["managerImage"]
 
     # An earlier run on the same cluster may have loaded it.
     loaded = f"loading the sidecar's image {image} into containerd on this machine"
-    assert loaded in said or "is on the cluster's nodes already" in said
+    assert loaded in output or "is on the cluster's nodes already" in output
     assert image in image_in_use(cluster)
-    assert "cluster: Kubernetes v" in said
+    assert "cluster: Kubernetes v" in output
 
 
-def test_reviewed_stack_file_is_not_changed(said):
+def test_reviewed_stack_file_is_not_changed(output):
     changed = subprocess.run(
         ["git", "diff", "--name-only", "stacks"], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )
@@ -108,9 +108,9 @@ def test_reviewed_stack_file_is_not_changed(said):
     assert changed.stdout == ""
 
 
-def test_second_up_loads_and_changes_nothing(said, variables, cluster):
+def test_second_up_loads_and_changes_nothing(output, variables, cluster):
     image = yaml.safe_load(OWN_FILE.read_text())["config"]["headscale:instances"]["vpn"]["apiKey"]["managerImage"]
-    # A node tells of its images every now and then.
+    # A node reports its images only at intervals.
     eventually("the node has the image", lambda: image in cluster.kubectl("get", "nodes", "-o", "json"), seconds=120)
     again = lab("up", variables)
 
@@ -119,18 +119,18 @@ def test_second_up_loads_and_changes_nothing(said, variables, cluster):
     assert not re.search(r"\d+ (created|updated|replaced)", again)
 
 
-def test_status_says_how_headscale_is_reached(said, variables):
+def test_status_prints_how_headscale_is_reached(output, variables):
     assert "http://127.0.0.1:16080 (a port that `make join` forwards)" in lab("status", variables)
 
 
-def test_demo_node_joins_through_the_forwarded_port(said, variables, cluster):
+def test_demo_node_joins_through_the_forwarded_port(output, variables, cluster):
     joined = lab("join", variables)
 
     assert re.search(r"^demo-node .* online$", joined, re.MULTILINE)
     assert "http://127.0.0.1:16080 (a port that `make join` forwards)" in lab("status", variables)
 
 
-def test_demo_node_reaches_the_relay(said, variables):
+def test_demo_node_reaches_the_relay(output, variables):
     alias = re.search(r"--socket=(\S+?)\"", lab("shell-env", variables))
 
     def status():
@@ -146,11 +146,12 @@ def test_demo_node_reaches_the_relay(said, variables):
 
     eventually("the node has its relay", lambda: status()["Self"]["Relay"] == "headscale")
     eventually(
-        "the node does not miss it", lambda: not [value for value in status()["Health"] or [] if "relay" in value]
+        "the node reports no problem with its relay",
+        lambda: not [value for value in status()["Health"] or [] if "relay" in value],
     )
 
 
-def test_list_of_kubeconfigs_works(said, variables, tmp_path):
+def test_kubeconfig_list_is_accepted(output, variables, tmp_path):
     listed = f"{tmp_path}/missing:{variables['KUBECONFIG']}"
     run = subprocess.run(
         [sys.executable, "-m", "lab", "status"],
@@ -165,7 +166,7 @@ def test_list_of_kubeconfigs_works(said, variables, tmp_path):
     assert run.stderr.splitlines()[0] == "error: nothing is deployed"
 
 
-def test_down_leaves_the_cluster_and_nothing_else(said, variables, cluster, home):
+def test_down_keeps_only_the_cluster(output, variables, cluster, home):
     down = lab("down", variables)
 
     assert not OWN_FILE.exists(), down

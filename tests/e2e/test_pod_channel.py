@@ -1,4 +1,4 @@
-"""An instance without the sidecar: its users and keys are managed through the pod, with a key made for the moment."""
+"""An instance without the sidecar: its users and keys are managed through the pod, with a temporary key."""
 
 import pytest
 
@@ -25,7 +25,7 @@ def stack(make_stack):
     return stack
 
 
-def test_users_and_keys_are_there(stack, cluster):
+def test_pod_channel_creates_users_and_keys(stack, cluster):
     (user,) = cluster.headscale("vpn", NAMESPACE, "users", "list")
     (key,) = cluster.headscale("vpn", NAMESPACE, "preauthkeys", "list")
 
@@ -33,7 +33,7 @@ def test_users_and_keys_are_there(stack, cluster):
     assert cluster.secret("laptop", NAMESPACE)["key"].startswith("hskey-auth-")
 
 
-def test_the_key_that_was_made_for_the_moment_is_gone(stack, cluster):
+def test_temporary_api_key_is_deleted(stack, cluster):
     kept = cluster.secret("ui", NAMESPACE)["api-key"]
 
     listed = cluster.headscale("vpn", NAMESPACE, "apikeys", "list")
@@ -41,7 +41,7 @@ def test_the_key_that_was_made_for_the_moment_is_gone(stack, cluster):
     assert [key["prefix"] for key in listed] == [kept[: len("hskey-api-") + 12] + "-***"]
 
 
-def test_nothing_of_the_sidecar_is_there(stack, cluster):
+def test_instance_without_sidecar_has_no_sidecar_objects(stack, cluster):
     pod = cluster.get("pod", "vpn-0", NAMESPACE)
 
     assert [container["name"] for container in pod["spec"]["containers"]] == ["headscale"]
@@ -49,11 +49,11 @@ def test_nothing_of_the_sidecar_is_there(stack, cluster):
         assert not cluster.exists(kind, "vpn", NAMESPACE)
 
 
-def test_a_second_up_changes_nothing(stack):
+def test_second_up_has_no_changes(stack):
     stack.up("--expect-no-changes")
 
 
-def test_a_wrong_api_key_is_named_and_not_shown_and_the_next_up_repairs(stack, cluster):
+def test_wrong_api_key_is_named_without_its_value(stack, cluster):
     wrong = "hskey-api-" + "A" * 12 + "-" + "B" * 64
     cluster.kubectl("create", "secret", "generic", "wrong", "-n", NAMESPACE, f"--from-literal=api-key={wrong}")
     users = {"alice": {}, "bob": {}}

@@ -85,7 +85,7 @@ def runners(cluster):
     return {value["given_name"] for value in listed if value["given_name"].startswith("runner-")}
 
 
-def test_the_objects_have_the_names_of_the_contract(stack, cluster):
+def test_objects_have_the_documented_names(stack, cluster):
     assert cluster.exists("statefulset", "vpn", NAMESPACE)
     assert cluster.exists("persistentvolumeclaim", "data-vpn-0", NAMESPACE)
     for kind in ("serviceaccount", "role", "rolebinding"):
@@ -104,7 +104,7 @@ def test_users_have_their_profiles(stack, cluster):
     assert stack.output("vpn")["users"]["alice"] == str(users["alice"]["id"])
 
 
-def test_the_api_key_of_the_secret_opens_a_real_call(stack, cluster, login_server):
+def test_api_key_in_secret_authenticates_a_call(stack, cluster, login_server):
     secret = cluster.secret("headscale-api-key", NAMESPACE)
     request = urllib.request.Request(
         f"{login_server}/api/v1/user", headers={"Authorization": f"Bearer {secret['api-key']}"}
@@ -117,8 +117,8 @@ def test_the_api_key_of_the_secret_opens_a_real_call(stack, cluster, login_serve
     assert set(secret) == {"api-key", "expiration", "created-at"}
 
 
-def test_a_reusable_key_joins_several_nodes(stack, cluster, login_server, node):
-    """They are ephemeral and end with this test: the last of this file looks whether they are gone."""
+def test_reusable_key_joins_several_nodes(stack, cluster, login_server, node):
+    """The nodes are ephemeral and stop with this test; the last test of this module checks that they are deleted."""
     key = cluster.secret("ci-runner-key", NAMESPACE)["key"]
     for number in (1, 2):
         node(f"runner-{number}").up(login_server, key, hostname=f"runner-{number}")
@@ -126,7 +126,7 @@ def test_a_reusable_key_joins_several_nodes(stack, cluster, login_server, node):
     assert runners(cluster) == {"runner-1", "runner-2"}
 
 
-def test_a_one_time_key_joins_one_node_and_is_refused_to_a_second(stack, cluster, login_server, node):
+def test_one_time_key_refuses_a_second_node(stack, cluster, login_server, node):
     key = cluster.secret("laptop-key", NAMESPACE)["key"]
 
     node("first").up(login_server, key, hostname="first-laptop")
@@ -141,7 +141,7 @@ def test_a_one_time_key_joins_one_node_and_is_refused_to_a_second(stack, cluster
     }
 
 
-def test_the_tags_of_a_key_show_on_its_node(stack, cluster, login_server, node):
+def test_tagged_key_tags_its_node(stack, cluster, login_server, node):
     node("dev").up(login_server, cluster.secret("alice-dev-key", NAMESPACE)["key"], hostname="dev-machine")
 
     (found,) = [
@@ -150,17 +150,17 @@ def test_the_tags_of_a_key_show_on_its_node(stack, cluster, login_server, node):
     assert set(found["tags"]) == {"tag:dev", "tag:laptop"}
 
 
-def test_a_second_up_changes_nothing(stack):
+def test_second_up_has_no_changes(stack):
     stack.preview("--expect-no-changes")
     stack.up("--expect-no-changes")
 
 
-def test_a_refresh_finds_nothing_to_repair(stack):
+def test_refresh_after_up_shows_no_drift(stack):
     stack.refresh()
     stack.preview("--expect-no-changes")
 
 
-def test_a_preview_shows_the_change_and_nothing_else(stack):
+def test_preview_shows_only_the_change(stack):
     changed = declared()
     changed["vpn"]["users"] = {**USERS, "carol": {}}
     changed["vpn"]["preAuthKeys"] = {**KEYS, "carol-key": {"user": "carol"}}
@@ -171,11 +171,11 @@ def test_a_preview_shows_the_change_and_nothing_else(stack):
         stack.declare(**declared())
 
 
-def test_a_preview_needs_no_way_to_the_cluster(stack, nowhere):
-    stack.preview("--expect-no-changes", KUBECONFIG=str(nowhere))
+def test_preview_without_cluster_succeeds(stack, unreachable_kubeconfig):
+    stack.preview("--expect-no-changes", KUBECONFIG=str(unreachable_kubeconfig))
 
 
-def test_no_key_stands_in_clear_in_state_or_output(stack, cluster):
+def test_state_and_output_contain_no_key(stack, cluster):
     stack.preview("--diff")
     stack.up("--diff")
     stack.refresh("--diff")
@@ -183,7 +183,7 @@ def test_no_key_stands_in_clear_in_state_or_output(stack, cluster):
     keys = [cluster.secret(name, NAMESPACE)["key"] for name in KEYS]
     keys.append(cluster.secret("headscale-api-key", NAMESPACE)["api-key"])
 
-    everything = json.dumps(stack.export()) + "".join(stack.said)
+    everything = json.dumps(stack.export()) + "".join(stack.command_outputs)
 
     assert len(keys) == 5
     for key in keys:
@@ -192,5 +192,5 @@ def test_no_key_stands_in_clear_in_state_or_output(stack, cluster):
         assert base64.b64encode(key.encode()).decode() not in everything
 
 
-def test_ephemeral_nodes_that_went_away_disappear(stack, cluster):
+def test_disconnected_ephemeral_nodes_are_deleted(stack, cluster):
     eventually("the runners are gone", lambda: not runners(cluster), seconds=150)

@@ -21,7 +21,7 @@ BLOCKS = [
     for block in re.findall(r"^```sh\n(.*?)^```$", page.read_text(), flags=re.MULTILINE | re.DOTALL)
 ]
 ELSEWHERE = ("make down", "KUBECONFIG", "state move")
-"""What is last, and what has a test of its own: test_own_cluster.py deploys the lab's stack as another one."""
+"""Commands that run last or have another test: test_own_cluster.py deploys the lab's stack as another one."""
 USED, DOWN = [block for block in BLOCKS if not any(word in block for word in ELSEWHERE)], "make down\n"
 
 
@@ -33,14 +33,14 @@ def deployed():
 
 
 @pytest.fixture(scope="module")
-def was_there():
-    """Whether a person's lab was up before, which is then not for us to take away."""
+def was_up():
+    """Whether the lab was up before the tests, which must then not remove it."""
     return deployed()
 
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
-    """A checkout whose files the commands may change, in which the virtual environment is there already."""
+    """A checkout whose files the commands may change, with a virtual environment."""
     folder = tmp_path_factory.mktemp("checkout")
     listed = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
     for name in listed.split():
@@ -64,17 +64,17 @@ def run(block, folder=REPOSITORY, **variables):
 
 
 @pytest.mark.parametrize("block", USED, ids=lambda block: block.splitlines()[0])
-def test_a_command_of_the_readme_works(was_there, checkout, block):
+def test_readme_command_succeeds(was_up, checkout, block):
     done = run(block, checkout) if "stack init" in block else run(block)
 
     assert done.returncode == 0, f"{block}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
 
 
-def test_the_demo_node_is_in_headscales_list(was_there):
+def test_demo_node_is_listed_by_headscale(was_up):
     assert "demo-node" in run("make join").stdout
 
 
-def test_status_shows_no_secret(was_there):
+def test_status_shows_no_secret(was_up):
     (instance,) = stack.instances()
     keys = [instance.secret(name)["key"] for name in instance.outputs["preAuthKeySecrets"].values()]
 
@@ -84,10 +84,10 @@ def test_status_shows_no_secret(was_there):
     assert not [key for key in keys if key in shown]
 
 
-def test_down_leaves_nothing_behind(was_there):
+def test_down_leaves_nothing_behind(was_up):
     assert DOWN in BLOCKS
-    if was_there or own_cluster():
-        pytest.skip("a lab that was up before the tests is not theirs to take away; `make down` first to test this")
+    if was_up or own_cluster():
+        pytest.skip("the lab was up before the tests, which must not remove it: run `make down` first to test this")
     done = run(DOWN)
 
     assert done.returncode == 0, done.stderr

@@ -1,6 +1,6 @@
-"""What a cluster refuses: each ends soon, with one message that says what it is and what to look at, and is repaired.
+"""What a cluster refuses: the update fails soon, one message names cause and remedy, and the next update repairs it.
 
-`repaired` is always one more `up`, after what the message told to do.
+`repaired` is always one more `up`, after the remedy that the message names.
 """
 
 import time
@@ -8,19 +8,19 @@ import time
 import pytest
 import yaml
 
-from .conftest import an_instance, errors, said
+from .conftest import an_instance, errors, output_of
 
 pytestmark = pytest.mark.slow
 
 NAMESPACE = "e2e-refused"
 FIXED = "lab-fixed"
-"""The lab's storage class whose claims cannot grow."""
+"""The lab's storage class whose PVCs cannot grow."""
 
 READY_SECONDS = 20
-"""How long a rollout may take in these tests."""
+"""Longest time of a rollout in these tests."""
 
 SPARE_SECONDS = 40
-"""What engine, program and providers take besides, on a machine that does other things too."""
+"""Time for engine, program and providers, on a machine that runs other programs too."""
 
 ANYTHING = ["*"]
 RIGHTS = {
@@ -51,13 +51,13 @@ def users(*names):
 
 def refused(stack, *words, within, **environment):
     """Fail an update, and return its one message."""
-    begun = time.monotonic()
+    started = time.monotonic()
     run = stack.up(check=False, **environment)
-    took = time.monotonic() - begun
-    text = " ".join(said(run).split())
-    print(f"{took:.1f} s", *errors(run), sep="\n")
+    seconds = time.monotonic() - started
+    text = " ".join(output_of(run).split())
+    print(f"{seconds:.1f} s", *errors(run), sep="\n")
     assert run.returncode != 0
-    assert took < within
+    assert seconds < within
     assert "Traceback" not in text
     assert [word for word in words if word not in text] == [], text
     assert len(errors(run)) == 1, text
@@ -71,7 +71,7 @@ def repaired(stack, *arguments):
 
 @pytest.fixture(scope="module")
 def running(make_stack):
-    """An instance that runs; each test leaves it so."""
+    """An instance that runs, before and after each test."""
     stack = make_stack(NAMESPACE)
     stack.declare(vpn=instance())
     stack.up()
@@ -80,7 +80,7 @@ def running(make_stack):
 
 @pytest.fixture
 def fresh(make_stack, cluster, request):
-    """A stack and a namespace in which nothing was done yet."""
+    """A stack that was never deployed, and its empty namespace."""
     namespace = f"{NAMESPACE}-{request.param}"
     stack = make_stack(namespace)
     cluster.kubectl("wait", "--for=delete", f"namespace/{namespace}", "--timeout=60s")
@@ -94,21 +94,21 @@ def kubeconfig_file(tmp_path, document):
     return str(path)
 
 
-def test_kubeconfig_that_leads_nowhere_is_named(running, nowhere):
+def test_unreachable_kubeconfig_is_named(running, unreachable_kubeconfig):
     running.declare(vpn=instance(config={"log": {"level": "debug"}}))
-    refused(running, "unreachable", "127.0.0.1:9", within=SPARE_SECONDS, KUBECONFIG=str(nowhere))
+    refused(running, "unreachable", "127.0.0.1:9", within=SPARE_SECONDS, KUBECONFIG=str(unreachable_kubeconfig))
 
     repaired(running)
 
 
-def test_kubeconfig_that_leads_nowhere_is_named_for_users(running, nowhere):
+def test_unreachable_kubeconfig_is_named_for_users(running, unreachable_kubeconfig):
     running.declare(vpn=instance(config={"log": {"level": "debug"}}, **users("alice")))
     refused(
         running,
         "the Kubernetes cluster is unreachable",
-        f"kubeconfig {nowhere}",
+        f"kubeconfig {unreachable_kubeconfig}",
         within=SPARE_SECONDS,
-        KUBECONFIG=str(nowhere),
+        KUBECONFIG=str(unreachable_kubeconfig),
     )
 
     repaired(running)
@@ -142,21 +142,21 @@ def test_missing_context_is_named_for_users(running):
         ("secrets", ("secrets", "forbidden", f"Secret {NAMESPACE}/")),
     ],
 )
-def test_missing_right_is_named(running, cluster, tmp_path, missing, words):
+def test_missing_permission_is_named(running, cluster, tmp_path, missing, words):
     rules = [rule for name, rule in RIGHTS.items() if name != missing]
     limited = kubeconfig_file(tmp_path, cluster.as_account(f"no-{missing}", NAMESPACE, rules))
     names = {"port-forward": ("carol",), "secrets": ("carol", "dave")}[missing]
     before = cluster.headscale("vpn", NAMESPACE, "preauthkeys", "list")
     running.declare(vpn=instance(config={"log": {"level": "warn"}}, **users("alice", "bob", *names)))
     text = refused(running, *words, within=SPARE_SECONDS, KUBECONFIG=limited)
-    # Of two keys that are made at the same time either may be refused first.
+    # Of two keys that are created at the same time either may be refused first.
     assert missing != "secrets" or any(f"{NAMESPACE}/{name}-key" in text for name in names)
     assert cluster.headscale("vpn", NAMESPACE, "preauthkeys", "list") == before
 
     repaired(running)
 
 
-def test_missing_right_to_the_workload_is_named(running, cluster, tmp_path):
+def test_missing_permission_for_workload_is_named(running, cluster, tmp_path):
     rules = [rule for name, rule in RIGHTS.items() if name != "apps"]
     limited = kubeconfig_file(tmp_path, cluster.as_account("no-apps", NAMESPACE, rules))
     running.declare(vpn=instance(config={"log": {"level": "error"}}))
@@ -165,7 +165,7 @@ def test_missing_right_to_the_workload_is_named(running, cluster, tmp_path):
     repaired(running)
 
 
-def test_image_that_cannot_be_pulled_is_named(running):
+def test_image_pull_failure_is_named(running):
     running.declare(vpn=instance(image="docker.io/nobody/nothing"))
     refused(running, f"pod {NAMESPACE}/vpn-0", "docker.io/nobody/nothing", "Pull", within=READY_SECONDS + SPARE_SECONDS)
     running.declare(vpn=instance(readyTimeout="2m"))
@@ -173,7 +173,7 @@ def test_image_that_cannot_be_pulled_is_named(running):
     repaired(running)
 
 
-def test_crash_loop_without_user_changes_ends_red(running):
+def test_crash_loop_without_user_changes_fails(running):
     derp = {"urls": ["http://127.0.0.1:9/map"], "server": {"enabled": True}}
     running.declare(vpn=instance(config={"derp": derp}))
     refused(
@@ -188,7 +188,7 @@ def test_crash_loop_without_user_changes_ends_red(running):
     repaired(running)
 
 
-def test_quota_that_is_full_is_named(running, cluster):
+def test_exceeded_quota_is_named(running, cluster):
     metadata = {"name": "none", "namespace": NAMESPACE}
     cluster.apply({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": {"hard": {"pods": "0"}}})
     running.declare(vpn=instance(config={"log": {"level": "debug"}}))
@@ -205,16 +205,16 @@ def test_quota_that_is_full_is_named(running, cluster):
 
 
 @pytest.fixture
-def refuses(cluster):
+def admission(cluster):
     """Refuse objects of one resource in the namespace, as an admission webhook does."""
     name = "e2e-refused-admission"
     api = {"apiVersion": "admissionregistration.k8s.io/v1"}
 
-    def admit():
+    def allow():
         for kind in ("validatingadmissionpolicybinding", "validatingadmissionpolicy"):
             cluster.kubectl("delete", kind, name, "--ignore-not-found")
 
-    def refuse(group, resource, pattern=""):
+    def deny(group, resource, pattern=""):
         rule = {
             "apiGroups": [group],
             "apiVersions": ["v1"],
@@ -233,7 +233,7 @@ def refuses(cluster):
                     "validations": [
                         {
                             "expression": f"!object.metadata.name.startsWith('{pattern}')",
-                            "message": "the house says no",
+                            "message": "denied by test policy",
                         }
                     ],
                 },
@@ -245,54 +245,54 @@ def refuses(cluster):
                 "spec": {"policyName": name, "validationActions": ["Deny"]},
             },
         )
-        # The API server learns of it within a second or two.
+        # The API server applies the policy after a second or two.
         time.sleep(3)
 
-    yield refuse, admit
-    admit()
+    yield deny, allow
+    allow()
 
 
-def test_admission_that_refuses_the_workload_is_named(running, refuses):
-    refuse, admit = refuses
-    refuse("apps", "statefulsets")
+def test_admission_denial_of_workload_is_named(running, admission):
+    deny, allow = admission
+    deny("apps", "statefulsets")
     running.declare(vpn=instance(config={"log": {"level": "info"}}))
-    refused(running, "statefulsets", "vpn", "the house says no", within=SPARE_SECONDS)
-    admit()
+    refused(running, "statefulsets", "vpn", "denied by test policy", within=SPARE_SECONDS)
+    allow()
 
     repaired(running)
 
 
-def test_admission_that_refuses_the_pod_is_named(running, refuses):
-    refuse, admit = refuses
-    refuse("", "pods")
+def test_admission_denial_of_pod_is_named(running, admission):
+    deny, allow = admission
+    deny("", "pods")
     running.declare(vpn=instance(config={"log": {"level": "warn"}}))
     refused(
         running,
         f"pod {NAMESPACE}/vpn-0 is not there",
-        "the house says no",
+        "denied by test policy",
         within=READY_SECONDS + SPARE_SECONDS,
     )
-    admit()
+    allow()
     running.declare(vpn=instance(config={"log": {"level": "warn"}}, readyTimeout="3m"))
 
     repaired(running)
 
 
-def test_admission_that_refuses_a_keys_secret_is_named(running, refuses, cluster):
-    refuse, admit = refuses
-    refuse("", "secrets", "erin")
+def test_admission_denial_of_key_secret_is_named(running, admission, cluster):
+    deny, allow = admission
+    deny("", "secrets", "erin")
     declared = instance(config={"log": {"level": "warn"}}, readyTimeout="3m", **users("erin"))
     running.declare(vpn=declared)
-    refused(running, f"Secret {NAMESPACE}/erin-key cannot be written", "the house says no", within=SPARE_SECONDS)
+    refused(running, f"Secret {NAMESPACE}/erin-key cannot be written", "denied by test policy", within=SPARE_SECONDS)
     assert not cluster.headscale("vpn", NAMESPACE, "preauthkeys", "list")
-    admit()
+    allow()
 
     repaired(running)
     assert len(cluster.headscale("vpn", NAMESPACE, "preauthkeys", "list")) == 1
 
 
-def test_sidecar_without_rights_is_named(running, cluster):
-    """What the sidecar may do was deleted by hand, and the next pod cannot keep its key."""
+def test_sidecar_without_permissions_is_named(running, cluster):
+    """The sidecar's RoleBinding was deleted by hand, and the next pod cannot write its Secret."""
     cluster.kubectl("delete", "rolebinding", "vpn", "-n", NAMESPACE)
     running.declare(vpn=instance())
     refused(
@@ -308,7 +308,7 @@ def test_sidecar_without_rights_is_named(running, cluster):
 
 
 @pytest.mark.parametrize("fresh", ["secret"], indirect=True)
-def test_secret_of_somebody_else_is_named(fresh, cluster):
+def test_secret_of_another_owner_is_named(fresh, cluster):
     stack, namespace = fresh
     cluster.kubectl("create", "secret", "generic", "headscale-api-key", "-n", namespace, "--from-literal=mine=1")
     stack.declare(vpn=instance(namespace))
@@ -325,7 +325,7 @@ def test_secret_of_somebody_else_is_named(fresh, cluster):
 
 
 @pytest.mark.parametrize("fresh", ["class"], indirect=True)
-def test_storage_class_that_is_not_there_is_named(fresh, cluster):
+def test_missing_storage_class_is_named(fresh, cluster):
     stack, namespace = fresh
     stack.declare(vpn=instance(namespace, persistentVolumeClaim={"size": "128Mi", "storageClassName": "nothing"}))
     refused(stack, 'storageclass.storage.k8s.io "nothing" not found', within=READY_SECONDS + SPARE_SECONDS)
@@ -337,7 +337,7 @@ def test_storage_class_that_is_not_there_is_named(fresh, cluster):
 
 
 @pytest.mark.parametrize("fresh", ["growth"], indirect=True)
-def test_claim_that_cannot_grow_is_named(fresh, cluster):
+def test_pvc_that_cannot_grow_is_named(fresh, cluster):
     stack, namespace = fresh
 
     def declare(size):

@@ -1,4 +1,4 @@
-"""What may never happen is refused before any object changes, also where nobody looks at a preview."""
+"""A change that is not allowed is refused before any object changes, also with `--skip-preview`."""
 
 import pytest
 
@@ -24,9 +24,9 @@ def stack(make_stack):
         ({"persistentVolumeClaim": {"size": "128Mi", "storageClassName": "other"}}, "cannot become `other`"),
     ],
 )
-def test_refusal_comes_before_any_change(stack, cluster, changes, reason):
+def test_refused_change_without_preview_changes_nothing(stack, cluster, changes, reason):
     before = cluster.get("statefulset", "vpn", NAMESPACE)
-    # Something else that would change the pod comes with it.
+    # The same update changes the pod too.
     stack.declare(vpn={**INSTANCE, **changes, "pod": {"annotations": {"example.com/other": reason[:8]}}})
 
     run = stack.up(check=False)

@@ -1,4 +1,4 @@
-"""An instance that gets a stack of its own by `pulumi state move`: nothing in the cluster notices."""
+"""An instance that gets a stack of its own by `pulumi state move`: nothing in the cluster changes."""
 
 import shutil
 

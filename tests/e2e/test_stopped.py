@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from .conftest import an_instance, eventually, said
+from .conftest import an_instance, eventually, output_of
 
 NAMESPACE = "e2e-stopped"
 QUICK_SECONDS = 60
@@ -33,14 +33,14 @@ def stack(make_stack):
 
 
 def quickly(command, *arguments, **options):
-    begun = time.monotonic()
+    started = time.monotonic()
     run = command(*arguments, **options)
-    assert time.monotonic() - begun < QUICK_SECONDS
+    assert time.monotonic() - started < QUICK_SECONDS
     return run
 
 
 def warnings(run):
-    """Return what is told at the end; Pulumi shows each line once before, too."""
+    """Return the diagnostics at the end of the output; Pulumi prints each line earlier, too."""
     return run.stdout.partition("Diagnostics:")[2]
 
 
@@ -52,9 +52,9 @@ def keys_in(cluster):
     }
 
 
-def noted(cluster):
-    notes = cluster.get("pvc", "data-vpn-0", NAMESPACE)["metadata"].get("annotations", {}).get(REVOKE, "")
-    return [entry.split("/")[:2] for entry in sorted(filter(None, notes.split(",")))]
+def pending_revocations(cluster):
+    annotation = cluster.get("pvc", "data-vpn-0", NAMESPACE)["metadata"].get("annotations", {}).get(REVOKE, "")
+    return [entry.split("/")[:2] for entry in sorted(filter(None, annotation.split(",")))]
 
 
 def secrets_of_keys(cluster):
@@ -67,7 +67,7 @@ def scale_to_zero(cluster):
     eventually("the pod is gone", lambda: not cluster.exists("pod", "vpn-0", NAMESPACE))
 
 
-def test_stopped_instance_is_refreshed_without_a_change(stack, cluster):
+def test_stopped_instance_refresh_has_no_changes(stack, cluster):
     stack.declare(**declared(replicas=0))
     stack.up()
 
@@ -75,23 +75,23 @@ def test_stopped_instance_is_refreshed_without_a_change(stack, cluster):
     quickly(stack.up, "--refresh", "--expect-no-changes")
 
     assert warnings(refreshed).count("does not run") == 1
-    assert f"StatefulSet {NAMESPACE}/vpn is scaled to 0" in said(refreshed)
+    assert f"StatefulSet {NAMESPACE}/vpn is scaled to 0" in output_of(refreshed)
 
 
-def test_key_deleted_while_stopped_is_revoked_by_the_next_start(stack, cluster):
+def test_key_deleted_while_stopped_is_revoked_on_start(stack, cluster):
     tablet = next(value["outputs"] for value in resources(stack, "PreAuthKey") if value["urn"].endswith("vpn-tablet"))
     stack.declare(**declared("laptop", replicas=0))
 
     removed = quickly(stack.up)
 
     assert not cluster.exists("secret", tablet["secret_name"], NAMESPACE)
-    assert "is revoked by the next `pulumi up`" in said(removed)
-    assert [kind for kind, _ in noted(cluster)] == ["preauth-key"]
+    assert "is revoked by the next `pulumi up`" in output_of(removed)
+    assert [kind for kind, _ in pending_revocations(cluster)] == ["preauth-key"]
     stack.declare(**declared("laptop"))
     stack.up()
     pre_auth_keys, _ = keys_in(cluster)
     assert pre_auth_keys == {value["id"] for value in resources(stack, "PreAuthKey")}
-    assert noted(cluster) == []
+    assert pending_revocations(cluster) == []
     stack.preview("--expect-no-changes")
 
 
@@ -100,7 +100,7 @@ def resources(stack, kind):
     return [value for value in found if value["urn"].rpartition("::")[0].endswith(f"/headscale:{kind}")]
 
 
-def test_instance_scaled_by_hand_is_brought_back(stack, cluster):
+def test_instance_scaled_by_hand_is_scaled_back(stack, cluster):
     before = keys_in(cluster)
     scale_to_zero(cluster)
 
@@ -123,7 +123,7 @@ def unpullable(stack, cluster):
 
 
 def crashing(stack, cluster):
-    # A relay map that cannot be fetched: nobody can know that before Headscale tries.
+    # A DERP map that cannot be fetched, which only shows when Headscale starts.
     broken(stack, "crashes", config={"derp": {"urls": ["http://127.0.0.1:9/map"], "server": {"enabled": True}}})
 
 
@@ -132,7 +132,7 @@ def stopped(stack, cluster):
 
 
 @pytest.mark.parametrize("end", [stopped, unpullable, crashing], ids=lambda end: end.__name__)
-def test_destroyed_keys_are_revoked_when_the_claim_is_used_again(stack, cluster, end):
+def test_destroyed_keys_are_revoked_on_pvc_reuse(stack, cluster, end):
     pre_auth_keys, _ = keys_in(cluster)
     mine = {value["outputs"]["prefix"] for value in resources(stack, "ApiKey")}
     end(stack, cluster)
@@ -140,10 +140,10 @@ def test_destroyed_keys_are_revoked_when_the_claim_is_used_again(stack, cluster,
     quickly(stack.destroy)
 
     assert secrets_of_keys(cluster) == []
-    assert {name for _, name in noted(cluster)} == {*pre_auth_keys, *mine}
+    assert {name for _, name in pending_revocations(cluster)} == {*pre_auth_keys, *mine}
     stack.declare(**declared("laptop"))
     stack.up()
     pre_auth_keys_now, api_keys_now = keys_in(cluster)
     assert pre_auth_keys_now == {value["id"] for value in resources(stack, "PreAuthKey")}
     assert not api_keys_now & mine
-    assert noted(cluster) == []
+    assert pending_revocations(cluster) == []

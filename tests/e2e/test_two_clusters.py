@@ -1,7 +1,7 @@
 """A program with providers of its own: each instance, its users, keys and Secrets go where its provider leads.
 
-There is one cluster in the lab. Two contexts with other users and namespaces tell which credentials are used, and the
-default kubeconfig leads nowhere in these runs: whatever goes to the default cluster fails.
+There is one cluster in the lab. Two contexts with other users and namespaces show which credentials are used, and the
+default kubeconfig names an unreachable cluster in these runs: a call to the default cluster fails.
 """
 
 import json
@@ -10,7 +10,7 @@ import sys
 import pytest
 import yaml
 
-from .conftest import Stack, said
+from .conftest import Stack, output_of
 
 NORTH, SOUTH, EAST = "e2e-two-north", "e2e-two-south", "e2e-two-east"
 pytestmark = pytest.mark.slow
@@ -51,7 +51,7 @@ def instance(name):
 INSTANCES = {
     "north": {"provider": {"context": "north"}, "as_list": False, "instance": instance("north")},
     "south": {"provider": {"context": "south"}, "as_list": True, "instance": instance("south")},
-    # Its context leads nowhere, and only the cluster that it is given does.
+    # Its context names an unreachable cluster; the argument `cluster` names the one that is used.
     "east": {"provider": {"context": "east", "cluster": "lab"}, "as_list": False, "instance": instance("east")},
 }
 
@@ -66,7 +66,7 @@ def stack(cluster, environment, tmp_path_factory):
     for name, namespace in PLACES.items():
         cluster.kubectl("delete", "namespace", namespace, "--ignore-not-found", "--timeout=60s")
         cluster.kubectl("create", "namespace", namespace)
-        # Each may do everything in its own namespace, and nothing in the others'.
+        # Each has all permissions in its own namespace, and none in the others.
         user = cluster.as_account("deployer", namespace, RULES)["users"][0]["user"]
         entries["users"].append({"name": name, "user": user})
         to = "lost" if name == "east" else "lab"
@@ -108,12 +108,12 @@ def test_each_instance_has_its_own_users_and_keys(stack, cluster, name):
     assert cluster.get("service", "vpn", namespace)["spec"]["clusterIP"]
 
 
-def test_second_up_changes_nothing(stack):
+def test_second_up_has_no_changes(stack):
     stack.preview("--expect-no-changes")
     stack.up("--expect-no-changes")
 
 
-def test_refresh_and_new_key_reach_their_own_cluster(stack, cluster):
+def test_refresh_and_new_key_reach_own_cluster(stack, cluster):
     changed = {**INSTANCES, "south": json.loads(json.dumps(INSTANCES["south"]))}
     changed["south"]["instance"]["users"]["new"] = {}
     changed["south"]["instance"]["preAuthKeys"]["new-key"] = {"user": "new"}
@@ -132,7 +132,7 @@ def test_refresh_and_new_key_reach_their_own_cluster(stack, cluster):
     assert cluster.exists("secret", "new-key", SOUTH)
 
 
-def test_another_address_of_the_cluster_keeps_everything(stack, cluster):
+def test_changed_cluster_address_keeps_everything(stack, cluster):
     """The Kubernetes provider is replaced then, and each of its objects; the database and what is in it are not."""
 
     def kept():
@@ -149,10 +149,8 @@ def test_another_address_of_the_cluster_keeps_everything(stack, cluster):
     before = kept()
     path = stack.directory / "kubeconfig.yaml"
     kubeconfig = yaml.safe_load(path.read_text())
-    its_service = cluster.get("service", "kubernetes", "default")["spec"]
-    kubeconfig["clusters"][0]["cluster"]["server"] = (
-        f"https://{its_service['clusterIP']}:{its_service['ports'][0]['port']}"
-    )
+    service = cluster.get("service", "kubernetes", "default")["spec"]
+    kubeconfig["clusters"][0]["cluster"]["server"] = f"https://{service['clusterIP']}:{service['ports'][0]['port']}"
     path.write_text(yaml.safe_dump(kubeconfig))
     stack.up()
 
@@ -163,8 +161,8 @@ def test_another_address_of_the_cluster_keeps_everything(stack, cluster):
     stack.preview("--expect-no-changes")
 
 
-def test_account_of_another_namespace_is_refused(stack, cluster):
-    """It is the context's own user that is used: with another one's, the same program fails."""
+def test_service_account_of_another_namespace_is_refused(stack, cluster):
+    """The user of the context is used: with another context, the same program fails."""
     swapped = {**INSTANCES, "north": {**INSTANCES["north"], "provider": {"context": "south"}}}
     swapped["north"]["instance"] = {**INSTANCES["north"]["instance"], "users": {"of-north": {}, "late": {}}}
     (stack.directory / "instances.json").write_text(json.dumps(swapped))
@@ -172,8 +170,8 @@ def test_account_of_another_namespace_is_refused(stack, cluster):
     (stack.directory / "instances.json").write_text(json.dumps(INSTANCES))
 
     assert run.returncode != 0
-    assert "system:serviceaccount:e2e-two-south:deployer" in said(run)
-    assert NORTH in said(run)
+    assert "system:serviceaccount:e2e-two-south:deployer" in output_of(run)
+    assert NORTH in output_of(run)
     assert "late" not in {user["name"] for user in cluster.headscale("vpn", NORTH, "users", "list")}
 
 

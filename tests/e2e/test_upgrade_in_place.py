@@ -1,4 +1,4 @@
-"""A stack that an earlier version deployed is taken over by one `pulumi up`, and nothing in it is replaced."""
+"""A stack that an earlier version deployed is adopted by one `pulumi up`, and nothing in it is replaced."""
 
 import shutil
 import zipfile
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import an_instance, said
+from tests.e2e.conftest import an_instance, output_of
 
 WHEELS = sorted((Path(__file__).parent / "released").glob("*.whl"))
 NAMESPACE = "upgrade-in-place"
@@ -44,7 +44,7 @@ def deployed_before(request, make_stack, cluster, tmp_path_factory):
 
 
 def found_in(cluster):
-    """Return what an upgrade is to leave alone: the pod, the claim, and every Secret's content."""
+    """Return what an upgrade must not change: pod, PVC, every Secret's content, keys and users."""
     secrets = {name.partition("/")[2] for name in cluster.names("secret", NAMESPACE)}
     return {
         "pod": cluster.get("pod", "vpn-0", NAMESPACE)["metadata"]["uid"],
@@ -90,6 +90,6 @@ def test_destroy_after_upgrade_leaves_no_keys(deployed_before, cluster):
 
     run = stack.destroy()
 
-    assert "error" not in said(run)
+    assert "error" not in output_of(run)
     assert cluster.names("secret", NAMESPACE) == set()
     assert cluster.exists("pvc", "data-vpn-0", NAMESPACE)

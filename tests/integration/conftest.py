@@ -18,7 +18,7 @@ import yaml
 from headscale_core import HeadscaleClient, HeadscaleError, Unauthenticated, api_key_prefix
 
 NEXT = "HEADSCALE_NEXT"
-"""Path of a Headscale that no Go module has yet, of a build of its main branch say; the suites then run on it too."""
+"""Path of an unreleased Headscale, for example a build of its main branch; the suites then run on it too."""
 
 VERSIONS = ("0.26", "0.27", "0.28", "0.29")
 REPOSITORY = Path(__file__).parents[2]
@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items):
 
 
 def binary(version):
-    """Return headscale's binary, built by the lab where it is not at hand yet."""
+    """Return headscale's binary, built by the lab unless it is cached."""
     if version == "next":
         return os.environ[NEXT]
     command = [sys.executable, "-m", "lab", "tool", f"headscale-{version}"]
@@ -44,7 +44,7 @@ _PORTS = random.sample(range(20_000, 30_000), 10_000)
 
 
 def free_port(kind=socket.SOCK_STREAM):
-    """Return a port that nobody has, and that is never returned again."""
+    """Return a free port, and never the same one twice."""
     while True:
         port = _PORTS.pop()
         with contextlib.closing(socket.socket(socket.AF_INET, kind)) as probe, contextlib.suppress(OSError):
@@ -53,7 +53,7 @@ def free_port(kind=socket.SOCK_STREAM):
 
 
 class Discreet(HeadscaleClient):
-    """A client that keeps quiet about the key that it came in with."""
+    """A client that does not list the API key that it uses itself."""
 
     own = ""
 
@@ -101,13 +101,13 @@ class RunningHeadscale:
         return client
 
     def remote(self, key, **options):
-        """Return a client that comes from outside with a key."""
+        """Return a client that authenticates with a key, by the transport of this server."""
         if self.transport == "rest":
             return HeadscaleClient.over_http(self.url, api_key=key, **options)
         return HeadscaleClient.over_tcp(self.grpc_address, api_key=key, **options)
 
     def opens(self, key):
-        """Return whether Headscale accepts a key."""
+        """Return whether a key authenticates."""
         with self.remote(key) as remote:
             try:
                 remote.list_users()
@@ -116,7 +116,7 @@ class RunningHeadscale:
         return True
 
     def cli(self, *arguments):
-        """Run headscale's own command line, as a person does behind our back."""
+        """Run headscale's own command line, as an administrator does without Pulumi."""
         command = [binary(self.version), "--config", str(self.directory / "config.yaml"), *arguments, "-o", "json"]
         out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         return json.loads(out) if out.strip() else None
@@ -166,7 +166,7 @@ class RunningHeadscale:
                     client.list_users()
             except HeadscaleError:
                 log = (self.directory / "log").read_text()[-2000:]
-                assert self.process.poll() is None, f"headscale {self.version} ended:\n{log}"
+                assert self.process.poll() is None, f"headscale {self.version} exited:\n{log}"
                 assert time.monotonic() < deadline, f"headscale {self.version} does not answer:\n{log}"
                 time.sleep(0.05)
             else:
@@ -200,7 +200,7 @@ SERVED += [("next", "rest")] if NEXT in os.environ else []
 
 @pytest.fixture(params=SERVED, ids="-".join)
 def headscale(request, tmp_path):
-    """A fresh Headscale of the versions that people run, by each transport."""
+    """A fresh Headscale of the versions in use, by each transport."""
     version, transport = request.param
     with running(version, tmp_path, transport) as server:
         yield server

@@ -16,7 +16,7 @@ class RealHeadscale(RunningHeadscale):
     """A headscale process, with people who log in and machines that join."""
 
     def add_oidc_user(self, name, email=""):
-        """Have somebody log in through an identity provider: a row as headscale writes it then."""
+        """Insert a user as Headscale does when a person logs in through an identity provider."""
         self.stop()
         with contextlib.closing(sqlite3.connect(self.directory / "db.sqlite")) as database, database:
             database.execute(
@@ -27,7 +27,7 @@ class RealHeadscale(RunningHeadscale):
         self.start()
 
     def join(self, user, number):
-        """Make a node of a user by headscale's own commands for that."""
+        """Register a node of a user by headscale's own commands."""
         if not self.speaks_grpc:
             pytest.skip("0.30 has no command that makes a node without a machine")
         key = f"{number:x}" * 24 if self.version == "0.28" else "hskey-authreq-" + f"{number:x}" * 24
@@ -67,6 +67,6 @@ def any_headscale(request, tmp_path):
 
 @pytest.fixture(params=SERVED, ids="-".join)
 def headscale(request, tmp_path):
-    """A fresh Headscale of the versions that people run, by each transport."""
+    """A fresh Headscale of the versions in use, by each transport."""
     with serving(request.param[0], tmp_path, request.param[1]) as server:
         yield server

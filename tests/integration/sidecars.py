@@ -1,4 +1,4 @@
-"""The sidecar as a process, between a real Headscale and an API server that does what faults do."""
+"""The sidecar as a process, between a real Headscale and an API server that injects faults."""
 
 import base64
 import contextlib
@@ -21,7 +21,7 @@ ORDINARY = {"EXPIRATION": "1h", "ROTATION_BUFFER": "10m", "OVERLAP": "0s"}
 
 
 class ApiServer(http.server.ThreadingHTTPServer):
-    """Keeps the Secrets and the claim's annotations, and takes note of Events."""
+    """Keeps the Secrets and the claim's annotations, and records Events."""
 
     daemon_threads = True
 
@@ -38,11 +38,11 @@ class ApiServer(http.server.ThreadingHTTPServer):
 
     @secret.setter
     def secret(self, secret):
-        """Put another Secret there, or none, as an administrator does."""
+        """Replace or delete the Secret, as an administrator does."""
         self.secrets = {"key": secret} if secret else {}
 
     def key(self):
-        """Return the key of the Secret, nothing where it holds none yet."""
+        """Return the key in the Secret, empty when there is none."""
         return base64.b64decode(self.secret["data"].get("api-key", "")).decode() if self.secret else ""
 
 
@@ -66,11 +66,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
     do_GET = do_PATCH = do_POST = _handle  # noqa: N815 - the library asks for these names
 
     def _refused(self, body):
-        """Return what a test has for this verb and kind, and for this body where it is a function; None for nothing."""
+        """Return the error that a test set for this verb and kind, or its function returns for this body; else None."""
         for (verb, kind), (status, message) in self.server.refused.items():
             if verb == self.command and kind in self.path:
-                told = message(body) if callable(message) else message
-                return (status, {"message": told}) if told else None
+                text = message(body) if callable(message) else message
+                return (status, {"message": text}) if text else None
         return None
 
     def _answer(self, body):
@@ -125,17 +125,17 @@ class Sidecar:
             )
 
     def kill(self):
-        """End it and its children, without a word."""
+        """Kill the process and its children with SIGKILL."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
     def says(self, path):
-        """Return the text of a good answer; nothing where it is none."""
+        """Return the text of a successful answer, else an empty one."""
         status, text = self.answer(path)
         return text if status == 200 else ""
 
     def answer(self, path):
-        """Return status and text; 0 where nobody answers."""
+        """Return status and text; status 0 without an answer."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.health_port}{path}", timeout=2) as answer:
                 return answer.status, answer.read().decode()

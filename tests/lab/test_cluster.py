@@ -1,4 +1,4 @@
-"""The lab's own cluster is hurt in the ways that happen, and mended by the command that people would run.
+"""Processes of the lab's own cluster are killed, and the command that a user would run repairs it.
 
 Begins with a lab that is up and leaves one that is up. Run as `make test-lab`, and first of what `make test` does with
 the cluster, for it is not the same cluster afterwards.
@@ -22,15 +22,17 @@ from lab.state import CACHE, KUBECONFIG, PIDS, REPOSITORY, STATE, own_cluster
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.skipif(own_cluster(), reason="the cluster is a person's own, and not to be hurt"),
+    pytest.mark.skipif(own_cluster(), reason="KUBECONFIG names a cluster that is not the lab's"),
 ]
 IMAGE = "docker.io/headscale-component/pause:1"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _nobody_needs_it():
+def _no_stack_is_deployed():
     with contextlib.suppress(LabError):
-        assert not stack.instances(), "a stack is deployed on the lab; `make down` first: these tests take it away"
+        assert not stack.instances(), (
+            "a stack is deployed on the lab: run `make down` first, for these tests remove the lab"
+        )
 
 
 def lab(verb):
@@ -54,45 +56,45 @@ def recorded(name):
     return int((PIDS / name).read_text().split()[0])
 
 
-def a_pod_runs(name):
+def run_pod(name):
     kubectl("run", name, f"--image={IMAGE}", "--image-pull-policy=Never", "--restart=Never", "-n", "default")
     kubectl("wait", f"pod/{name}", "--for=condition=Ready", "--timeout=60s", "-n", "default")
     return name
 
 
-def test_a_part_that_died_is_started_again_and_pods_go_on():
-    pod = a_pod_runs("before")
+def test_killed_component_is_restarted_while_pods_run():
+    pod = run_pod("before")
     before = kubectl("get", "pod", pod, "-o", "jsonpath={.metadata.uid}{.status.containerStatuses[0].containerID}")
     for part in ("kubelet", "kube-scheduler", "kube-apiserver"):
         kill(recorded(part))
     time.sleep(1)
     assert not processes.running("kubelet")
 
-    said = lab("prepare")
+    output = lab("prepare")
 
-    assert "recreating it" not in said
+    assert "recreating it" not in output
     after = kubectl("get", "pod", pod, "-o", "jsonpath={.metadata.uid}{.status.containerStatuses[0].containerID}")
     assert after == before
-    kubectl("delete", "pod", a_pod_runs("after"), pod, "--timeout=60s", "-n", "default")
+    kubectl("delete", "pod", run_pod("after"), pod, "--timeout=60s", "-n", "default")
 
 
-def test_a_lab_that_was_killed_with_all_its_pods_is_made_anew():
-    a_pod_runs("stale")
+def test_lab_killed_with_all_pods_is_recreated():
+    run_pod("stale")
     everything = {recorded(path.name) for path in PIDS.iterdir()} | {pid for pid, _ in control._processes()}
     for pid in everything:
         kill(pid)
     time.sleep(1)
     assert control.is_broken()
 
-    said = lab("prepare")
+    output = lab("prepare")
 
-    assert "recreating it" in said
-    kubectl("delete", "pod", a_pod_runs("fresh"), "--timeout=60s", "-n", "default")
+    assert "recreating it" in output
+    kubectl("delete", "pod", run_pod("fresh"), "--timeout=60s", "-n", "default")
 
 
 @pytest.fixture
-def others_rule():
-    """A chain and a rule that somebody adds while the lab runs, as Docker or fail2ban do."""
+def foreign_chain():
+    """A chain and a rule that another program adds while the lab runs, as Docker or fail2ban do."""
     chain = "F2B-LAB-TEST"
     iptables("-N", chain)
     iptables("-A", "INPUT", "-s", "192.0.2.7", "-j", chain)
@@ -105,11 +107,11 @@ def iptables(*arguments):
     return subprocess.run(["iptables", *arguments], capture_output=True, text=True, check=True).stdout
 
 
-def test_down_leaves_nothing_and_the_next_up_works(others_rule):
-    a_pod_runs("last")
+def test_down_leaves_nothing_next_up_works(foreign_chain):
+    run_pod("last")
     assert control.leftovers()
 
-    said = lab("down")
+    output = lab("down")
 
     assert control.leftovers() == []
     assert not STATE.exists()
@@ -117,17 +119,17 @@ def test_down_leaves_nothing_and_the_next_up_works(others_rule):
     rules = subprocess.run(["iptables-save"], capture_output=True, text=True, check=True).stdout
     assert "KUBE" not in rules
     assert "CNI" not in rules
-    assert f"-A INPUT -s 192.0.2.7/32 -j {others_rule}" in rules
-    assert str(CACHE) in said
-    assert all(package in said for package in packages.installed_by_lab())
+    assert f"-A INPUT -s 192.0.2.7/32 -j {foreign_chain}" in rules
+    assert str(CACHE) in output
+    assert all(package in output for package in packages.installed_by_lab())
     assert str(STATE) not in Path("/proc/mounts").read_text()
     lab("prepare")
-    kubectl("delete", "pod", a_pod_runs("again"), "--timeout=60s", "-n", "default")
+    kubectl("delete", "pod", run_pod("again"), "--timeout=60s", "-n", "default")
 
 
 @pytest.mark.parametrize("storage_class", ["lab", "lab-immediate"])
-def test_claim_grows_on_expandable_classes(storage_class):
-    claim = a_claim_is_bound(storage_class)
+def test_pvc_grows_on_expandable_storage_class(storage_class):
+    claim = bound_pvc(storage_class)
 
     kubectl("patch", "pvc", claim, "-n", "default", "--patch", patch_to("2Gi"))
 
@@ -142,8 +144,8 @@ def test_claim_grows_on_expandable_classes(storage_class):
     kubectl("wait", f"pv/{volume}", "--for=delete", "--timeout=30s")
 
 
-def test_claim_of_fixed_class_is_refused_growth():
-    claim = a_claim_is_bound("lab-fixed")
+def test_pvc_growth_on_fixed_storage_class_is_refused():
+    claim = bound_pvc("lab-fixed")
 
     run = control.kubectl("patch", "pvc", claim, "-n", "default", "--patch", patch_to("2Gi"))
 
@@ -156,8 +158,8 @@ def patch_to(size):
     return json.dumps({"spec": {"resources": {"requests": {"storage": size}}}})
 
 
-def a_claim_is_bound(storage_class):
-    """Make a claim, with a pod that uses it unless its class binds at once; both have the same name."""
+def bound_pvc(storage_class):
+    """Create a PVC, with a pod that uses it unless its class binds at once; both have the same name."""
     name = f"grows-{storage_class}"
     claim = {
         "apiVersion": "v1",

@@ -1,4 +1,4 @@
-"""The lab's rules are removed from real tables, in a network namespace of the test's own; no cluster is touched."""
+"""The lab's rules are removed from real tables, in a network namespace that the test creates; no cluster is used."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ from lab.progress import wait_for
 
 pytestmark = pytest.mark.e2e
 
-OTHERS = """*nat
+OTHER_RULES = """*nat
 :PREROUTING ACCEPT [0:0]
 :INPUT ACCEPT [0:0]
 :OUTPUT ACCEPT [0:0]
@@ -43,7 +43,7 @@ COMMIT
 COMMIT
 """
 
-OURS = """*nat
+LAB_RULES = """*nat
 :KUBE-SERVICES - [0:0]
 :KUBE-POSTROUTING - [0:0]
 :KUBE-MARK-MASQ - [0:0]
@@ -84,13 +84,13 @@ def namespace():
     `ip netns add` would mount over `/run/netns`, where the namespaces of running pods are.
     """
     process = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
-    theirs, name = Path(f"/proc/{process.pid}/ns/net"), Path("/run/netns/headscale-lab-test")
+    created, name = Path(f"/proc/{process.pid}/ns/net"), Path("/run/netns/headscale-lab-test")
     try:
-        ours = Path("/proc/self/ns/net").readlink()
-        wait_for("a network namespace", lambda: theirs.readlink() != ours, seconds=5)
+        current = Path("/proc/self/ns/net").readlink()
+        wait_for("a network namespace", lambda: created.readlink() != current, seconds=5)
         name.parent.mkdir(exist_ok=True)
         name.touch()
-        subprocess.run(["mount", "--bind", theirs, name], check=True)
+        subprocess.run(["mount", "--bind", created, name], check=True)
         yield name.name
     finally:
         subprocess.run(["umount", name], check=False, capture_output=True)
@@ -99,13 +99,13 @@ def namespace():
         process.wait()
 
 
-def inside(namespace, *command, told=None):
+def inside(namespace, *command, stdin=None):
     run = ["ip", "netns", "exec", namespace, *command]
-    return subprocess.run(run, capture_output=True, text=True, check=True, input=told).stdout
+    return subprocess.run(run, capture_output=True, text=True, check=True, input=stdin).stdout
 
 
 def rules(namespace, family="iptables"):
-    """Return what `iptables-save` prints, without its comments, which hold the time."""
+    """Return what `iptables-save` prints, without its comments, which contain the time."""
     saved = inside(namespace, f"{family}-save")
     return [line for line in saved.splitlines() if not line.startswith("#")]
 
@@ -117,9 +117,9 @@ def remove(namespace, family):
 
 
 def test_removal_leaves_the_rules_of_others(namespace):
-    inside(namespace, "iptables-restore", told=OTHERS)
+    inside(namespace, "iptables-restore", stdin=OTHER_RULES)
     before = rules(namespace)
-    inside(namespace, "iptables-restore", "--noflush", told=OURS)
+    inside(namespace, "iptables-restore", "--noflush", stdin=LAB_RULES)
     # What was added while the lab ran stays as well.
     inside(namespace, "iptables", "-A", "f2b-sshd", "-s", "198.51.100.9", "-j", "DROP")
 
@@ -145,7 +145,7 @@ def test_removal_works_on_ip6tables(namespace):
 
 
 @pytest.mark.parametrize(
-    ("address", "known", "is_ours"),
+    ("address", "known", "is_lab"),
     [
         ("10.245.0.9/24", ["headscale-lab-test"], True),
         ("10.42.0.5/24", [], False),
@@ -153,12 +153,12 @@ def test_removal_works_on_ip6tables(namespace):
         (None, ["headscale-lab-test"], False),
         (None, None, False),
     ],
-    ids=["a pod's address", "another runtime's", "empty and new", "empty and from before", "empty, nothing known"],
+    ids=["pod address", "other runtime address", "empty new", "empty known", "empty unknown"],
 )
-def test_namespaces_of_other_runtimes_are_not_ours(namespace, address, known, is_ours):
+def test_network_namespaces_of_other_runtimes_are_kept(namespace, address, known, is_lab):
     inside(namespace, "ip", "link", "add", "eth0", "type", "bridge")
     inside(namespace, "ip", "link", "set", "eth0", "up")
     if address:
         inside(namespace, "ip", "address", "add", address, "dev", "eth0")
 
-    assert network._is_our_namespace(namespace, known) is is_ours
+    assert network._is_our_namespace(namespace, known) is is_lab

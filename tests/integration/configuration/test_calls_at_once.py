@@ -12,7 +12,7 @@ STARTS = 10
 
 
 @pytest.mark.parametrize("version", ["0.28", "0.29"])
-def test_with_our_defaults_calls_at_once_are_all_answered(version, tmp_path):
+def test_concurrent_calls_with_defaults_all_succeed(version, tmp_path):
     """With `prepare_stmt`, which Headscale's example has on, a third of the starts hang here."""
     for start in range(STARTS):
         folder = tmp_path / str(start)

@@ -1,4 +1,4 @@
-"""What the models accept, real headscales of that version accept too; their own example means the same to us."""
+"""A configuration that the models accept starts that version of Headscale; its example keeps its meaning."""
 
 import contextlib
 import itertools
@@ -29,14 +29,14 @@ def plain(tree):
 
 
 def source(version):
-    """Return the folder of the pinned module of a version, fetched where it is not at hand."""
+    """Return the folder of the pinned module of a version, downloaded unless it is cached."""
     command = ["go", "mod", "download", "-json", f"github.com/juanfont/headscale@{EXAMPLES[version]}"]
     folder = REPOSITORY / "lab" / "tools" / f"headscale-{version}"
     return Path(json.loads(subprocess.run(command, cwd=folder, capture_output=True, check=True).stdout)["Dir"])
 
 
 @pytest.mark.parametrize("version", EXAMPLES)
-def test_headscales_own_example_is_accepted_and_means_the_same(version):
+def test_example_configuration_is_accepted_with_same_meaning(version):
     written = yaml.safe_load((source(version) / "config-example.yaml").read_text())
 
     rendered = plain(config_tree(HeadscaleArgs.model_validate({"version": EXAMPLES[version], "config": written})))
@@ -121,7 +121,7 @@ def oidc(draw):
 
 @st.composite
 def configurations(draw, minor):
-    """Draw what a person might write for a version."""
+    """Draw a configuration that a user might write for a version."""
     keys = {
         "grpc_allow_insecure": flags,
         "database": section(
@@ -173,7 +173,7 @@ def configurations(draw, minor):
 
 
 def on_loopback(tree, directory):
-    """Return a rendered configuration with the pod's paths and ports made those of this machine."""
+    """Return a rendered configuration with paths and ports of this machine instead of the pod's."""
     (directory / "secret").write_text("s")
 
     def moved(value):
@@ -196,9 +196,9 @@ def on_loopback(tree, directory):
 
 
 def starts(version, directory, config, tries=3):
-    """Return None when headscale serves with a configuration, else what it says."""
+    """Return None when Headscale starts with a configuration, else its error."""
     problem = starts_at_once(version, directory / str(tries), config)
-    # Ports are looked for before they are taken, and others start beside: somebody may have been faster.
+    # A port is chosen before it is bound, and other instances start at the same time: another may have bound it.
     taken = problem and "address already in use" in problem
     return starts(version, directory, config, tries - 1) if taken and tries else problem
 
@@ -218,7 +218,7 @@ def starts_at_once(version, directory, config):
 
 
 @pytest.mark.parametrize("version", ["0.28", "0.29"])
-def test_what_the_models_accept_headscale_serves(version, tmp_path):
+def test_configuration_accepted_by_models_starts_headscale(version, tmp_path):
     minor, numbers = minor_version(EXAMPLES[version]), itertools.count()
 
     @settings(
@@ -232,8 +232,8 @@ def test_what_the_models_accept_headscale_serves(version, tmp_path):
     @given(st.lists(configurations(minor), min_size=AT_ONCE, max_size=AT_ONCE))
     def holds(configs):
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            said = pool.map(lambda config: starts(version, tmp_path / str(next(numbers)), config), configs)
-        assert not [problem for problem in said if problem]
+            problems = pool.map(lambda config: starts(version, tmp_path / str(next(numbers)), config), configs)
+        assert not [problem for problem in problems if problem]
 
     holds()
 

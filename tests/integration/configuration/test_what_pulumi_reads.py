@@ -1,4 +1,4 @@
-"""Our reader of stack files and the engine's agree on every text."""
+"""The component's reader of stack files and the engine's agree on every text."""
 
 import json
 import os
@@ -58,7 +58,7 @@ VALUE = st.recursive(SCALAR, _flow, max_leaves=6)
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory):
-    """Return what `pulumi config get` says of a stack file, None where it refuses it."""
+    """Return what `pulumi config get` prints for a stack file, None where it refuses the file."""
     home = tmp_path_factory.mktemp("pulumi")
     project = home / "project"
     for folder in (project, home / "state"):
@@ -86,8 +86,8 @@ def engine(tmp_path_factory):
     return get
 
 
-def ours(file):
-    """Return what we read, None where we refuse it."""
+def read_by_component(file):
+    """Return what the component reads, None where it refuses the file."""
     try:
         return plain(read_document(file))["config"]["headscale:instances"]
     except SpecError:
@@ -103,9 +103,9 @@ def ours(file):
 @example(values=["{<<: {~: [], ~: []}, own: {}}", "{~: 1, ~: 2}", "{~: 1, null: 2, a: b}"])
 @example(values=["&a x", "{*a : 1, *a : 2}"])
 @example(values=["2024-02-30", "0000-01-01", "18446744073709551615", "1e999", ".nan"])
-def test_reader_agrees_with_the_engine(engine, values):
+def test_stack_file_reader_agrees_with_engine(engine, values):
     lines = "".join(f"    v{number}: {value}\n" for number, value in enumerate(values))
 
-    file, theirs = engine(f"config:\n  headscale:instances:\n{lines}")
+    file, read_by_engine = engine(f"config:\n  headscale:instances:\n{lines}")
 
-    assert ours(file) == theirs
+    assert read_by_component(file) == read_by_engine

@@ -30,13 +30,13 @@ def version(request):
 
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory, version):
-    """The folder with the engine, our language host among its plugins."""
+    """The folder with the engine, the lab's language host among its plugins."""
     return programs(tmp_path_factory.mktemp("bin"), version)
 
 
 @pytest.fixture
 def environment(tmp_path, engine):
-    """What a person's shell holds who has an engine and no cluster."""
+    """The environment variables of a user who has an engine and no cluster."""
     (tmp_path / "state").mkdir()
     return {
         **os.environ,
@@ -59,7 +59,7 @@ class Project:
     environment: dict
 
     def write(self, program, **description):
-        """Write the program and Pulumi.yaml, and make the stack `dev`."""
+        """Write the program and Pulumi.yaml, and create the stack `dev`."""
         self.folder.mkdir(exist_ok=True)
         (self.folder / "__main__.py").write_text(program)
         runtime = {"name": "python", "options": {"virtualenv": sys.prefix}}

@@ -55,7 +55,7 @@ def run(project, tmp_path, environment, version):
     return run
 
 
-def test_dynamic_resources_live_without_a_language_host(project, run):
+def test_dynamic_resources_work_without_language_host(project, run):
     project.write(PROGRAM.format(text="first"))
     (project.folder / "notes.py").write_text(PROVIDERS)
 
@@ -68,7 +68,7 @@ def test_dynamic_resources_live_without_a_language_host(project, run):
     assert run("destroy") == {"delete": 2}
 
 
-def test_the_component_previews_without_a_language_host(project, run):
+def test_component_preview_works_without_language_host(project, run):
     project.write((REPOSITORY / "__main__.py").read_text(), name="headscale")
     stack = project.folder / "Pulumi.dev.yaml"
     instances = {

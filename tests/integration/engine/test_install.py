@@ -14,7 +14,7 @@ pytestmark = pytest.mark.parametrize("version", [PULUMI], indirect=True, ids=[PU
 
 @pytest.fixture
 def clone(tmp_path, environment):
-    """What a person has who has just cloned the repository."""
+    """A new clone of the repository."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     for name in filter(None, listed.stdout.split("\0")):
         if (REPOSITORY / name).is_file():
@@ -24,22 +24,22 @@ def clone(tmp_path, environment):
     return Project(tmp_path / "clone", {**environment, "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE})
 
 
-def test_an_installed_clone_previews_a_stack(clone, engine):
+def test_installed_clone_previews_a_stack(clone, engine):
     # From a file, where Pulumi would fetch it from the internet: an install looks for plugins in its own folder alone.
     provider = ["kubernetes", KUBERNETES_PROVIDER.version.partition("+")[0]]
     clone.pulumi("plugin", "install", "resource", *provider, "--file", f"{engine}/pulumi-resource-kubernetes")
 
-    said = clone.pulumi("install").stdout
+    output = clone.pulumi("install").stdout
     python = clone.folder / ".venv" / "bin" / "python"
     installed = subprocess.run([python, "-m", "pip", "freeze"], capture_output=True, text=True, check=True).stdout
 
-    assert "Successfully installed" in said
+    assert "Successfully installed" in output
     assert "pytest" not in installed
     clone.pulumi("stack", "init", "lab")
     assert "Headscale" in clone.pulumi("preview").stdout
 
 
-def test_an_update_of_a_clone_installs_first(clone):
+def test_update_of_clone_installs_first(clone):
     clone.pulumi("stack", "init", "lab")
 
     assert "Headscale" in clone.pulumi("preview").stdout

@@ -49,17 +49,17 @@ pulumi.export("text", greeting.text)
 
 @pytest.fixture
 def plugin(project):
-    """A project that consumes the plugin of a folder, in a virtual environment that sees our packages."""
+    """A project that consumes the plugin of a folder, in a virtual environment that sees the packages of this one."""
     folder = project.folder / "greeter"
     venv.create(folder / "venv", with_pip=False)
     (packages,) = (folder / "venv").glob("lib/python3*/site-packages")
-    (packages / "ours.pth").write_text(sysconfig.get_path("purelib"))
+    (packages / "packages.pth").write_text(sysconfig.get_path("purelib"))
     (folder / "PulumiPlugin.yaml").write_text("runtime: python\n")
     project.write(CONSUMER, packages={"greeter": "./greeter"})
     return folder
 
 
-def test_a_run_error_ends_with_exit_code_1(project):
+def test_run_error_ends_with_exit_code_1(project):
     project.write("import pulumi\nraise pulumi.RunError('2 problems in the stack file')\n")
 
     run = project.pulumi("preview", check=False)
@@ -70,7 +70,7 @@ def test_a_run_error_ends_with_exit_code_1(project):
     assert "Traceback" not in run.stdout
 
 
-def test_a_traceback_begins_at_the_program(project):
+def test_traceback_starts_at_the_program(project):
     project.write("def divide(by):\n    return 1 / by\n\n\ndivide(0)\n")
 
     run = project.pulumi("preview", check=False)
@@ -82,7 +82,7 @@ def test_a_traceback_begins_at_the_program(project):
     assert "non-zero exit code" not in run.stdout
 
 
-def test_a_program_that_exits_tells_its_code(project):
+def test_exiting_program_reports_its_exit_code(project):
     project.write("import sys\nsys.exit(7)\n")
 
     run = project.pulumi("preview", check=False)
@@ -90,7 +90,7 @@ def test_a_program_that_exits_tells_its_code(project):
     assert "an unhandled error occurred: program exited with non-zero exit code: 7" in run.stdout
 
 
-def test_a_program_runs_four_threads_for_each_operation(project):
+def test_program_runs_four_threads_for_each_operation(project):
     project.write(
         "import asyncio, pulumi\npulumi.export('threads', asyncio.get_event_loop()._default_executor._max_workers)\n"
     )
@@ -100,7 +100,7 @@ def test_a_program_runs_four_threads_for_each_operation(project):
     assert json.loads(project.pulumi("stack", "output", "threads", "--json").stdout) == 20
 
 
-def test_configuration_reaches_a_program_by_environment(project):
+def test_configuration_reaches_program_by_environment(project):
     project.write(
         "import json, os, pulumi\n"
         "pulumi.export('config', json.loads(os.environ['PULUMI_CONFIG']))\n"
@@ -135,7 +135,7 @@ def test_configuration_beyond_128_kib_does_not_start(project):
     assert "Argument list too long" in run.stdout
 
 
-def test_a_missing_virtual_environment_is_named(project):
+def test_missing_virtual_environment_is_named(project):
     (project.folder / "gone").mkdir(parents=True)
     (project.folder / "gone" / "something").touch()
     project.write("", runtime={"name": "python", "options": {"virtualenv": "gone"}})
@@ -146,7 +146,7 @@ def test_a_missing_virtual_environment_is_named(project):
     assert "gone is no virtual environment: run `pulumi install`" in run.stdout + run.stderr
 
 
-def test_another_toolchain_than_pip_is_refused(project):
+def test_toolchain_other_than_pip_is_refused(project):
     project.write("", runtime={"name": "python", "options": {"toolchain": "uv"}})
 
     run = project.pulumi("preview", check=False)
@@ -166,13 +166,13 @@ def test_about_names_interpreter_packages_and_plugins(project):
     assert "kubernetes" in {each["name"] for each in about["plugins"]}
 
 
-def test_a_component_plugin_runs_from_its_folder(project, plugin):
+def test_component_plugin_runs_from_its_folder(project, plugin):
     (plugin / "__main__.py").write_text(PLUGIN)
 
     assert project.outputs() == {"text": "hello world"}
 
 
-def test_a_plugin_that_ends_early_shows_why(project, plugin):
+def test_plugin_that_exits_early_shows_why(project, plugin):
     (plugin / "__main__.py").write_text("import sys\nprint('out of wool', file=sys.stderr)\nsys.exit(3)\n")
 
     run = project.pulumi("preview", check=False)
@@ -181,14 +181,14 @@ def test_a_plugin_that_ends_early_shows_why(project, plugin):
     assert "out of wool" in run.stdout + run.stderr
 
 
-def test_the_host_ends_with_its_engine(engine):
+def test_language_host_exits_with_its_engine(engine):
     shell = f"{engine}/pulumi-language-python 127.0.0.1:1 & exec sleep 60"
     parent = subprocess.Popen(["sh", "-c", shell], stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
         port = int(parent.stdout.readline())
         parent.kill()
 
-        # The host holds the other end: the output ends when the last process is gone.
+        # The language host has the other end open: the output ends when the last process has exited.
         rest, _ = parent.communicate(timeout=30)
     finally:
         with contextlib.suppress(ProcessLookupError):

@@ -6,8 +6,8 @@ import pytest
 
 from headscale_component.spec import HeadscaleArgs
 from headscale_component.spec.policy import PolicySpec, policy_document, policy_text
-from headscale_component.spec.policy_rules import policy_problems
-from headscale_component.spec.policy_warnings import policy_warnings
+from headscale_component.spec.policy.rules import policy_problems
+from headscale_component.spec.policy.warnings import policy_warnings
 from headscale_core.values import hujson
 
 FILE = """{

@@ -10,7 +10,7 @@ import yaml
 
 from headscale_component import SpecError, upgrade
 from headscale_component.spec import HeadscaleArgs
-from headscale_component.spec.policy_places import ROWS
+from headscale_component.spec.policy.places import ROWS
 
 POLICIES = Path(__file__).parent / "policies"
 VERSIONS = {"26": "v0.26.1", "27": "v0.27.1", "28": "v0.28.0", "29": "v0.29.3"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from headscale_component.spec.policy_parts import Version
+from headscale_component.spec.policy.document import Version
 from headscale_core.values.versions import HeadscaleVersion
 
 _V0_26, _V0_27, _V0_28, _V0_29 = (HeadscaleVersion(0, minor) for minor in (26, 27, 28, 29))

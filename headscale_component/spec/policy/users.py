@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from headscale_component.spec.policy_parts import Version
+from headscale_component.spec.policy.document import Version
 from headscale_component.spec.user import UserSpec
 from headscale_component.spec.valid_part import value_or_none
 from headscale_core.values.versions import UNIQUE_NAMES_IN_POLICY
@@ -22,7 +22,7 @@ def names_of(users: Mapping[str, UserSpec]) -> Iterator[str]:
                 yield known_as
 
 
-def bearers(alias: str, users: Mapping[str, UserSpec]) -> list[str]:
+def matching_users(alias: str, users: Mapping[str, UserSpec]) -> list[str]:
     """Return the declared users whom a name in a policy means."""
     token = alias.removesuffix("@")
     return [name for name, user in users.items() if token in (name, _email(user))]
@@ -30,10 +30,10 @@ def bearers(alias: str, users: Mapping[str, UserSpec]) -> list[str]:
 
 def ambiguous(alias: str, users: Mapping[str, UserSpec], version: Version | None) -> str | None:
     """Return what is wrong with a name that two declared users bear, None for nothing."""
-    found = bearers(alias, users)
+    found = matching_users(alias, users)
     if len(found) < 2 or version is None or not UNIQUE_NAMES_IN_POLICY.is_in(version):  # noqa: PLR2004 - one is right
         return None
-    clear = [f"`{name}@`" for name in found if bearers(f"{name}@", users) == [name]]
+    clear = [f"`{name}@`" for name in found if matching_users(f"{name}@", users) == [name]]
     remedy = f"write {' or '.join(clear)}" if clear else "rename one of them"
     several = " and ".join(f"`{name}`" for name in found)
     return (

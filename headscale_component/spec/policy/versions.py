@@ -10,13 +10,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from headscale_component.spec import policy_acl_rules as acl
-from headscale_component.spec import policy_newer_rules as newer
-from headscale_component.spec import policy_ssh_rules as ssh
 from headscale_component.spec.errors import Problem
-from headscale_component.spec.policy import NEWER_SECTIONS, Document
-from headscale_component.spec.policy_acl_rules import Context, Wrong
-from headscale_component.spec.policy_parts import Path, Rule, Version, rules_in, section_at
+from headscale_component.spec.policy import acl_rules as acl
+from headscale_component.spec.policy import newer_rules as newer
+from headscale_component.spec.policy import ssh_rules as ssh
+from headscale_component.spec.policy.acl_rules import Context, Wrong
+from headscale_component.spec.policy.document import NEWER_SECTIONS, Document, Path, Rule, Version, rules_in, section_at
 from headscale_core.values.versions import POLICY_GRANTS, Feature, HeadscaleVersion
 
 _V0_27, _V0_28, _V0_29 = (HeadscaleVersion(0, minor) for minor in (27, 28, 29))
@@ -69,12 +68,12 @@ def _limit(section: str, find: Callable[[Rule, Context], Wrong], versions: Featu
 _LIMITS = (
     _limit("acls", acl.protocol_is_known, _EVERY, "v0.29.3 types.go#L1864"),
     _limit("acls", acl.ports_are_of_the_protocol, Feature(since=_V0_27), "v0.27.1 types.go#L2106"),
-    _limit("acls", acl.own_machines_in_acls, _SINCE_0_29, "v0.29.3 types.go#L2312"),
+    _limit("acls", acl.autogroup_self_in_acls, _SINCE_0_29, "v0.29.3 types.go#L2312"),
     _limit("grants", acl.grant_allows_something, _EVERY, "v0.29.3 types.go#L2640"),
     _limit("grants", acl.granted_ports, _EVERY, "v0.29.3 types.go#L948"),
     _limit("grants", acl.granted_capabilities, _EVERY, "v0.29.3 types.go#L2357"),
     _limit("grants", acl.granted_default_route, _EVERY, "v0.29.3 types.go#L2667"),
-    _limit("grants", acl.own_machines_in_grants, _EVERY, "v0.29.3 types.go#L2391"),
+    _limit("grants", acl.autogroup_self_in_grants, _EVERY, "v0.29.3 types.go#L2391"),
     _limit("ssh", ssh.only_nonroot_is_a_group, Feature(until=_V0_28), "v0.28.0 types.go#L1613"),
     _limit("ssh", ssh.users_are_named, _SINCE_0_29, "v0.29.3 types.go#L2530"),
     _limit("ssh", ssh.variables_are_named, _SINCE_0_29, "v0.29.3 types.go#L2544"),

@@ -14,13 +14,17 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from headscale_component.spec.errors import Problem, dotted, known_keys, problems_of, unknown_key
-from headscale_component.spec.policy import OURS, Document, PolicySpec, added_sections, document_in, merged_document
-from headscale_component.spec.policy_aliases import Reference, references
-from headscale_component.spec.policy_parts import UNREADABLE, Version, is_network, kind_of, section_at
-from headscale_component.spec.policy_places import kinds_at, other_versions, trims_at
-from headscale_component.spec.policy_ports import port_ranges, split_destination
-from headscale_component.spec.policy_users import ambiguous, names_of
-from headscale_component.spec.policy_versions import (
+from headscale_component.spec.policy.addresses import is_network
+from headscale_component.spec.policy.aliases import UNREADABLE, kind_of
+from headscale_component.spec.policy.document import Document, Version, section_at
+from headscale_component.spec.policy.file import document_in
+from headscale_component.spec.policy.merge import added_sections, merged_document
+from headscale_component.spec.policy.model import OURS, PolicySpec
+from headscale_component.spec.policy.places import kinds_at, other_versions, trims_at
+from headscale_component.spec.policy.ports import port_ranges, split_destination
+from headscale_component.spec.policy.references import Reference, references
+from headscale_component.spec.policy.users import ambiguous, names_of
+from headscale_component.spec.policy.versions import (
     newer_parts,
     nulls_refused,
     owner_cycles,

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from tests.truth import cases, compare, configs, drawn, known, own_data, tables, texts, words
+from tests.truth import cases, compare, configs, drawn, inline, known, own_data, tables, texts, words
 from tests.truth.case import Case
 from tests.truth.compare import AGREE_ACCEPT, AGREE_REFUSE, MEANT, OF_NODES, TOO_LAX, TOO_STRICT, Group, Outcome
 from tests.truth.engine import VERSIONS
@@ -22,6 +22,7 @@ CORPORA: dict[str, Callable[[], Iterator[Case]]] = {
     "own": own_data.cases,
     "texts": texts.cases,
     "tables": tables.cases,
+    "inline": inline.cases,
     "drawn": drawn.cases,
     "configs": configs.cases,
 }
@@ -86,7 +87,7 @@ def show(group: Group) -> None:
 
 def brief(case: Case) -> str:
     """Return a text without the names that most policies of the corpora define."""
-    if case.corpus not in ("tables", "drawn"):
+    if case.corpus not in ("tables", "inline", "drawn"):
         return case.text
     named = words.NAMES | tables.OPEN
     left = {key: value for key, value in json.loads(case.text).items() if named.get(key) != value}

@@ -15,6 +15,8 @@ Rule = Mapping[str, Any]
 
 NEWER_SECTIONS = ("grants", "nodeAttrs", "tests", "sshTests", "randomizeClientPort")
 """What 0.29 brought: https://github.com/juanfont/headscale/blob/v0.29.3/hscontrol/policy/v2/types.go#L2083."""
+NEWER_KEYS = {"ssh": "acceptEnv"}
+"""What 0.29 brought to a section: https://github.com/juanfont/headscale/blob/v0.29.3/hscontrol/policy/v2/types.go#L2975."""
 
 
 def section_at(document: Document, path: Path) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from headscale_component.spec.policy.document import Document
-from headscale_component.spec.policy.file import document_in, text_in
+from headscale_component.spec.policy.file import document_in, text_in, without_escapes
 from headscale_component.spec.policy.model import OURS, PolicySpec
 
 _OUR_FIELDS = {name for name, field in PolicySpec.model_fields.items() if (field.alias or name) in OURS}
@@ -15,10 +15,12 @@ _MERGED = ("tagOwners", "autoApprovers")
 
 
 def policy_text(spec: PolicySpec) -> str:
-    """Return the policy as Headscale is to store it; a file that nothing is added to keeps its comments."""
+    """Return the policy as Headscale is to store it; a file that nothing is added to keeps its comments.
+
+    Characters stand in it as they are, without escapes, which Headscale does not read everywhere.
+    """
     if spec.file and not added_sections(spec):
-        return text_in(spec.file) or "{}"
-    # Headscale reads some names without their escapes: `"tag:\\u00e9"` is another tag than `tag:é` to it.
+        return without_escapes(text_in(spec.file)) or "{}"
     return json.dumps(policy_document(spec), indent=2, ensure_ascii=False)
 
 

@@ -7,6 +7,7 @@ from headscale_component.spec.policy.sections import (
     AclSpec,
     AutoApproversSpec,
     GrantSpec,
+    Names,
     NodeAttributesSpec,
     PolicyTestSpec,
     SshSpec,
@@ -30,10 +31,10 @@ class PolicySpec(SpecModel):
     """Whether a preview asks the running Headscale to check a changed policy without storing it, with its tests (0.29).
     Otherwise a preview connects to no Headscale. One that is not reachable is a warning."""
 
-    groups: dict[str, list[str]] | None = None
+    groups: dict[str, Names] | None = None
     """Users by group, for example `group:admin: ["alice@"]`."""
 
-    tag_owners: dict[str, list[str]] | None = None
+    tag_owners: dict[str, Names] | None = None
     """Who may give a tag to nodes, by tag; a tag has to stand here to be used."""
 
     hosts: dict[str, str] | None = None

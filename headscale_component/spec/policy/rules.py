@@ -17,7 +17,7 @@ from headscale_component.spec.errors import Problem, dotted, known_keys, problem
 from headscale_component.spec.policy.addresses import is_network
 from headscale_component.spec.policy.aliases import UNREADABLE, kind_of
 from headscale_component.spec.policy.document import Document, Version, section_at
-from headscale_component.spec.policy.file import document_in
+from headscale_component.spec.policy.file import normalized, parsed
 from headscale_component.spec.policy.merge import added_sections, merged_document
 from headscale_component.spec.policy.model import OURS, PolicySpec
 from headscale_component.spec.policy.places import kinds_at, other_versions, trims_at
@@ -26,11 +26,11 @@ from headscale_component.spec.policy.references import Reference, references
 from headscale_component.spec.policy.users import ambiguous, names_of
 from headscale_component.spec.policy.versions import (
     newer_parts,
-    nulls_refused,
     owner_cycles,
     rules_refused,
     tag_refused,
 )
+from headscale_component.spec.policy.written import ignored_keys, values_refused
 from headscale_component.spec.user import UserSpec
 from headscale_component.spec.valid_part import invalid_fields, valid_part, value_or_none
 from headscale_core.values.versions import POLICY_CHECK
@@ -47,7 +47,7 @@ class _Known:
         users: The declared users by name.
         names: By which names a policy may call users; None where others may come from an identity provider.
         version: Headscale's version, None where it is not known.
-        invalid: Sections that are invalid, so that nobody knows what they define.
+        invalid: Sections with invalid values, so that nobody knows what they define, or whether something is missing.
     """
 
     document: Document
@@ -72,7 +72,8 @@ def policy_problems(
         yield Problem(("serverCheck",), "needs Headscale 0.29 or newer; leave it out")
     file = policy.file
     try:
-        of_file = document_in(file) if file else {}
+        as_written = parsed(file) if file else {}
+        of_file = normalized(as_written)
         in_file = valid_part(PolicySpec, of_file)
         whole = merged_document(added_sections(in_file), added_sections(policy))
     except OSError as error:
@@ -88,13 +89,20 @@ def policy_problems(
         version,
         invalid=_invalid_sections(policy) | _invalid_sections(in_file),
     )
-    for problem in (*_file_problems(of_file, version), *_part(added_sections(in_file), known)):
+    for problem in (
+        *ignored_keys(as_written, version),
+        *_file_problems(of_file, version),
+        *_part(added_sections(in_file), known),
+    ):
         yield Problem(("file",), f"`{file}`, {dotted(problem.path)}: {problem.message}")
     yield from _part(added_sections(policy), known)
 
 
 def _invalid_sections(policy: PolicySpec) -> frozenset[str]:
-    return frozenset(PolicySpec.model_fields[name].alias or name for name in invalid_fields(policy))
+    """Return the sections that are invalid, as a whole or in one of their rules."""
+    rules = {name: value for name, value in vars(policy).items() if isinstance(value, list)}
+    of_rules = {name for name, found in rules.items() if any(invalid_fields(rule) for rule in found)}
+    return frozenset(PolicySpec.model_fields[name].alias or name for name in invalid_fields(policy) | of_rules)
 
 
 def _file_problems(document: Document, version: Version | None) -> Iterator[Problem]:
@@ -108,7 +116,7 @@ def _file_problems(document: Document, version: Version | None) -> Iterator[Prob
     except ValidationError as error:
         yield from problems_of(error, PolicySpec)
     else:
-        yield from nulls_refused(written, version)
+        yield from values_refused(written, version)
 
 
 def _part(part: Document, known: _Known) -> Iterator[Problem]:
@@ -121,7 +129,7 @@ def _part(part: Document, known: _Known) -> Iterator[Problem]:
         if problem:
             yield Problem(reference.path, problem)
     yield from _wrong_definitions(part, known)
-    yield from rules_refused(part, known.document, known.version)
+    yield from rules_refused(part, known.document, known.version, known.invalid)
 
 
 def _wrong_name(reference: Reference, known: _Known) -> str | None:

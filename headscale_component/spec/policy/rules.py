@@ -23,7 +23,7 @@ from headscale_component.spec.policy.model import OURS, PolicySpec
 from headscale_component.spec.policy.places import kinds_at, other_versions, trims_at
 from headscale_component.spec.policy.ports import port_ranges, split_destination
 from headscale_component.spec.policy.references import Reference, references
-from headscale_component.spec.policy.users import ambiguous, names_of
+from headscale_component.spec.policy.users import UsersByToken, ambiguous, names_of, users_by_token
 from headscale_component.spec.policy.versions import (
     newer_parts,
     owner_cycles,
@@ -44,14 +44,14 @@ class _Known:
 
     Attributes:
         document: The whole policy, of the file and of the YAML.
-        users: The declared users by name.
+        users: The declared users by what a policy may call them.
         names: By which names a policy may call users; None where others may come from an identity provider.
         version: Headscale's version, None where it is not known.
         invalid: Sections with invalid values, so that nobody knows what they define, or whether something is missing.
     """
 
     document: Document
-    users: Mapping[str, UserSpec]
+    users: UsersByToken
     names: frozenset[str] | None
     version: Version | None
     invalid: frozenset[str] = frozenset()
@@ -84,7 +84,7 @@ def policy_problems(
         return
     known = _Known(
         whole,
-        users,
+        users_by_token(users),
         None if allow_undeclared_users else frozenset(names_of(users)),
         version,
         invalid=_invalid_sections(policy) | _invalid_sections(in_file),

@@ -12,6 +12,9 @@ from headscale_component.spec.user import UserSpec
 from headscale_component.spec.valid_part import value_or_none
 from headscale_core.values.versions import UNIQUE_NAMES_IN_POLICY
 
+UsersByToken = Mapping[str, list[str]]
+"""The names of declared users by what a policy may call them, without the `@` at its end."""
+
 
 def names_of(users: Mapping[str, UserSpec]) -> Iterator[str]:
     """Yield every name by which a policy may call the declared users."""
@@ -22,14 +25,22 @@ def names_of(users: Mapping[str, UserSpec]) -> Iterator[str]:
                 yield known_as
 
 
-def matching_users(alias: str, users: Mapping[str, UserSpec]) -> list[str]:
+def users_by_token(users: Mapping[str, UserSpec]) -> UsersByToken:
+    """Return the declared users by each name or e-mail address of theirs."""
+    found: dict[str, list[str]] = {}
+    for name, user in users.items():
+        for token in filter(None, {name, _email(user)}):
+            found.setdefault(token, []).append(name)
+    return found
+
+
+def matching_users(alias: str, users: UsersByToken) -> list[str]:
     """Return the declared users whom a name in a policy means."""
-    token = alias.removesuffix("@")
-    return [name for name, user in users.items() if token in (name, _email(user))]
+    return users.get(alias.removesuffix("@"), [])
 
 
-def ambiguous(alias: str, users: Mapping[str, UserSpec], version: Version | None) -> str | None:
-    """Return what is wrong with a name that two declared users bear, None for nothing."""
+def ambiguous(alias: str, users: UsersByToken, version: Version | None) -> str | None:
+    """Return what is wrong with a name that is of two declared users, None for nothing."""
     found = matching_users(alias, users)
     if len(found) < 2 or version is None or not UNIQUE_NAMES_IN_POLICY.is_in(version):  # noqa: PLR2004 - one is right
         return None

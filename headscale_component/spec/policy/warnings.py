@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from headscale_component.spec.policy.aliases import kind_of
 from headscale_component.spec.policy.document import Document, items_of, rules_in, section_at
 from headscale_component.spec.policy.references import users_named_in
-from headscale_component.spec.policy.users import matching_users
+from headscale_component.spec.policy.users import matching_users, users_by_token
 from headscale_component.versions import minor_version
 from headscale_core.values.versions import UNIQUE_NAMES_IN_POLICY, Feature, HeadscaleVersion
 
@@ -39,8 +39,9 @@ def _groups_without_effect(document: Document, instance: HeadscaleArgs) -> Itera
     version = minor_version(instance.version)
     if version is None or not _ONE_UNKNOWN_SWITCHES_OFF.is_in(version):
         return
+    users = users_by_token(instance.users)
     for name, members in section_at(document, ("groups",)).items():
-        unknown = [member for member in items_of(members) if not matching_users(member, instance.users)]
+        unknown = [member for member in items_of(members) if not matching_users(member, users)]
         if unknown:
             people = ", ".join(f"`{member}`" for member in unknown)
             yield f"Headscale 0.27 lets nobody of `{name}` in before the first login of {people}; 0.28 does not wait"
@@ -59,7 +60,8 @@ def _users_without_rules(document: Document, instance: HeadscaleArgs) -> Iterato
         or any(source in _EVERYBODY or kind_of(source) in {"address", "host"} for source in sources)
     ):
         return
-    named = {name for _, alias in users_named_in(document) for name in matching_users(alias, instance.users)}
+    users = users_by_token(instance.users)
+    named = {name for _, alias in users_named_in(document) for name in matching_users(alias, users)}
     for name in sorted(instance.users.keys() - named):
         yield f"the policy does not name `{name}`: their nodes reach nothing; add a rule for `{name}@`"
 
@@ -69,11 +71,13 @@ def _ambiguous_user_names(document: Document, instance: HeadscaleArgs) -> Iterat
     oidc, version = instance.config.oidc, minor_version(instance.version)
     if oidc is None or version is None or not UNIQUE_NAMES_IN_POLICY.is_in(version):
         return
-    made_here = {
-        name: user
-        for name, user in instance.users.items()
-        if not (instance.adopt_users if user.adopt is None else user.adopt)
-    }
+    made_here = users_by_token(
+        {
+            name: user
+            for name, user in instance.users.items()
+            if not (instance.adopt_users if user.adopt is None else user.adopt)
+        }
+    )
     named = sorted({alias for _, alias in users_named_in(document) if matching_users(alias, made_here)})
     if named:
         yield (

@@ -1,5 +1,7 @@
 """Hold what is refused here against what each version of Headscale refuses, and name every difference.
 
+It fails where a version agrees on too little, where a difference has no reason, and where a reason has no difference.
+
 Usage: python -m tests.truth [--examples N] [CORPUS…]
 """
 
@@ -39,6 +41,8 @@ def main() -> int:
     found = [outcome for version in VERSIONS for outcome in compare.outcomes(version, asked)]
     meant = known.explained(found)
     failed = table(found, meant)
+    if not chosen.corpora:
+        failed += [f"a reason that no difference has any more: {why}" for why in known.unused(meant)]
     differences = [outcome for outcome in found if outcome.verdict in (TOO_LAX, TOO_STRICT) and outcome not in meant]
     for group in compare.groups(differences, chosen.examples):
         show(group)

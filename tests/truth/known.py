@@ -77,12 +77,7 @@ KNOWN = (
         versions=("0.26",),
     ),
     Known(
-        r"^policy.*\.proto: `[^`]*` is no protocol",
-        "0.26 takes every number, and `*`: no packet has such a protocol",
-        versions=("0.26",),
-    ),
-    Known(
-        r"^policy.*\.proto: `[^`]*` has to be in small letters for Headscale 0\.26",
+        r"^policy.*\.proto: `[^`]*` (is no protocol|has to be in small letters for Headscale 0\.26)",
         "0.26 reads the protocol only of rules that allow something: the first destination would make it refuse this",
         versions=("0.26",),
     ),
@@ -142,6 +137,11 @@ def explained(found: Iterable[Outcome]) -> dict[Outcome, str]:
     """Return the differences that are meant, each with its reason."""
     reasons = {outcome: _reason(outcome) for outcome in found if outcome.verdict in (TOO_LAX, TOO_STRICT)}
     return {outcome: why for outcome, why in reasons.items() if why}
+
+
+def unused(meant: dict[Outcome, str]) -> list[str]:
+    """Return the reasons that no difference has."""
+    return sorted({known.why for known in KNOWN} - set(meant.values()))
 
 
 def _reason(outcome: Outcome) -> str:

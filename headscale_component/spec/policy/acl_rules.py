@@ -42,7 +42,8 @@ def protocol_is_known(rule: Rule, context: Context) -> Wrong:
     elif protocol_of(str(proto).lower(), context.version) is not None:
         yield ("proto",), f"`{proto}` has to be in small letters for Headscale 0.26; write `{str(proto).lower()}`"
     elif protocol_of(proto, None) is not None:
-        number = NUMBERS.get(str(proto).lower(), proto)
+        name = protocol_of(proto, None) or ""
+        number = NUMBERS.get(name, name)
         yield ("proto",), f'`{proto}` is no protocol to Headscale {_minor(context.version)}; write `"{number}"`'
     else:
         yield ("proto",), f"`{proto}` is no protocol; write `tcp`, `udp`, `icmp`, or 6"

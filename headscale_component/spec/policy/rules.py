@@ -35,6 +35,7 @@ from headscale_component.spec.user import UserSpec
 from headscale_component.spec.valid_part import invalid_fields, valid_part, value_or_none
 from headscale_core.values.versions import POLICY_CHECK
 
+_PEOPLE_AND_THINGS = frozenset({"autogroup:member", "autogroup:tagged"})
 _DEFINED_IN = {"group": "groups", "tag": "tagOwners", "host": "hosts"}
 
 
@@ -161,11 +162,15 @@ def _not_allowed_here(alias: str, place: str, version: Version | None) -> str | 
         return tag_refused(alias, version) if kind == "tag" else None
     elsewhere = other_versions(place, kind, version)
     if kind.startswith("autogroup:"):
-        choice = ", ".join(f"`{name}`" for name in sorted(kinds) if name.startswith("autogroup:")) or "none"
-        return f"`{alias}` is no group that may stand here{elsewhere}; may: {choice}"
+        groups = ", ".join(f"`{name}`" for name in sorted(kinds) if name.startswith("autogroup:"))
+        choice = f"may: {groups}" if groups else f"but {_choice(kinds)} may"
+        return f"`{alias}` is no group that may stand here{elsewhere}; {choice}"
     if "[" in alias and kind in {UNREADABLE, "host"}:
         bare = alias.replace("[", "").replace("]", "")
         return f"`{alias}` has brackets, which Headscale does not read here; write `{bare}`"
+    if kind == "*" and kinds >= _PEOPLE_AND_THINGS:
+        text = "write `autogroup:member`, and a rule of its own with `autogroup:tagged` for tagged machines"
+        return f"`*` may not stand here{elsewhere}; {text}"
     return f"`{alias}` may not stand here{elsewhere}, but {_choice(kinds)} may"
 
 

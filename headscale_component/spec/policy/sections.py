@@ -15,8 +15,8 @@ def _empty_for_null(names: object) -> object:
     return [] if names is None else names
 
 
-def _without_blanks(action: object) -> object:
-    """Return an action without blanks around it."""
+def _without_spaces(action: object) -> object:
+    """Return an action without spaces around it."""
     return action.strip() if isinstance(action, str) else action
 
 
@@ -85,7 +85,7 @@ class GrantSpec(SpecModel):
 class SshSpec(SpecModel):
     """Who may log in where by Tailscale SSH."""
 
-    action: Annotated[Literal["accept", "check"], BeforeValidator(_without_blanks)]
+    action: Annotated[Literal["accept", "check"], BeforeValidator(_without_spaces)]
     """`accept`, or `check`: after another login."""
 
     src: list[str]

@@ -46,7 +46,7 @@ def _null(value: object) -> str | None:
     return "is null, which Headscale does not read here; leave it out" if value is None else None
 
 
-def _blanks(value: object) -> str | None:
+def _spaces(value: object) -> str | None:
     if isinstance(value, str) and value != value.strip():
         return f"`{value}` has spaces around it, which Headscale before 0.29 does not read; write `{value.strip()}`"
     return None
@@ -60,7 +60,7 @@ def _number(value: object) -> str | None:
 _LIMITS = (
     _Limit("acls", "proto", _null, Feature(since=_V0_27), _ENGINE.format("v0.27.1", "L1455")),
     _Limit("tests", "proto", _null, Feature(since=_V0_29), _ENGINE.format("v0.29.3", "L1842")),
-    _Limit("ssh", "action", _blanks, Feature(until=_V0_28), _ENGINE.format("v0.28.0", "L1262")),
+    _Limit("ssh", "action", _spaces, Feature(until=_V0_28), _ENGINE.format("v0.28.0", "L1262")),
     _Limit("ssh", "checkPeriod", _null, Feature(until=_V0_28), _ENGINE.format("v0.28.0", "L1903")),
     _Limit("ssh", "checkPeriod", _number, Feature(until=_V0_28), _ENGINE.format("v0.28.0", "L1903")),
     _Limit("ssh", "acceptEnv", _null, Feature(since=_V0_27, until=_V0_28), _ENGINE.format("v0.27.1", "L30")),

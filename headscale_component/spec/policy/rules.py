@@ -163,8 +163,8 @@ def _not_allowed_here(alias: str, place: str, version: Version | None) -> str | 
     elsewhere = other_versions(place, kind, version)
     if kind.startswith("autogroup:"):
         groups = ", ".join(f"`{name}`" for name in sorted(kinds) if name.startswith("autogroup:"))
-        choice = f"may: {groups}" if groups else f"but {_choice(kinds)} may"
-        return f"`{alias}` is no group that may stand here{elsewhere}; {choice}"
+        choice = f"; may: {groups}" if groups else f", but {_choice(kinds)} may"
+        return f"`{alias}` is no group that may stand here{elsewhere}{choice}"
     if "[" in alias and kind in {UNREADABLE, "host"}:
         bare = alias.replace("[", "").replace("]", "")
         return f"`{alias}` has brackets, which Headscale does not read here; write `{bare}`"

@@ -14,7 +14,7 @@ from dynamic_providers.user import User
 from headscale_component.registration import USERS_AT_ONCE, ConcurrencyLimit
 from headscale_component.spec import ApiKeySpec, HeadscaleArgs, PreAuthKeySpec, UserSpec, resource_names
 from headscale_component.spec.policy import policy_document, policy_text
-from headscale_component.spec.policy_warnings import policy_warnings
+from headscale_component.spec.policy.warnings import policy_warnings
 
 
 class AdminResources:

@@ -9,7 +9,7 @@ from headscale_component.manifests.config_yaml import config_tree
 from headscale_component.spec import HeadscaleArgs
 from headscale_component.spec.errors import Problem, SpecError, dotted
 from headscale_component.spec.policy import policy_document
-from headscale_component.spec.policy_upgrade import read_otherwise
+from headscale_component.spec.policy.upgrade import read_otherwise
 from headscale_component.versions import NEWEST_HEADSCALE, HeadscaleVersion, minor_version
 from headscale_core.rollout.upgrade import step_problem
 

@@ -20,7 +20,7 @@ from headscale_component.spec.key_rules import (
     check_tags_only_keys,
 )
 from headscale_component.spec.model import is_output
-from headscale_component.spec.policy_rules import policy_problems
+from headscale_component.spec.policy.rules import policy_problems
 from headscale_component.spec.user import UserSpec
 from headscale_component.spec.user_rules import check_user_names
 from headscale_component.spec.valid_part import rule, value_or_none

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from headscale_component.spec import HeadscaleArgs
 from lab import pulumi, tools, versions
 from lab.progress import say
 from lab.state import kubeconfig
@@ -185,7 +186,23 @@ def command_line(home: Path) -> dict[str, float]:
     return {
         "render_fifty_s": timed(lambda: run(render)),
         "import_spec_s": timed(lambda: run(load)) - timed(lambda: run(nothing)),
+        "validate_thousands_s": validation(),
     }
+
+
+def validation(count: int = 2 * MANY, groups: int = 200) -> float:
+    """Return how long it takes to check many users, each with a key, and a policy that names them all in groups."""
+    instance = with_users(count, "n")
+    names = {f"group:g{number}": list(instance["users"])[number::groups] for number in range(groups)}
+    tags = {f"tag:t{number}": [group] for number, group in enumerate(names)}
+    pairs = list(zip(names, tags, strict=True))
+    policy = {
+        "groups": {group: [f"{user}@" for user in members] for group, members in names.items()},
+        "tagOwners": tags,
+        "acls": [{"action": "accept", "src": [group], "dst": [f"{tag}:22,80-90"]} for group, tag in pairs],
+        "ssh": [{"action": "accept", "src": [group], "dst": [tag], "users": ["root"]} for group, tag in pairs],
+    }
+    return timed(lambda: HeadscaleArgs.model_validate({**instance, "policy": policy}))
 
 
 def with_users(count: int, namespace: str) -> dict:

@@ -1,5 +1,7 @@
 """Hold what is refused here against what each version of Headscale refuses, and name every difference.
 
+It fails where a version agrees on too little, where a difference has no reason, and where a reason has no difference.
+
 Usage: python -m tests.truth [--examples N] [CORPUS…]
 """
 
@@ -10,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from tests.truth import cases, compare, configs, drawn, known, own_data, tables, texts, words
+from tests.truth import cases, compare, configs, drawn, inline, known, own_data, tables, texts, words
 from tests.truth.case import Case
 from tests.truth.compare import AGREE_ACCEPT, AGREE_REFUSE, MEANT, OF_NODES, TOO_LAX, TOO_STRICT, Group, Outcome
 from tests.truth.engine import VERSIONS
@@ -22,6 +24,7 @@ CORPORA: dict[str, Callable[[], Iterator[Case]]] = {
     "own": own_data.cases,
     "texts": texts.cases,
     "tables": tables.cases,
+    "inline": inline.cases,
     "drawn": drawn.cases,
     "configs": configs.cases,
 }
@@ -38,6 +41,8 @@ def main() -> int:
     found = [outcome for version in VERSIONS for outcome in compare.outcomes(version, asked)]
     meant = known.explained(found)
     failed = table(found, meant)
+    if not chosen.corpora:
+        failed += [f"a reason that no difference has any more: {why}" for why in known.unused(meant)]
     differences = [outcome for outcome in found if outcome.verdict in (TOO_LAX, TOO_STRICT) and outcome not in meant]
     for group in compare.groups(differences, chosen.examples):
         show(group)
@@ -86,7 +91,7 @@ def show(group: Group) -> None:
 
 def brief(case: Case) -> str:
     """Return a text without the names that most policies of the corpora define."""
-    if case.corpus not in ("tables", "drawn"):
+    if case.corpus not in ("tables", "inline", "drawn"):
         return case.text
     named = words.NAMES | tables.OPEN
     left = {key: value for key, value in json.loads(case.text).items() if named.get(key) != value}

@@ -22,6 +22,7 @@ class Case:
         nodes: The nodes of the tailnet, as the engine reads them; each user and each tag has one where None.
         others: Whether users come from an identity provider too.
         versions: The versions that are asked.
+        inline: Whether the policy stands in the stack's YAML and not in a file.
     """
 
     corpus: str
@@ -32,6 +33,7 @@ class Case:
     nodes: list[dict[str, Any]] | None = None
     others: bool = False
     versions: tuple[str, ...] = tuple(VERSIONS)
+    inline: bool = False
 
 
 def question(case: Case, text: str) -> dict[str, Any]:

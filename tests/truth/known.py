@@ -30,7 +30,7 @@ class Known:
 
 
 _OLDER = ("0.26", "0.27", "0.28")
-_NEWER = r"^policy\.file: (grants|nodeAttrs|tests|sshTests|randomizeClientPort)\b"
+_NEWER = r"^policy\.(file: )?(grants|nodeAttrs|tests|sshTests|randomizeClientPort)\b"
 _NEWER_CONFIG = r"^config\.(node|trusted_proxies|auto_update|taildrop|tuning)\b"
 
 KNOWN = (
@@ -39,13 +39,33 @@ KNOWN = (
         "Headscale takes users that it does not know, and the rule is silently empty: a typing mistake",
     ),
     Known(
-        rf"{_NEWER}|^policy\.file: ssh\[\d+\]\.acceptEnv|^policy.*(: unknown key; |: needs Headscale 0\.29 or newer)",
+        rf"{_NEWER}|^policy.*(\.acceptEnv\b|: unknown key; |: needs Headscale 0\.29|: is ignored by Headscale 0\.26)",
         "0.26 silently passes over keys that it does not know: what they say would not hold",
         versions=("0.26",),
     ),
     Known(
-        r"^policy.*\[\d+\]\.(src|dst|users|target|action): is required and missing",
+        r"^policy.* in one object, which are one key; keep one of them",
+        "0.26 takes one of two equal keys: what the other says would not hold",
+        versions=("0.26",),
+    ),
+    Known(
+        r"^policy.*has a lone surrogate",
+        "0.26 reads another character in place of half a character: two such names would be one",
+        versions=("0.26",),
+    ),
+    Known(
+        r"^policy.*\[\d+\]\.(src|dst|users|target): is required and missing",
         "a rule without these does nothing, and Headscale takes it silently: something was left out",
+    ),
+    Known(
+        r"^policy.*ssh\[\d+\]\.action: is required and missing",
+        "0.27 and 0.28 do not read the action of a rule without sources: the first one would make them refuse this",
+        versions=("0.27", "0.28"),
+    ),
+    Known(
+        r"^policy.*acls\[\d+\]\.action: is required and missing",
+        "0.29 reads a rule without an action as one that accepts, as no version before: it has to be written",
+        versions=("0.29",),
     ),
     Known(
         r"^policy.*: input should be .*, not None$",
@@ -57,21 +77,26 @@ KNOWN = (
         versions=("0.26",),
     ),
     Known(
-        r"^policy.*\.proto: `[^`]*` is no protocol",
-        "0.26 takes every number, and `*`: no packet has such a protocol",
+        r"^policy.*\.proto: `[^`]*` (is no protocol|has to be in small letters for Headscale 0\.26)",
+        "0.26 reads the protocol only of rules that allow something: the first destination would make it refuse this",
         versions=("0.26",),
     ),
     Known(
-        r"^policy.*tagOwners.*: begins with `tag:`|^policy.*twice in one object",
-        "0.26 takes owners of what is no tag, and of two equal keys one: a typing mistake",
+        r"^policy.*tagOwners.*: begins with `tag:`",
+        "0.26 takes owners of what is no tag: a typing mistake",
         versions=("0.26",),
     ),
     Known(
-        r"^policy.*\.dst\[\d+\]: `[^`]*:[\d,+-]+` has no ports; write them",
-        "Go reads `022`, `+22` and `80--90` as numbers: a typing mistake",
+        r"^policy.*twice in one object",
+        "0.26 takes the second of two equal keys: what the first says would not hold",
+        versions=("0.26",),
     ),
     Known(
-        r"^policy\.file: ssh\[\d+\]\.dst\[\d+\]: .*(is not under `hosts`|may not stand here)",
+        r"^policy.*autoApprovers\.routes\.: is no network",
+        "Go reads an empty text as no network at all, which approves nothing: something was left out",
+    ),
+    Known(
+        r"^policy.*ssh\[\d+\]\.dst\[\d+\]: .*(is not under `hosts`|may not stand here|is no network|has brackets)",
         "0.27 and 0.28 take hosts that nobody defines, and let nobody in there",
         versions=("0.27", "0.28"),
     ),
@@ -112,6 +137,11 @@ def explained(found: Iterable[Outcome]) -> dict[Outcome, str]:
     """Return the differences that are meant, each with its reason."""
     reasons = {outcome: _reason(outcome) for outcome in found if outcome.verdict in (TOO_LAX, TOO_STRICT)}
     return {outcome: why for outcome, why in reasons.items() if why}
+
+
+def unused(meant: dict[Outcome, str]) -> list[str]:
+    """Return the reasons that no difference has."""
+    return sorted({known.why for known in KNOWN} - set(meant.values()))
 
 
 def _reason(outcome: Outcome) -> str:

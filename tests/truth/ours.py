@@ -23,7 +23,7 @@ def said_of_policy(version: str, case: Case, folder: Path) -> tuple[str | None, 
         "version": VERSIONS[version],
         "config": {**_CONFIG, "oidc": _PROVIDER} if case.others else _CONFIG,
         "users": case.users,
-        "policy": {"file": str(file)},
+        "policy": json.loads(case.text) if case.inline else {"file": str(file)},
     }
     try:
         policy = HeadscaleArgs.model_validate(instance).policy

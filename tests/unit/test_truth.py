@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.truth import tables, words
+from tests.truth import inline, tables, words
 from tests.truth.case import Case, question
 from tests.truth.compare import AGREE_ACCEPT, AGREE_REFUSE, OF_NODES, TOO_LAX, TOO_STRICT, Outcome, groups, normalised
-from tests.truth.known import explained
+from tests.truth.known import KNOWN, explained, unused
 
 UNDECLARED = "policy.file: acls[0].src[0]: `x@` is not under `users`; declare it there, with `adopt: true`"
 
@@ -64,6 +64,21 @@ def test_reason_of_one_version_holds_there_alone():
     ours = "policy.file: grants: needs Headscale 0.29 or newer; leave it out"
 
     assert len(explained([outcome(ours, version="0.26"), outcome(ours, version="0.27")])) == 1
+
+
+def test_reason_without_a_difference_is_unused():
+    meant = explained([outcome(ours=UNDECLARED)])
+
+    assert len(unused(meant)) == len({known.why for known in KNOWN}) - 1
+    assert not set(unused(meant)) & set(meant.values())
+
+
+def test_policy_with_own_spellings_is_asked_inline():
+    found = list(inline.cases())
+
+    assert all(case.inline for case in found)
+    assert not any('"SRC"' in case.text for case in found)
+    assert any('"src"' in case.text for case in found)
 
 
 def test_every_alias_stands_at_every_place():

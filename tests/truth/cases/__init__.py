@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from headscale_component.spec.policy import OURS
+from headscale_component.spec.policy.model import OURS
 from tests.truth.case import Case
 
 _FOLDER = Path(__file__).parent

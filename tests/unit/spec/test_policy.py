@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from headscale_component.spec import HeadscaleArgs
+from headscale_component.spec import HeadscaleArgs, SpecError
 from headscale_component.spec.policy import PolicySpec, policy_document, policy_text
-from headscale_component.spec.policy_rules import policy_problems
-from headscale_component.spec.policy_warnings import policy_warnings
+from headscale_component.spec.policy.rules import policy_problems
+from headscale_component.spec.policy.warnings import policy_warnings
 from headscale_core.values import hujson
 
 FILE = """{
@@ -48,6 +48,22 @@ def test_policy_file_is_stored_unchanged(tmp_path):
     (tmp_path / "p.hujson").write_text(FILE)
 
     assert policy_text(PolicySpec(file=str(tmp_path / "p.hujson"))) == FILE
+
+
+def test_escaped_names_are_stored_as_characters(tmp_path):
+    text = '{/* \\u00e9 */ "tagOwners": {"tag:caf\\u00e9": ["al\\/ice@"]}} // "\\u00e9\n'
+    (tmp_path / "p.hujson").write_text(text)
+
+    stored = policy_text(PolicySpec(file=str(tmp_path / "p.hujson")))
+
+    assert stored == '{/* \\u00e9 */ "tagOwners": {"tag:café": ["al/ice@"]}} // "\\u00e9\n'
+
+
+def test_escaped_quotes_and_line_ends_stay(tmp_path):
+    text = '{"hosts": {"a\\"b\\n\\\\": "10.0.0.1"}}'
+    (tmp_path / "p.hujson").write_text(text)
+
+    assert policy_text(PolicySpec(file=str(tmp_path / "p.hujson"))) == text
 
 
 def test_approvers_and_tag_owners_are_merged(tmp_path):
@@ -260,3 +276,25 @@ def test_file_that_says_nothing_is_taken(tmp_path, text):
 
 def test_merged_policy_keeps_letters_without_escapes():
     assert "tag:\u00e9" in policy_text(PolicySpec(tag_owners={"tag:\u00e9": ["alice@"]}))
+
+
+INVALID_AND_SO_EMPTY = {
+    "grant": {"grants": [{"src": ["*"], "dst": ["*"], "app": {"x": 1}}]},
+    "test": {"tests": [{"src": "alice@", "accept": [1]}]},
+    "test of logins": {"sshTests": [{"src": "alice@", "dst": ["tag:a"], "deny": [1]}]},
+}
+
+
+@pytest.mark.parametrize("policy", INVALID_AND_SO_EMPTY.values(), ids=INVALID_AND_SO_EMPTY)
+def test_invalid_value_is_not_missing_too(policy):
+    instance = {
+        "version": "v0.29.3",
+        "config": {"server_url": "https://vpn.example.com"},
+        "users": {"alice": {}},
+        "policy": {"tagOwners": {"tag:a": []}, **policy},
+    }
+
+    with pytest.raises(SpecError) as raised:
+        HeadscaleArgs.model_validate(instance)
+
+    assert len(raised.value.problems) == 1

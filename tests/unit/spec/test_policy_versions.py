@@ -10,7 +10,7 @@ import yaml
 
 from headscale_component import SpecError, upgrade
 from headscale_component.spec import HeadscaleArgs
-from headscale_component.spec.policy_places import ROWS
+from headscale_component.spec.policy.places import ROWS
 
 POLICIES = Path(__file__).parent / "policies"
 VERSIONS = {"26": "v0.26.1", "27": "v0.27.1", "28": "v0.28.0", "29": "v0.29.3"}
@@ -22,6 +22,7 @@ NEEDS_29 = "needs Headscale 0.29 or newer"
 REFUSED = (
     ("acl-self-from-ip", "26", "acls[0].dst[0]", SELF),
     ("acl-self-from-ip", "29", "acls[0].src[0]", "has no machines of its own"),
+    ("action-with-spaces", "26 27 28", "file", "` accept` has spaces around it"),
     ("autogroups", "26", "acls[0].src[0]", MEMBER),
     ("autogroups", "26", "acls[0].dst[0]", SELF),
     ("bom", ALL, "file", "begins with a byte order mark"),
@@ -32,6 +33,7 @@ REFUSED = (
     ("bracketed-ipv6-source", ALL, "acls[0].src[0]", "write `fd7a:115c:a1e0::1`"),
     ("checkperiod-always", "26", "ssh[0].src[0]", MEMBER),
     ("checkperiod-always", "26 27 28", "ssh[0].checkPeriod", "`always` is no time to Headscale before 0.29"),
+    ("checkperiod-number", "26 27 28", "file", "ssh[0].checkPeriod: `0` has to be a text"),
     ("comment-without-newline", ALL, "file", "ends in a comment without a line's end"),
     ("danger-all", "26 27 28", "acls[0].src[0]", "may stand here before Headscale 0.29"),
     ("grant-bad-port", "26 27 28", "grants", NEEDS_29),
@@ -45,6 +47,8 @@ REFUSED = (
     ("grant-self-from-star", "29", "grants[0].src[0]", "`*` has no machines of its own"),
     ("host-name-with-colon-or-at", ALL, "hosts.a:b", "has `:` or `@` in it"),
     ("host-name-with-colon-or-at", ALL, "hosts.a@b", "has `:` or `@` in it"),
+    ("hyphenated-keys", "26", "file", "tag_owners: is ignored by Headscale 0.26; write `tagOwners`"),
+    ("hyphenated-keys", "26", "file", "ssh[0].check-period: is ignored by Headscale 0.26; write `checkPeriod`"),
     ("icmp-with-port", "27 28 29", "acls[0].dst[0]", "`icmp` has no ports; write `*:*`"),
     ("lonely-comma", ALL, "file", "is no HuJSON"),
     ("nan", ALL, "file", "`NaN` is no number in JSON"),
@@ -52,6 +56,12 @@ REFUSED = (
     ("nodeattrs-funnel-ippool", "26 27 28", "nodeAttrs", NEEDS_29),
     ("nodeattrs-funnel-ippool", "29", "nodeAttrs[0].attr[0]", "Headscale has no Funnel yet"),
     ("nodeattrs-funnel-ippool", "29", "nodeAttrs[1].ipPool", "gives no addresses from pools yet"),
+    (
+        "null-group-members",
+        "27 28 29",
+        "file",
+        "groups.group:a: is null, which Headscale does not read",
+    ),
     ("port-0", "27 28 29", "acls[0].dst[0]", "names port 0"),
     ("proto-ipv6-icmp", "26 27 28", "acls[0].proto", 'write `"58"`'),
     ("proto-number", "26", "acls[0].proto", 'has to be a text for Headscale 0.26; write `"6"`'),
@@ -62,8 +72,16 @@ REFUSED = (
     ("ssh-empty-users-env", "26 27 28", "ssh[0].acceptEnv", NEEDS_29),
     ("ssh-empty-users-env", "29", "ssh[0].users", "names nobody"),
     ("ssh-empty-users-env", "29", "ssh[0].acceptEnv[0]", "is empty"),
+    ("ssh-star", "28 29", "ssh[0].dst[0]", "may not stand here from Headscale 0.28 on; write `autogroup:member`"),
     ("ssh-tag-to-member", "26", "ssh[0].dst[0]", MEMBER),
     ("ssh-tag-to-member", "28 29", "ssh[0].dst[0]", "make a rule of its own for tags"),
+    ("ssh-tags-and-group-to-everything", "26", "ssh[0].dst[0]", MEMBER),
+    (
+        "ssh-tags-and-group-to-everything",
+        "28 29",
+        "ssh[0].dst[0]",
+        "`tag:mac` may not log in; make a rule of its own for tags, with tags or `autogroup:tagged`",
+    ),
     ("ssh-user-autogroup", "26 27 28", "ssh[0].users[0]", "may: `autogroup:nonroot`"),
     ("ssh-user-to-other-user", "28 29", "ssh[0].dst[0]", "only `bob@` may log in on `bob@`"),
     ("sshtests-shapes", "26 27 28", "sshTests", NEEDS_29),

@@ -4,7 +4,8 @@ import pytest
 
 from headscale_component.spec import HeadscaleArgs, SpecError, rules
 from headscale_component.spec.model import InvalidFieldError
-from headscale_component.spec.policy import PolicySpec, added_sections
+from headscale_component.spec.policy import PolicySpec
+from headscale_component.spec.policy.merge import added_sections
 from headscale_component.spec.valid_part import invalid_fields, rule, valid_part
 
 SERVER = {"server_url": "https://vpn.example.com"}

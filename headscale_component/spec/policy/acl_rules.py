@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from headscale_component.spec.policy_parts import Path, Rule, Version, items_of, kind_of
-from headscale_component.spec.policy_ports import (
+from headscale_component.spec.policy.aliases import kind_of
+from headscale_component.spec.policy.document import Path, Rule, Version, items_of
+from headscale_component.spec.policy.ports import (
     ALL_PORTS,
     NUMBERS,
     has_ports,
@@ -41,7 +42,8 @@ def protocol_is_known(rule: Rule, context: Context) -> Wrong:
     elif protocol_of(str(proto).lower(), context.version) is not None:
         yield ("proto",), f"`{proto}` has to be in small letters for Headscale 0.26; write `{str(proto).lower()}`"
     elif protocol_of(proto, None) is not None:
-        number = NUMBERS.get(str(proto).lower(), proto)
+        name = protocol_of(proto, None) or ""
+        number = NUMBERS.get(name, name)
         yield ("proto",), f'`{proto}` is no protocol to Headscale {_minor(context.version)}; write `"{number}"`'
     else:
         yield ("proto",), f"`{proto}` is no protocol; write `tcp`, `udp`, `icmp`, or 6"
@@ -67,18 +69,18 @@ def ports_are_of_the_protocol(rule: Rule, context: Context) -> Wrong:
 _PEOPLE = frozenset({"user", "group", "autogroup:member"})
 
 
-def own_machines_in_acls(rule: Rule, context: Context) -> Wrong:
+def autogroup_self_in_acls(rule: Rule, context: Context) -> Wrong:
     """Find sources without machines of their own, where `autogroup:self` is a destination."""
     hosts = [(split_destination(alias, context.version) or ("", ""))[0] for alias in items_of(rule.get("dst"))]
-    return _own_machines(rule, hosts, _PEOPLE | {"*"})
+    return _check_autogroup_self(rule, hosts, _PEOPLE | {"*"})
 
 
-def own_machines_in_grants(rule: Rule, _: Context) -> Wrong:
+def autogroup_self_in_grants(rule: Rule, _: Context) -> Wrong:
     """Find the same in grants, where `*` is no source of `autogroup:self` either."""
-    return _own_machines(rule, items_of(rule.get("dst")), _PEOPLE)
+    return _check_autogroup_self(rule, items_of(rule.get("dst")), _PEOPLE)
 
 
-def _own_machines(rule: Rule, destinations: list[str], allowed: frozenset[str]) -> Wrong:
+def _check_autogroup_self(rule: Rule, destinations: list[str], allowed: frozenset[str]) -> Wrong:
     if "autogroup:self" not in {alias.strip() for alias in destinations}:
         return
     for index, source in enumerate(items_of(rule.get("src"))):

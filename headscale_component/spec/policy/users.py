@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from headscale_component.spec.policy_parts import Version
+from headscale_component.spec.policy.document import Version
 from headscale_component.spec.user import UserSpec
 from headscale_component.spec.valid_part import value_or_none
 from headscale_core.values.versions import UNIQUE_NAMES_IN_POLICY
+
+UsersByToken = Mapping[str, list[str]]
+"""The names of declared users by what a policy may call them, without the `@` at its end."""
 
 
 def names_of(users: Mapping[str, UserSpec]) -> Iterator[str]:
@@ -22,18 +25,26 @@ def names_of(users: Mapping[str, UserSpec]) -> Iterator[str]:
                 yield known_as
 
 
-def bearers(alias: str, users: Mapping[str, UserSpec]) -> list[str]:
+def users_by_token(users: Mapping[str, UserSpec]) -> UsersByToken:
+    """Return the declared users by each name or e-mail address of theirs."""
+    found: dict[str, list[str]] = {}
+    for name, user in users.items():
+        for token in filter(None, {name, _email(user)}):
+            found.setdefault(token, []).append(name)
+    return found
+
+
+def matching_users(alias: str, users: UsersByToken) -> list[str]:
     """Return the declared users whom a name in a policy means."""
-    token = alias.removesuffix("@")
-    return [name for name, user in users.items() if token in (name, _email(user))]
+    return users.get(alias.removesuffix("@"), [])
 
 
-def ambiguous(alias: str, users: Mapping[str, UserSpec], version: Version | None) -> str | None:
-    """Return what is wrong with a name that two declared users bear, None for nothing."""
-    found = bearers(alias, users)
+def ambiguous(alias: str, users: UsersByToken, version: Version | None) -> str | None:
+    """Return what is wrong with a name that is of two declared users, None for nothing."""
+    found = matching_users(alias, users)
     if len(found) < 2 or version is None or not UNIQUE_NAMES_IN_POLICY.is_in(version):  # noqa: PLR2004 - one is right
         return None
-    clear = [f"`{name}@`" for name in found if bearers(f"{name}@", users) == [name]]
+    clear = [f"`{name}@`" for name in found if matching_users(f"{name}@", users) == [name]]
     remedy = f"write {' or '.join(clear)}" if clear else "rename one of them"
     several = " and ".join(f"`{name}`" for name in found)
     return (

@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from headscale_component.spec.model import SpecModel
+
+
+def _empty_for_null(names: object) -> object:
+    """Return an empty list for null, which is what a key with nothing behind it is in YAML."""
+    return [] if names is None else names
+
+
+def _without_spaces(action: object) -> object:
+    """Return an action without spaces around it."""
+    return action.strip() if isinstance(action, str) else action
+
+
+def _number_as_text(period: object) -> object:
+    """Return a number as a text: `0` is a time without a unit to every version."""
+    return str(period) if isinstance(period, int | float) and not isinstance(period, bool) else period
+
+
+Names = Annotated[list[str], BeforeValidator(_empty_for_null)]
+"""Names of users, groups, tags and the like."""
 
 
 class AutoApproversSpec(SpecModel):
     """Who may offer routes and exit nodes without anybody's approval."""
 
-    routes: dict[str, list[str]] = Field(default_factory=dict)
+    routes: dict[str, Names] = Field(default_factory=dict)
     """Tags, groups or users by route, for example `10.0.0.0/8: ["tag:router"]`."""
 
     exit_node: list[str] = Field(default_factory=list)
@@ -66,7 +85,7 @@ class GrantSpec(SpecModel):
 class SshSpec(SpecModel):
     """Who may log in where by Tailscale SSH."""
 
-    action: Literal["accept", "check"]
+    action: Annotated[Literal["accept", "check"], BeforeValidator(_without_spaces)]
     """`accept`, or `check`: after another login."""
 
     src: list[str]
@@ -78,7 +97,7 @@ class SshSpec(SpecModel):
     users: list[str]
     """As which users of the machine, for example `root` or `autogroup:nonroot`."""
 
-    check_period: str | None = None
+    check_period: Annotated[str, BeforeValidator(_number_as_text)] | None = None
     """How long a login is good for, with `check`."""
 
     accept_env: list[str] | None = None

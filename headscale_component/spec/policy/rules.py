@@ -14,23 +14,28 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from headscale_component.spec.errors import Problem, dotted, known_keys, problems_of, unknown_key
-from headscale_component.spec.policy import OURS, Document, PolicySpec, added_sections, document_in, merged_document
-from headscale_component.spec.policy_aliases import Reference, references
-from headscale_component.spec.policy_parts import UNREADABLE, Version, is_network, kind_of, section_at
-from headscale_component.spec.policy_places import kinds_at, other_versions, trims_at
-from headscale_component.spec.policy_ports import port_ranges, split_destination
-from headscale_component.spec.policy_users import ambiguous, names_of
-from headscale_component.spec.policy_versions import (
+from headscale_component.spec.policy.addresses import is_network
+from headscale_component.spec.policy.aliases import UNREADABLE, kind_of
+from headscale_component.spec.policy.document import Document, Version, section_at
+from headscale_component.spec.policy.file import normalized, parsed
+from headscale_component.spec.policy.merge import added_sections, merged_document
+from headscale_component.spec.policy.model import OURS, PolicySpec
+from headscale_component.spec.policy.places import kinds_at, other_versions, trims_at
+from headscale_component.spec.policy.ports import port_ranges, split_destination
+from headscale_component.spec.policy.references import Reference, references
+from headscale_component.spec.policy.users import UsersByToken, ambiguous, names_of, users_by_token
+from headscale_component.spec.policy.versions import (
     newer_parts,
-    nulls_refused,
     owner_cycles,
     rules_refused,
     tag_refused,
 )
+from headscale_component.spec.policy.written import ignored_keys, values_refused
 from headscale_component.spec.user import UserSpec
 from headscale_component.spec.valid_part import invalid_fields, valid_part, value_or_none
 from headscale_core.values.versions import POLICY_CHECK
 
+_PEOPLE_AND_THINGS = frozenset({"autogroup:member", "autogroup:tagged"})
 _DEFINED_IN = {"group": "groups", "tag": "tagOwners", "host": "hosts"}
 
 
@@ -40,14 +45,14 @@ class _Known:
 
     Attributes:
         document: The whole policy, of the file and of the YAML.
-        users: The declared users by name.
+        users: The declared users by what a policy may call them.
         names: By which names a policy may call users; None where others may come from an identity provider.
         version: Headscale's version, None where it is not known.
-        invalid: Sections that are invalid, so that nobody knows what they define.
+        invalid: Sections with invalid values, so that nobody knows what they define, or whether something is missing.
     """
 
     document: Document
-    users: Mapping[str, UserSpec]
+    users: UsersByToken
     names: frozenset[str] | None
     version: Version | None
     invalid: frozenset[str] = frozenset()
@@ -68,7 +73,8 @@ def policy_problems(
         yield Problem(("serverCheck",), "needs Headscale 0.29 or newer; leave it out")
     file = policy.file
     try:
-        of_file = document_in(file) if file else {}
+        as_written = parsed(file) if file else {}
+        of_file = normalized(as_written)
         in_file = valid_part(PolicySpec, of_file)
         whole = merged_document(added_sections(in_file), added_sections(policy))
     except OSError as error:
@@ -79,18 +85,25 @@ def policy_problems(
         return
     known = _Known(
         whole,
-        users,
+        users_by_token(users),
         None if allow_undeclared_users else frozenset(names_of(users)),
         version,
         invalid=_invalid_sections(policy) | _invalid_sections(in_file),
     )
-    for problem in (*_file_problems(of_file, version), *_part(added_sections(in_file), known)):
+    for problem in (
+        *ignored_keys(as_written, version),
+        *_file_problems(of_file, version),
+        *_part(added_sections(in_file), known),
+    ):
         yield Problem(("file",), f"`{file}`, {dotted(problem.path)}: {problem.message}")
     yield from _part(added_sections(policy), known)
 
 
 def _invalid_sections(policy: PolicySpec) -> frozenset[str]:
-    return frozenset(PolicySpec.model_fields[name].alias or name for name in invalid_fields(policy))
+    """Return the sections that are invalid, as a whole or in one of their rules."""
+    rules = {name: value for name, value in vars(policy).items() if isinstance(value, list)}
+    of_rules = {name for name, found in rules.items() if any(invalid_fields(rule) for rule in found)}
+    return frozenset(PolicySpec.model_fields[name].alias or name for name in invalid_fields(policy) | of_rules)
 
 
 def _file_problems(document: Document, version: Version | None) -> Iterator[Problem]:
@@ -104,7 +117,7 @@ def _file_problems(document: Document, version: Version | None) -> Iterator[Prob
     except ValidationError as error:
         yield from problems_of(error, PolicySpec)
     else:
-        yield from nulls_refused(written, version)
+        yield from values_refused(written, version)
 
 
 def _part(part: Document, known: _Known) -> Iterator[Problem]:
@@ -117,7 +130,7 @@ def _part(part: Document, known: _Known) -> Iterator[Problem]:
         if problem:
             yield Problem(reference.path, problem)
     yield from _wrong_definitions(part, known)
-    yield from rules_refused(part, known.document, known.version)
+    yield from rules_refused(part, known.document, known.version, known.invalid)
 
 
 def _wrong_name(reference: Reference, known: _Known) -> str | None:
@@ -149,11 +162,15 @@ def _not_allowed_here(alias: str, place: str, version: Version | None) -> str | 
         return tag_refused(alias, version) if kind == "tag" else None
     elsewhere = other_versions(place, kind, version)
     if kind.startswith("autogroup:"):
-        choice = ", ".join(f"`{name}`" for name in sorted(kinds) if name.startswith("autogroup:")) or "none"
-        return f"`{alias}` is no group that may stand here{elsewhere}; may: {choice}"
+        groups = ", ".join(f"`{name}`" for name in sorted(kinds) if name.startswith("autogroup:"))
+        choice = f"; may: {groups}" if groups else f", but {_choice(kinds)} may"
+        return f"`{alias}` is no group that may stand here{elsewhere}{choice}"
     if "[" in alias and kind in {UNREADABLE, "host"}:
         bare = alias.replace("[", "").replace("]", "")
         return f"`{alias}` has brackets, which Headscale does not read here; write `{bare}`"
+    if kind == "*" and kinds >= _PEOPLE_AND_THINGS:
+        text = "write `autogroup:member`, and a rule of its own with `autogroup:tagged` for tagged machines"
+        return f"`*` may not stand here{elsewhere}; {text}"
     return f"`{alias}` may not stand here{elsewhere}, but {_choice(kinds)} may"
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from headscale_component.spec.policy_acl_rules import Context, Wrong
-from headscale_component.spec.policy_parts import Rule, items_of, kind_of
+from headscale_component.spec.policy.acl_rules import Context, Wrong
+from headscale_component.spec.policy.aliases import kind_of
+from headscale_component.spec.policy.document import Rule, items_of
 from headscale_core.values.durations import duration_seconds
 
 _LONGEST_CHECK = timedelta(hours=168)

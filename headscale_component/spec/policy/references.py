@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from headscale_component.spec.policy import Document
-from headscale_component.spec.policy_parts import Path, items_of, kind_of, rules_in, section_at
+from headscale_component.spec.policy.aliases import kind_of
+from headscale_component.spec.policy.document import Document, Path, items_of, rules_in, section_at
 
 
 class Reference(NamedTuple):
@@ -15,7 +15,7 @@ class Reference(NamedTuple):
     Attributes:
         path: Where it stands.
         alias: The name, with its ports where the place has any.
-        place: Which row of `policy_places` judges it.
+        place: Which row of `places` judges it.
         has_ports: Whether ports stand behind it.
     """
 

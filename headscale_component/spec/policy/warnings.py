@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from headscale_component.spec.policy import Document
-from headscale_component.spec.policy_aliases import users_named_in
-from headscale_component.spec.policy_parts import items_of, kind_of, rules_in, section_at
-from headscale_component.spec.policy_users import bearers
+from headscale_component.spec.policy.aliases import kind_of
+from headscale_component.spec.policy.document import Document, items_of, rules_in, section_at
+from headscale_component.spec.policy.references import users_named_in
+from headscale_component.spec.policy.users import matching_users, users_by_token
 from headscale_component.versions import minor_version
 from headscale_core.values.versions import UNIQUE_NAMES_IN_POLICY, Feature, HeadscaleVersion
 
@@ -23,10 +23,10 @@ def policy_warnings(document: Document, instance: HeadscaleArgs | None = None) -
         document: The policy.
         instance: The instance that it is of, where that is known.
     """
-    found = _locks_out(document)
+    found = _lockouts(document)
     if instance is not None:
-        found += [*_may_become_two(document, instance), *_switches_groups_off(document, instance)]
-        found += () if found else _forgets(document, instance)
+        found += [*_ambiguous_user_names(document, instance), *_groups_without_effect(document, instance)]
+        found += () if found else _users_without_rules(document, instance)
     return found
 
 
@@ -34,19 +34,20 @@ _ONE_UNKNOWN_SWITCHES_OFF = Feature(since=HeadscaleVersion(0, 27), until=Headsca
 """A group with a member who is no user yet counts as nobody: https://github.com/juanfont/headscale/issues/3051."""
 
 
-def _switches_groups_off(document: Document, instance: HeadscaleArgs) -> Iterator[str]:
+def _groups_without_effect(document: Document, instance: HeadscaleArgs) -> Iterator[str]:
     """Find groups that mean nobody until their last member has logged in."""
     version = minor_version(instance.version)
     if version is None or not _ONE_UNKNOWN_SWITCHES_OFF.is_in(version):
         return
+    users = users_by_token(instance.users)
     for name, members in section_at(document, ("groups",)).items():
-        unknown = [member for member in items_of(members) if not bearers(member, instance.users)]
+        unknown = [member for member in items_of(members) if not matching_users(member, users)]
         if unknown:
             people = ", ".join(f"`{member}`" for member in unknown)
             yield f"Headscale 0.27 lets nobody of `{name}` in before the first login of {people}; 0.28 does not wait"
 
 
-def _forgets(document: Document, instance: HeadscaleArgs) -> Iterator[str]:
+def _users_without_rules(document: Document, instance: HeadscaleArgs) -> Iterator[str]:
     """Find declared users whom a policy names nowhere, where no rule is for everybody.
 
     With an identity provider a policy may name them by their id there, which nobody knows here.
@@ -59,22 +60,25 @@ def _forgets(document: Document, instance: HeadscaleArgs) -> Iterator[str]:
         or any(source in _EVERYBODY or kind_of(source) in {"address", "host"} for source in sources)
     ):
         return
-    named = {name for _, alias in users_named_in(document) for name in bearers(alias, instance.users)}
+    users = users_by_token(instance.users)
+    named = {name for _, alias in users_named_in(document) for name in matching_users(alias, users)}
     for name in sorted(instance.users.keys() - named):
         yield f"the policy does not name `{name}`: their nodes reach nothing; add a rule for `{name}@`"
 
 
-def _may_become_two(document: Document, instance: HeadscaleArgs) -> Iterator[str]:
+def _ambiguous_user_names(document: Document, instance: HeadscaleArgs) -> Iterator[str]:
     """Find names of users made here that somebody who logs in may have too: 0.29 refuses a name of two users."""
     oidc, version = instance.config.oidc, minor_version(instance.version)
     if oidc is None or version is None or not UNIQUE_NAMES_IN_POLICY.is_in(version):
         return
-    made_here = {
-        name: user
-        for name, user in instance.users.items()
-        if not (instance.adopt_users if user.adopt is None else user.adopt)
-    }
-    named = sorted({alias for _, alias in users_named_in(document) if bearers(alias, made_here)})
+    made_here = users_by_token(
+        {
+            name: user
+            for name, user in instance.users.items()
+            if not (instance.adopt_users if user.adopt is None else user.adopt)
+        }
+    )
+    named = sorted({alias for _, alias in users_named_in(document) if matching_users(alias, made_here)})
     if named:
         yield (
             f"the policy names {', '.join(f'`{alias}`' for alias in named)}, made here: where somebody of that name or "
@@ -83,7 +87,7 @@ def _may_become_two(document: Document, instance: HeadscaleArgs) -> Iterator[str
         )
 
 
-def _locks_out(document: Document) -> list[str]:
+def _lockouts(document: Document) -> list[str]:
     if document.get("acls") is None and document.get("grants") is None:
         # hscontrol/policy/v2/filter.go: where neither is there, everything is let through.
         return ["the policy has no `acls`: every node reaches every port of every other; `acls: []` closes everything"]

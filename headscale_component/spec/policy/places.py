@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from headscale_component.spec.policy_parts import Version
+from headscale_component.spec.policy.document import Version
 from headscale_core.values.versions import HeadscaleVersion
 
 _V0_26, _V0_27, _V0_28, _V0_29 = (HeadscaleVersion(0, minor) for minor in (26, 27, 28, 29))
@@ -25,7 +25,7 @@ class Row:
         since: The first minor version.
         kinds: The kinds of names, an autogroup by its full name.
         source: The URL of the rule in Headscale's engine.
-        trims: Whether blanks around a name are passed over.
+        trims: Whether spaces around a name are ignored.
     """
 
     place: str
@@ -90,7 +90,7 @@ def kinds_at(place: str, version: Version | None) -> frozenset[str]:
 
 
 def trims_at(place: str, version: Version | None) -> bool:
-    """Return whether blanks around a name are passed over at a place."""
+    """Return whether spaces around a name are ignored at a place."""
     return any(row.trims for row in ROWS if row.place == place and (version is None or row.since <= version))
 
 
@@ -102,8 +102,9 @@ def other_versions(place: str, kind: str, version: Version | None) -> str:
     later = next((since for since, is_taken in taken if is_taken and since > version), None)
     if later:
         return f" before Headscale {later}"
-    gone = next((since for since, is_taken in reversed(taken) if not is_taken and since <= version), None)
-    return f" from Headscale {gone} on" if gone and any(is_taken for _, is_taken in taken) else ""
+    last = max((since for since, is_taken in taken if is_taken), default=None)
+    gone = next((since for since, _ in taken if last is not None and since > last), None)
+    return f" from Headscale {gone} on" if gone else ""
 
 
 def _taken(place: str, kind: str) -> Iterator[tuple[HeadscaleVersion, bool]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from headscale_component.spec.policy_acl_rules import Context, Wrong
-from headscale_component.spec.policy_parts import Rule, address_bits, is_network, items_of
-from headscale_component.spec.policy_ports import port_ranges, protocol_of, split_destination
+from headscale_component.spec.policy.acl_rules import Context, Wrong
+from headscale_component.spec.policy.addresses import address_bits, is_network
+from headscale_component.spec.policy.document import Rule, items_of
+from headscale_component.spec.policy.ports import port_ranges, protocol_of, split_destination
 
 _MOST_ADDRESS_BITS = 16
 """Our limit: 65536 addresses take no noticeable memory, 16 million of a /8 take it all."""

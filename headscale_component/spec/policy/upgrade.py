@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from headscale_component.spec.errors import Problem
-from headscale_component.spec.policy import Document
-from headscale_component.spec.policy_parts import Path, Rule, items_of, rules_in
+from headscale_component.spec.policy.document import Document, Path, Rule, items_of, rules_in
 from headscale_core.values.versions import HeadscaleVersion
 
 

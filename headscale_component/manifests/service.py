@@ -6,7 +6,7 @@ import pulumi_kubernetes as k8s
 
 from headscale_component.manifests import names
 from headscale_component.spec import HeadscaleArgs
-from headscale_component.spec.config.types import port_of
+from headscale_component.spec.config.addresses import port_of
 
 _NO_WAIT = {"pulumi.com/skipAwait": "true"}
 """The provider waits a flat 10 s for a ClusterIP Service; the StatefulSet's readiness is what counts."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import posixpath
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, StrictStr, model_validator
+from pydantic import AfterValidator, Field, StrictStr, model_validator
 
-from headscale_component.spec.config.types import DATA_DIRECTORY, SOCKET_DIRECTORY, KeyReference
+from headscale_component.spec.config.references import KeyReference
+from headscale_component.spec.config.types import DATA_DIRECTORY, SOCKET_DIRECTORY
 from headscale_component.spec.model import OrOutput, SpecModel
 
 CONFIG_DIRECTORY = "/etc/headscale"
@@ -46,7 +47,7 @@ FilePathInPod = Annotated[StrictStr, AfterValidator(_mountable)]
 class FileSpec(SpecModel):
     """Where a file's content comes from: exactly one of these."""
 
-    inline: OrOutput[StrictStr] | None = None
+    inline: Annotated[OrOutput[StrictStr] | None, Field(repr=False)] = None
     """The content itself, not for secrets; a change of it rolls the pod."""
 
     config_map_key_ref: KeyReference | None = None

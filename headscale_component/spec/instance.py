@@ -18,6 +18,7 @@ from headscale_component.spec.api_key import ApiKeySpec, ManagedApiKeySpec
 from headscale_component.spec.config import HeadscaleConfig
 from headscale_component.spec.config.rules import RETIRED
 from headscale_component.spec.connection import ConnectionSpec
+from headscale_component.spec.empty_sections import without_empty
 from headscale_component.spec.errors import SpecError, problems_of
 from headscale_component.spec.files import FilePathInPod, FileSpec
 from headscale_component.spec.model import OrOutput, SpecModel
@@ -151,6 +152,7 @@ class HeadscaleArgs(SpecModel):
     def _all_problems_at_once(cls, data: Any, check: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401 - raw input
         if isinstance(data, cls):
             return data
+        data = without_empty(cls, data)
         try:
             checked = check(data)
         except ValidationError as error:

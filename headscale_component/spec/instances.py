@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from headscale_component.spec import resource_names
+from headscale_component.spec.empty_sections import without_empty
 from headscale_component.spec.errors import PathPart, Problem, SpecError, dotted, text_of
 from headscale_component.spec.instance import HeadscaleArgs
 from headscale_component.spec.key_rules import secrets_of, undeclared_owners
@@ -38,7 +39,8 @@ def load_instances(document: object) -> dict[str, HeadscaleArgs]:
         raise SpecError([Problem((ROOT,), "must be a mapping of names to instances, and hold at least one")])
     problems = list(chain.from_iterable(_name_problems(name) for name in document))
     instances: dict[str, HeadscaleArgs] = {}
-    for name, written in document.items():
+    for name, given in document.items():
+        written = without_empty(HeadscaleArgs, given)
         try:
             instances[name] = HeadscaleArgs.model_validate(_mapping(written))
         except SpecError as error:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, StrictStr, model_validator
 
-from headscale_component.spec.config.types import KeyReference
+from headscale_component.spec.config.references import KeyReference
 from headscale_component.spec.model import OrOutput, SpecModel
 
 _FIXED = ("app.kubernetes.io/name", "app.kubernetes.io/instance")
@@ -56,7 +56,7 @@ class PodSpec(SpecModel):
     """More annotations. A changed one rolls the pod: so a person asks for a restart after a Secret changed."""
 
     env: dict[Annotated[StrictStr, AfterValidator(_not_the_configurations)], OrOutput[StrictStr] | VariableSource] = (
-        Field(default_factory=dict)
+        Field(default_factory=dict, repr=False)
     )
     """More variables of Headscale's container: a text, or where it comes from."""
 

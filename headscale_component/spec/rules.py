@@ -19,6 +19,13 @@ from headscale_component.spec.key_rules import (
     check_secret_names,
     check_tags_only_keys,
 )
+from headscale_component.spec.listener_rules import (
+    check_acme_port,
+    check_metrics_address,
+    check_ports,
+    check_ports_of_containers,
+    check_reached,
+)
 from headscale_component.spec.model import is_output
 from headscale_component.spec.policy_rules import policy_problems
 from headscale_component.spec.user import UserSpec
@@ -162,4 +169,9 @@ RULES: tuple[Callable[[HeadscaleArgs], Iterator[Problem]], ...] = (
     check_direct_address,
     check_paths_exist,
     check_config,
+    check_ports,
+    check_ports_of_containers,
+    check_acme_port,
+    check_reached,
+    check_metrics_address,
 )

@@ -27,16 +27,17 @@ from headscale_component.spec.config.types import (
     FilePath,
     FilePathOrEmpty,
     Flag,
-    HttpUrl,
     HttpUrlOrEmpty,
     NetworkV4,
     NetworkV6,
     ProxyRange,
+    ServerUrl,
     Since,
     Text,
     Until,
     UpstreamDefault,
 )
+from headscale_component.spec.empty_sections import NullMeans
 
 
 def _octal(text: str) -> str:
@@ -66,10 +67,10 @@ class NoiseConfig(ConfigSection):
 class PrefixesConfig(ConfigSection):
     """`prefixes`: the addresses of nodes."""
 
-    v4: Annotated[NetworkV4 | None, UpstreamDefault("none")] = "100.64.0.0/10"
+    v4: Annotated[NetworkV4 | None, NullMeans("none"), UpstreamDefault("none")] = "100.64.0.0/10"
     """IPv4; clients expect it inside 100.64.0.0/10. `null` for none."""
 
-    v6: Annotated[NetworkV6 | None, UpstreamDefault("none")] = "fd7a:115c:a1e0::/48"
+    v6: Annotated[NetworkV6 | None, NullMeans("none"), UpstreamDefault("none")] = "fd7a:115c:a1e0::/48"
     """IPv6; clients expect it inside fd7a:115c:a1e0::/48. `null` for none."""
 
     allocation: Literal["sequential", "random"] = "sequential"
@@ -106,14 +107,15 @@ class SwitchConfig(ConfigSection):
 class HeadscaleConfig(ConfigSection):
     """Headscale's configuration file, `config.yaml` (https://headscale.net/stable/ref/configuration/)."""
 
-    server_url: HttpUrl
+    server_url: ServerUrl
     """The address that clients use, for example `https://vpn.example.com`. Changing it cuts nodes off that use it."""
 
     listen_addr: Annotated[Endpoint, UpstreamDefault("a random port")] = "0.0.0.0:8080"
     """Where Headscale serves clients and its HTTP API; the port of the Service follows it."""
 
-    metrics_listen_addr: Annotated[EndpointOrOff, UpstreamDefault("off")] = "0.0.0.0:9090"
-    """Where Headscale serves metrics and health, always in clear; the metrics Service follows it."""
+    metrics_listen_addr: Annotated[EndpointOrOff | None, NullMeans("off"), UpstreamDefault("off")] = "0.0.0.0:9090"
+    """Where Headscale serves metrics and health, always in clear; the metrics Service follows it. `null` or `""` for
+    off, from 0.28 on."""
 
     grpc_listen_addr: Annotated[Endpoint | None, UpstreamDefault(":50443"), _GRPC] = None
     """Where Headscale serves gRPC if it has TLS or `grpc_allow_insecure`. Default: port 50443."""

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from headscale_component.manifests.config_yaml import config_tree, to_yaml
-from headscale_component.spec import HeadscaleArgs
+from headscale_component.spec import HeadscaleArgs, SpecError
 from headscale_component.versions import minor_version
 from tests.integration.conftest import REPOSITORY, RunningHeadscale, free_port
 
@@ -36,8 +36,20 @@ def source(version):
 
 
 @pytest.mark.parametrize("version", EXAMPLES)
+def test_headscales_own_example_names_the_line_to_change(version):
+    written = yaml.safe_load((source(version) / "config-example.yaml").read_text())
+
+    with pytest.raises(SpecError) as caught:
+        HeadscaleArgs.model_validate({"version": EXAMPLES[version], "config": written})
+
+    assert [problem.path for problem in caught.value.problems] == [("config", "listen_addr")]
+    assert "write `0.0.0.0:8080`" in str(caught.value)
+
+
+@pytest.mark.parametrize("version", EXAMPLES)
 def test_headscales_own_example_is_accepted_and_means_the_same(version):
     written = yaml.safe_load((source(version) / "config-example.yaml").read_text())
+    written["listen_addr"] = "0.0.0.0:8080"  # The example's is the pod's loopback, where no probe comes.
 
     rendered = plain(config_tree(HeadscaleArgs.model_validate({"version": EXAMPLES[version], "config": written})))
 

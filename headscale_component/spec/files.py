@@ -28,11 +28,21 @@ _TAKEN = (
 )
 _SYSTEM = ("/", "/etc", "/tmp", "/var", "/var/lib", "/var/run", "/run", "/home", "/root")  # noqa: S108 - names, not files
 
+_LONGEST_FILE_NAME = 255
+"""Bytes, on Linux."""
+
 
 def _mountable(path: str) -> str:
     folder = posixpath.dirname(path)
-    if not path.startswith("/") or path != posixpath.normpath(path) or path.endswith("/"):
+    if not path.startswith("/") or path.startswith("//") or path != posixpath.normpath(path):
         raise ValueError(f"`{path}` is no absolute path of a file; write for example `/etc/headscale-tls/tls.crt`")
+    name = posixpath.basename(path)
+    if name.startswith("..") or len(name.encode()) > _LONGEST_FILE_NAME:
+        # https://github.com/kubernetes/kubernetes/blob/master/pkg/apis/core/validation/validation.go (`KeyToPath`)
+        raise ValueError(
+            f"`{name}` is no name of a file in a volume: at most {_LONGEST_FILE_NAME} bytes, and not beginning with "
+            "`..`, as `tls.crt`"
+        )
     if folder in _SYSTEM or any(folder == taken or folder.startswith(f"{taken}/") for taken in _TAKEN):
         raise ValueError(
             f"`{folder}` would hide what is there; give the file a folder of its own, as `/etc/headscale-tls/tls.crt`"

@@ -21,6 +21,7 @@ from headscale_component.spec.connection import ConnectionSpec
 from headscale_component.spec.empty_sections import without_empty
 from headscale_component.spec.errors import SpecError, problems_of
 from headscale_component.spec.files import FilePathInPod, FileSpec
+from headscale_component.spec.kubernetes_names import Labels
 from headscale_component.spec.model import OrOutput, SpecModel
 from headscale_component.spec.pod import PodSpec
 from headscale_component.spec.policy import PolicySpec
@@ -84,7 +85,7 @@ class HeadscaleArgs(SpecModel):
     create_namespace: bool = False
     """Whether to make the namespace if it is not there. It is never deleted: it holds the data."""
 
-    namespace_labels: dict[str, str] = Field(default_factory=dict)
+    namespace_labels: Labels = Field(default_factory=dict)
     """Labels for the namespace, with `createNamespace`, for example a Pod Security Standard to enforce."""
 
     image: Annotated[str, AfterValidator(_without_tag)] = "headscale/headscale"

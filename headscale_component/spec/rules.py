@@ -19,6 +19,14 @@ from headscale_component.spec.key_rules import (
     check_secret_names,
     check_tags_only_keys,
 )
+from headscale_component.spec.kubernetes_rules import (
+    check_containers,
+    check_image_tag,
+    check_mounts,
+    check_namespace_labels,
+    check_size_of_files,
+    check_volumes,
+)
 from headscale_component.spec.listener_rules import (
     check_acme_port,
     check_metrics_address,
@@ -174,4 +182,10 @@ RULES: tuple[Callable[[HeadscaleArgs], Iterator[Problem]], ...] = (
     check_acme_port,
     check_reached,
     check_metrics_address,
+    check_namespace_labels,
+    check_image_tag,
+    check_size_of_files,
+    check_containers,
+    check_volumes,
+    check_mounts,
 )

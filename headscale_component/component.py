@@ -22,7 +22,7 @@ from headscale_component.manifests.objects import objects
 from headscale_component.spec import ApiKeySpec, HeadscaleArgs, PreAuthKeySpec, UserSpec
 from headscale_component.spec.additions import check_api_key, check_pre_auth_key, check_user
 from headscale_component.spec.errors import Problem, SpecError
-from headscale_component.spec.instance_name import name_problems
+from headscale_component.spec.instance_name import LONGEST_POSSIBLE, name_problems
 from headscale_component.spec.policy import policy_text
 from headscale_component.versions import NEWEST_HEADSCALE, is_newer_than_known
 from headscale_core import Node
@@ -87,11 +87,9 @@ class Headscale(pulumi.ComponentResource):
             SpecError: With every problem at once, before anything is declared.
         """
         spec = HeadscaleArgs.model_validate(args)
-        problems = [
-            Problem(("instance" if instance else "name",), text) for text in name_problems(instance or name, spec)
-        ]
-        if problems:
-            raise SpecError(problems)
+        found = [*name_problems(instance or name, spec, longest=LONGEST_POSSIBLE)]
+        if found:
+            raise SpecError(Problem(("instance" if instance else "name",), text) for text in found)
         super().__init__("headscale:index:Headscale", name, {}, opts)
         self._name, self.args = name, spec
         self._instance = instance or name

@@ -15,24 +15,28 @@ if TYPE_CHECKING:
     from headscale_component.spec.instance import HeadscaleArgs
 
 _NAME: TypeAdapter[str] = TypeAdapter(DnsLabel)
-_LONGEST_NAME = 40
+LONGEST_NAME = 40
+"""Characters of a name in a stack file: room for what others append to it."""
+
+LONGEST_POSSIBLE = 52
+"""Pods get the label controller-revision-hash, the StatefulSet's name and a hash, in 63 characters."""
 
 
-def name_problems(name: object, spec: HeadscaleArgs) -> Iterator[str]:
+def name_problems(name: object, spec: HeadscaleArgs, *, longest: int = LONGEST_NAME) -> Iterator[str]:
     """Yield what is wrong with an instance's name.
 
     Args:
         name: The name.
         spec: The instance, or its valid part.
+        longest: How many characters it may have.
     """
     try:
         text = _NAME.validate_python(name)
     except ValidationError as error:
         yield from map(text_of, error.errors())
         return
-    if len(text) > _LONGEST_NAME:
-        # Pods get the label controller-revision-hash, the set's name and a hash, in 63 characters.
-        yield f"has {len(text)} characters; Kubernetes has room for {_LONGEST_NAME}"
+    if len(text) > longest:
+        yield f"has {len(text)} characters; Kubernetes has room for {longest}"
     yield from _taken_by_kubernetes(text, spec)
 
 

@@ -347,7 +347,7 @@ def test_each_inline_file_has_a_key_of_its_own():
 
     data = files.inline_data(spec)
 
-    assert sorted(data.values()) == sorted(paths)
+    assert {*data.values()} == {*paths}
     assert all(re.fullmatch(r"[-._a-zA-Z0-9]{1,253}", key) for key in data)
     sources = [
         item

@@ -362,3 +362,21 @@ def test_key_of_an_inline_file_is_its_path_with_dots():
     assert set(files.inline_data(an_instance(files={"/etc/tls-a/b_c.crt": {"inline": "x"}}))) == {
         "files.etc.tls-a.b_c.crt"
     }
+
+
+def metrics_ports(config, **changes):
+    """Return the ports of the metrics Service, None where there is none."""
+    found = documents("vpn", an_instance(config, **changes))
+    services = [item for item in found if item["kind"] == "Service" and item["metadata"]["name"] == "vpn-metrics"]
+    return [port["port"] for port in services[0]["spec"]["ports"]] if services else None
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9090", "", None])
+def test_metrics_that_nobody_reaches_have_no_port(address):
+    assert metrics_ports({"metrics_listen_addr": address}) == [8081]
+    assert metrics_ports({"metrics_listen_addr": address}, apiKey={"autoManage": False}) is None
+
+
+def test_metrics_of_headscale_have_a_port():
+    assert metrics_ports({}) == [9090, 8081]
+    assert metrics_ports({}, apiKey={"autoManage": False}) == [9090]

@@ -23,7 +23,7 @@ from headscale_component.spec import ApiKeySpec, HeadscaleArgs, PreAuthKeySpec, 
 from headscale_component.spec.additions import check_api_key, check_pre_auth_key, check_user
 from headscale_component.spec.config_warnings import config_warnings
 from headscale_component.spec.errors import Problem, SpecError
-from headscale_component.spec.instance_name import LONGEST_POSSIBLE, name_problems
+from headscale_component.spec.instance_name import LONGEST_POSSIBLE, name_problems, name_warnings
 from headscale_component.spec.policy import policy_text
 from headscale_component.versions import NEWEST_HEADSCALE, is_newer_than_known
 from headscale_core import Node
@@ -109,7 +109,7 @@ class Headscale(pulumi.ComponentResource):
                 f"{name}: Headscale {spec.version} is newer than what is known here; it is configured as {newest} is",
                 self,
             )
-        for warning in config_warnings(spec):
+        for warning in (*name_warnings(self._instance), *config_warnings(spec)):
             pulumi.warn(f"{name}: {warning}", self)
         self.connection = self._connect()
         declared = objects(name, self._instance, spec)

@@ -40,6 +40,20 @@ def name_problems(name: object, spec: HeadscaleArgs, *, longest: int = LONGEST_N
     yield from _taken_by_kubernetes(text, spec)
 
 
+def name_warnings(name: str) -> list[str]:
+    """Return what is not possible everywhere: a digit first, as Services of Kubernetes before 1.36 do not take it.
+
+    Source: https://kubernetes.io/docs/reference/command-line-tools-reference/feature-gates/
+    (`RelaxedServiceNameValidation`).
+
+    Args:
+        name: The name, which is valid.
+    """
+    if not name[0].isdigit():
+        return []
+    return [f"Kubernetes before 1.36 takes no Service with a digit first; `{name}` can only be deployed on newer ones"]
+
+
 @rule
 def _taken_by_kubernetes(name: str, spec: HeadscaleArgs) -> Iterator[str]:
     """Find the name of an object that every namespace has, or that the namespace `default` has."""

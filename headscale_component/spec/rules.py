@@ -35,6 +35,7 @@ from headscale_component.spec.listener_rules import (
     check_reached,
 )
 from headscale_component.spec.model import is_output
+from headscale_component.spec.pod_fields import check_fields, check_quantities
 from headscale_component.spec.policy_rules import policy_problems
 from headscale_component.spec.user import UserSpec
 from headscale_component.spec.user_rules import check_user_names
@@ -188,4 +189,6 @@ RULES: tuple[Callable[[HeadscaleArgs], Iterator[Problem]], ...] = (
     check_containers,
     check_volumes,
     check_mounts,
+    check_fields,
+    check_quantities,
 )

@@ -121,7 +121,12 @@ def domain(text: str) -> str:
 def http_url(text: str) -> str:
     """Check a URL that Headscale fetches."""
     parts = _split(text)
-    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname or re.search(r"\s", text):
+    if parts is None:
+        raise ValueError(
+            f"`{without_credentials(text)}` is no URL: its port has to be a number from 1 to 65535, and an IPv6 "
+            "address stands in brackets; write for example `https://vpn.example.com:8443`"
+        )
+    if parts.scheme not in {"http", "https"} or not parts.hostname or re.search(r"\s", text):
         raise ValueError(
             f"`{without_credentials(text)}` must begin with http:// or https:// and name a host, as "
             "`https://vpn.example.com`"

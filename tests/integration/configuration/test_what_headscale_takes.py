@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import json
+import re
 import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -56,6 +57,21 @@ def test_headscales_own_example_is_accepted_and_means_the_same(version):
     if "node" in written:
         written["node"]["expiry"] = "0"  # The bare 0 of the example means the text.
     assert rendered == written
+
+
+FROM_SECRETS = ("client_id", "client_secret"), ("host", "port", "name", "user", "pass")
+
+
+@pytest.mark.parametrize("version", EXAMPLES)
+def test_values_of_secrets_are_read_from_variables(version):
+    """Viper looks for variables where a key is read by itself, and not where a section is read as a whole."""
+    text = (source(version) / "hscontrol" / "types" / "config.go").read_text()
+    login, database = FROM_SECRETS
+
+    assert 'viper.SetEnvPrefix(envPrefix)\n\tviper.SetEnvKeyReplacer(strings.NewReplacer(".", "_"))' in text
+    assert "viper.AutomaticEnv()" in text
+    for key in (*(f"oidc.{name}" for name in login), *(f"database.postgres.{name}" for name in database)):
+        assert re.search(rf'viper\.Get(String|Int)\("{key}"\)', text), key
 
 
 durations = st.sampled_from(["66s", "2m", "1h30m", "36h", "1.5h", "90000ms"])

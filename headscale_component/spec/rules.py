@@ -5,6 +5,7 @@ They run on what is valid (`spec.valid_part`), so that a person gets every probl
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -139,7 +140,7 @@ def _check_path_exists(instance: HeadscaleArgs, path: tuple[str, ...]) -> Iterat
     for place, file in places:
         if not isinstance(file, str) or not file.startswith("/") or file in instance.files:
             continue
-        if not any(file.startswith(folder) for folder in folders):
+        if not any(posixpath.normpath(file).startswith(folder) for folder in folders):
             yield Problem(
                 ("config", *place),
                 f"`{file}` is not there in the pod; give it under `files`, or name a file on the volume, in "

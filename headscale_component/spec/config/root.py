@@ -39,6 +39,9 @@ from headscale_component.spec.config.types import (
 )
 from headscale_component.spec.empty_sections import NullMeans
 
+_LONGEST_SOCKET_PATH = 107
+"""Bytes: https://man7.org/linux/man-pages/man7/unix.7.html (`sun_path`, with a NUL at its end)."""
+
 
 def _octal(text: str) -> str:
     if re.fullmatch(r"0?[0-7]{3}", text):
@@ -47,9 +50,15 @@ def _octal(text: str) -> str:
 
 
 def _in_shared_directory(path: str) -> str:
-    if path.startswith(f"{SOCKET_DIRECTORY}/") and "/" not in path.removeprefix(f"{SOCKET_DIRECTORY}/"):
-        return path
-    raise ValueError(f"must be a file in {SOCKET_DIRECTORY}, the one directory that the sidecar shares")
+    name = path.removeprefix(f"{SOCKET_DIRECTORY}/")
+    if name == path or "/" in name or name in {"", ".", ".."}:
+        raise ValueError(f"must be a file in {SOCKET_DIRECTORY}, the one directory that the sidecar shares")
+    if len(path.encode()) > _LONGEST_SOCKET_PATH:
+        raise ValueError(
+            f"has {len(path.encode())} bytes, and Linux has room for {_LONGEST_SOCKET_PATH} in the path of a socket; "
+            f"write a shorter one, as `{SOCKET_DIRECTORY}/headscale.sock`"
+        )
+    return path
 
 
 _GRPC = Until((0, 29), "has no gRPC any more, and ignores it silently", "nothing")

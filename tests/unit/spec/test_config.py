@@ -144,6 +144,17 @@ BAD = {
     ),
     "mode of the socket": ({"unix_socket_permission": "0o770"}, "unix_socket_permission", "three octal digits"),
     "place of the socket": ({"unix_socket": "/tmp/h.sock"}, "unix_socket", "that the sidecar shares"),
+    "socket that is a folder": ({"unix_socket": "/var/run/headscale/.."}, "unix_socket", "that the sidecar shares"),
+    "socket with a long path": (
+        {"unix_socket": f"/var/run/headscale/{'a' * 100}"},
+        "unix_socket",
+        "has 119 bytes, and Linux has room for 107",
+    ),
+    "path that leaves the volume": (
+        {"noise": {"private_key_path": "/var/lib/headscale/../key"}},
+        "noise.private_key_path",
+        "is not there in the pod",
+    ),
     "database": ({"database": {"type": "mysql"}}, "database.type", "'sqlite' or 'postgres'"),
     "postgres untold": ({"database": {"type": "postgres"}}, "database.postgres", "is required"),
     "postgres half told": (

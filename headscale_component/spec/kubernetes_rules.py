@@ -70,13 +70,13 @@ def check_containers(instance: HeadscaleArgs) -> Iterator[Problem]:
 @rule
 def check_volumes(instance: HeadscaleArgs) -> Iterator[Problem]:
     """Find volumes without a name, or with one that the pod has already."""
-    yield from _names(instance.pod.volumes, ("pod", "volumes"), "volume", _our_volumes(instance))
+    yield from _names(instance.pod.volumes, ("pod", "volumes"), "volume", volumes_of_component(instance))
 
 
 @rule
 def check_mounts(instance: HeadscaleArgs) -> Iterator[Problem]:
     """Find mounts of no volume, and mounts where the pod has one already."""
-    volumes = {*_our_volumes(instance), *(volume.get("name") for volume in instance.pod.volumes)}
+    volumes = {*volumes_of_component(instance), *(volume.get("name") for volume in instance.pod.volumes)}
     folders = {CONFIG_DIRECTORY, DATA_DIRECTORY, SOCKET_DIRECTORY, *map(posixpath.dirname, instance.files)}
     for index, mount in enumerate(instance.pod.volume_mounts):
         path: tuple[PathPart, ...] = ("pod", "volumeMounts", index)
@@ -89,8 +89,12 @@ def check_mounts(instance: HeadscaleArgs) -> Iterator[Problem]:
             )
 
 
-def _our_volumes(instance: HeadscaleArgs) -> list[str]:
-    """Return the names of the volumes that the manifests make."""
+def volumes_of_component(instance: HeadscaleArgs) -> list[str]:
+    """Return the names of the volumes that the manifests make, that of the PVC among them.
+
+    Args:
+        instance: The instance, or its valid part.
+    """
     folders = {posixpath.dirname(path) for path in instance.files}
     token = ["service-account-token"] if instance.api_key.auto_manage else []
     return ["config", "data", "socket", *token, *(f"files-{number}" for number in range(len(folders)))]

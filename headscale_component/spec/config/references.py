@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, StrictStr
+from pydantic import AfterValidator, BeforeValidator, StrictStr, TypeAdapter, ValidationError
 
 from headscale_component.spec.config.types import DsnWord, Positive, Text
+from headscale_component.spec.errors import text_of
 from headscale_component.spec.model import OrOutput, SpecModel
 from headscale_component.spec.values import ReferencedName
 
@@ -63,11 +64,27 @@ def _never_in_clear(value: object) -> object:
 SecretValue = OrOutput[Annotated[SecretReference, BeforeValidator(_never_in_clear)]]
 """A secret by reference, or in Python a Pulumi secret; it reaches Headscale by its environment."""
 
-TextOrReference = Text | SecretReference
+
+def _in_place_of(kind: Any) -> BeforeValidator:  # noqa: ANN401 - an annotation may be anything
+    """Return a check by which what is no reference is refused by the rule of its own kind alone."""
+    own: TypeAdapter[Any] = TypeAdapter(kind)
+
+    def check(value: object) -> object:
+        if isinstance(value, Mapping | SecretReference):
+            return value
+        try:
+            return own.validate_python(value)
+        except ValidationError as error:
+            raise ValueError(text_of(error.errors()[0])) from None
+
+    return BeforeValidator(check)
+
+
+TextOrReference = Annotated[Text | SecretReference, _in_place_of(Text)]
 """A text, or where it is in a Secret, as platforms hand out what they generate."""
 
-DsnWordOrReference = DsnWord | SecretReference
+DsnWordOrReference = Annotated[DsnWord | SecretReference, _in_place_of(DsnWord)]
 """A word of a connection string, or where it is in a Secret."""
 
-PositiveOrReference = Positive | SecretReference
+PositiveOrReference = Annotated[Positive | SecretReference, _in_place_of(Positive)]
 """A number above 0, or where it is in a Secret."""

@@ -22,6 +22,7 @@ from headscale_component.manifests import (
 )
 from headscale_component.render import documents
 from headscale_component.spec import HeadscaleArgs
+from headscale_component.spec.kubernetes_rules import volumes_of_component
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -380,3 +381,14 @@ def test_metrics_that_nobody_reaches_have_no_port(address):
 def test_metrics_of_headscale_have_a_port():
     assert metrics_ports({}) == [9090, 8081]
     assert metrics_ports({}, apiKey={"autoManage": False}) == [9090]
+
+
+@pytest.mark.parametrize("managed", [True, False])
+def test_names_of_volumes_are_those_that_rules_know(managed):
+    inline = {path: {"inline": "x"} for path in ("/etc/a/x", "/etc/a/y", "/etc/b/x")}
+    spec = an_instance(files=inline, apiKey={"autoManage": managed})
+    (workload,) = [item["spec"] for item in documents("vpn", spec) if item["kind"] == "StatefulSet"]
+
+    volumes = [volume["name"] for volume in workload["template"]["spec"]["volumes"]]
+    claims = [claim["metadata"]["name"] for claim in workload["volumeClaimTemplates"]]
+    assert sorted([*volumes, *claims]) == sorted(volumes_of_component(spec))

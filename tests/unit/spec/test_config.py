@@ -167,6 +167,16 @@ BAD = {
         "database.postgres.ssl",
         "falls back to clear text",
     ),
+    "postgres of a number": (
+        {"database": {"type": "postgres", "postgres": {**POSTGRES, "name": 5}}},
+        "database.postgres.name",
+        "input should be a valid string, not 5",
+    ),
+    "postgres with half a reference": (
+        {"database": {"type": "postgres", "postgres": {**POSTGRES, "user": {"secretKeyRef": {"name": "db"}}}}},
+        "database.postgres.user.secretKeyRef.key",
+        "is required and missing",
+    ),
     "postgres with a space": (
         {"database": {"type": "postgres", "postgres": {**POSTGRES, "user": "a b"}}},
         "database.postgres.user",

@@ -92,7 +92,7 @@ KNOWN = (
         r"^config.*( is no (absolute path|address to listen on|duration|mode|nameserver|domain name|range)"
         r"| is not above |-?\d+ is below | must begin with http| must hold | is required |: gives nodes no relay"
         r"|: can be off from 0\.28 on|: is the noise key's file| is no URL| is reached from inside the pod alone"
-        r"| is not there in the pod)",
+        r"|: port \d+ is that of | is not there in the pod)",
         "the loader takes it, and the server then does not start, or does something else",
     ),
     Known(

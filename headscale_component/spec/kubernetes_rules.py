@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 MAX_CONFIG_MAP_BYTES = 2**20
 """Of all values together (https://kubernetes.io/docs/concepts/configuration/configmap/#motivation)."""
 
-_TAG_OF_VERSION = re.compile(r"v?(\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?)")
+_NUMBERS = re.compile(r"v?(\d+\.\d+\.\d+)(?![0-9.])")
+"""What a version begins with; what follows may be of a build, as `-debug`."""
 
 
 @rule
@@ -38,8 +39,8 @@ def check_image_tag(instance: HeadscaleArgs) -> Iterator[Problem]:
     """Find an image whose tag is another version than the declared one, beside the digest that decides."""
     name, _, digest = instance.image.partition("@")
     tag = name.rpartition("/")[2].partition(":")[2]
-    match = _TAG_OF_VERSION.fullmatch(tag)
-    if digest and match and match[1] != instance.version.removeprefix("v"):
+    tagged, declared = _NUMBERS.match(tag), _NUMBERS.match(instance.version)
+    if digest and tagged and declared and tagged[1] != declared[1]:
         yield Problem(
             ("image",),
             f"has the tag `{tag}`, and `version` is `{instance.version}`: the digest decides what runs, and `version` "

@@ -89,6 +89,10 @@ KNOWN = (
         "the loader silently makes another value of a wrong one: `policy.mode: Database` is no policy at all",
     ),
     Known(
+        r"^config\.server_url: must hold ",
+        "the loader takes it, and every client would get it: a password, or an address to which no path can be added",
+    ),
+    Known(
         r"^config.*( is no (absolute path|address to listen on|duration|mode|nameserver|domain name|range)"
         r"| is not above |-?\d+ is below | must begin with http| must hold | is required |: gives nodes no relay"
         r"|: can be off from 0\.28 on|: is the noise key's file| is no URL| is reached from inside the pod alone"
@@ -98,10 +102,6 @@ KNOWN = (
     Known(
         r"^config\.(acl_policy_path|dns_config): was replaced in 0\.23",
         "the loader passes over keys of before 0.23 where those in their place have a value",
-    ),
-    Known(
-        r"^config\.server_url: must hold ",
-        "the loader takes it, and every client would get it: a password, or an address to which no path can be added",
     ),
     Known(
         r"^config\.dns\.base_domain: `[^`]*` holds the host of server_url",

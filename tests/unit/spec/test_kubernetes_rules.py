@@ -69,6 +69,7 @@ def test_what_kubernetes_refuses_is_refused(changes, words):
 
 GOOD = {
     "tag and digest of the version": {"image": f"headscale/headscale:0.29.3@{DIGEST}"},
+    "tag of a build of the version": {"image": f"headscale/headscale:v0.29.3-debug@{DIGEST}"},
     "tag of another kind": {"image": f"headscale/headscale:stable@{DIGEST}"},
     "names of the sidecar without it": {
         "apiKey": {"autoManage": False},

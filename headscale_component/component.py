@@ -18,9 +18,12 @@ from headscale_component.admin_resources import AdminResources
 from headscale_component.cluster_objects import declare_objects
 from headscale_component.connect import connection_args
 from headscale_component.manifests import names
-from headscale_component.manifests.objects import objects
+from headscale_component.manifests.objects import METRICS_SERVICE, objects
 from headscale_component.spec import ApiKeySpec, HeadscaleArgs, PreAuthKeySpec, UserSpec
 from headscale_component.spec.additions import check_api_key, check_pre_auth_key, check_user
+from headscale_component.spec.config_warnings import config_warnings
+from headscale_component.spec.errors import Problem, SpecError
+from headscale_component.spec.instance_name import LONGEST_POSSIBLE, name_problems, name_warnings
 from headscale_component.spec.policy import policy_text
 from headscale_component.versions import NEWEST_HEADSCALE, is_newer_than_known
 from headscale_core import Node
@@ -45,8 +48,8 @@ class Headscale(pulumi.ComponentResource):
     service_name: str
     """The Service for clients, with the ports `http` and `grpc`."""
 
-    metrics_service_name: str
-    """The Service from which metrics are scraped."""
+    metrics_service_name: str | None
+    """The Service from which metrics are scraped; None where nothing outside of the pod reaches any."""
 
     api_key_secret_name: str | None
     """The Secret with the API key that the sidecar rotates; None where the sidecar is switched off."""
@@ -85,6 +88,9 @@ class Headscale(pulumi.ComponentResource):
             SpecError: With every problem at once, before anything is declared.
         """
         spec = HeadscaleArgs.model_validate(args)
+        found = [*name_problems(instance or name, spec, longest=LONGEST_POSSIBLE)]
+        if found:
+            raise SpecError(Problem(("instance" if instance else "name",), text) for text in found)
         super().__init__("headscale:index:Headscale", name, {}, opts)
         self._name, self.args = name, spec
         self._instance = instance or name
@@ -95,7 +101,6 @@ class Headscale(pulumi.ComponentResource):
         self.namespace = spec.namespace
         self.server_url = pulumi.Output.from_input(spec.config.server_url)
         self.service_name = self._instance
-        self.metrics_service_name = names.metrics_service(self._instance)
         self.api_key_secret_name = spec.api_key.secret_name if spec.api_key.auto_manage else None
 
         if is_newer_than_known(spec.version):
@@ -104,8 +109,13 @@ class Headscale(pulumi.ComponentResource):
                 f"{name}: Headscale {spec.version} is newer than what is known here; it is configured as {newest} is",
                 self,
             )
+        for warning in (*name_warnings(self._instance), *config_warnings(spec)):
+            pulumi.warn(f"{name}: {warning}", self)
         self.connection = self._connect()
-        workload, template = declare_objects(objects(name, self._instance, spec), self, self._check_before())
+        declared = objects(name, self._instance, spec)
+        has_metrics = any(item.key == METRICS_SERVICE for item in declared)
+        self.metrics_service_name = names.metrics_service(self._instance) if has_metrics else None
+        workload, template = declare_objects(declared, self, self._check_before())
         self._rollout = self._follow(workload, template)
         self._admin = AdminResources(name, spec, self, self.connection, self._rollout)
         for username, user in spec.users.items():

@@ -11,7 +11,7 @@ import pulumi
 from dynamic_providers.connection import ConnectionArgs
 from headscale_component.manifests import names
 from headscale_component.spec import HeadscaleArgs
-from headscale_component.spec.config.types import port_of
+from headscale_component.spec.config.addresses import port_of
 
 
 def connection_args(

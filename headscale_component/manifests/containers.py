@@ -13,8 +13,8 @@ from headscale_component.manifests.config_map import FILE
 from headscale_component.manifests.persistent_volume_claim import VOLUME as DATA
 from headscale_component.spec import HeadscaleArgs
 from headscale_component.spec.config import DATA_DIRECTORY, SOCKET_DIRECTORY
+from headscale_component.spec.config.addresses import port_of
 from headscale_component.spec.config.rules import is_secret_reference
-from headscale_component.spec.config.types import port_of
 from headscale_component.spec.files import CONFIG_DIRECTORY
 from headscale_component.spec.pod import VariableSource
 from headscale_core.defaults import OPEN_WITHOUT_POLICY_VARIABLE, SIDECAR_CONTAINER

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headscale_component.spec import HeadscaleArgs
+from headscale_component.spec import HeadscaleArgs, listener_rules
 from headscale_core import defaults
 
 HTTP_PORT_NAME = "http"
@@ -11,7 +11,7 @@ METRICS_PORT_NAME = "metrics"
 STUN_PORT_NAME = "stun"
 ACME_PORT_NAME = "acme"
 
-ACME_PORT = 80
+ACME_PORT = listener_rules.ACME_PORT
 """Where a certificate authority asks by HTTP-01 (RFC 8555), whatever Headscale listens on."""
 
 RELAY_PORT = defaults.RELAY_PORT

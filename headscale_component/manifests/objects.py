@@ -143,14 +143,18 @@ def _rbac(name: str, instance: str, spec: HeadscaleArgs) -> list[ClusterObject]:
 
 def _services(name: str, instance: str, spec: HeadscaleArgs, addresses: dict[str, str]) -> list[ClusterObject]:
     resource = k8s.core.v1.Service
-    return [
-        ClusterObject(SERVICE, "v1", "Service", resource, name, lambda _: service.service(instance, spec, addresses)),
-        ClusterObject(
-            METRICS_SERVICE,
-            "v1",
-            "Service",
-            resource,
-            names.metrics_service(name),
-            lambda _: service.metrics_service(instance, spec, addresses),
-        ),
+    found = [
+        ClusterObject(SERVICE, "v1", "Service", resource, name, lambda _: service.service(instance, spec, addresses))
     ]
+    if service.serves_metrics(spec, addresses):
+        found.append(
+            ClusterObject(
+                METRICS_SERVICE,
+                "v1",
+                "Service",
+                resource,
+                names.metrics_service(name),
+                lambda _: service.metrics_service(instance, spec, addresses),
+            )
+        )
+    return found

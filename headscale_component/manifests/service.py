@@ -6,7 +6,7 @@ import pulumi_kubernetes as k8s
 
 from headscale_component.manifests import names
 from headscale_component.spec import HeadscaleArgs
-from headscale_component.spec.config.types import port_of
+from headscale_component.spec.config.addresses import is_loopback, port_of
 
 _NO_WAIT = {"pulumi.com/skipAwait": "true"}
 """The provider waits a flat 10 s for a ClusterIP Service; the StatefulSet's readiness is what counts."""
@@ -35,12 +35,22 @@ def service(instance: str, spec: HeadscaleArgs, config: dict[str, str]) -> k8s.c
 
 def metrics_service(instance: str, spec: HeadscaleArgs, config: dict[str, str]) -> k8s.core.v1.ServiceInitArgs:
     """Return the Service for metrics: Headscale's, and the sidecar's beside them."""
+    return _service(names.metrics_service(instance), instance, spec, _metrics_ports(spec, config))
+
+
+def serves_metrics(spec: HeadscaleArgs, config: dict[str, str]) -> bool:
+    """Return whether there are metrics outside of the pod: the API server takes no Service without ports."""
+    return bool(_metrics_ports(spec, config))
+
+
+def _metrics_ports(spec: HeadscaleArgs, config: dict[str, str]) -> list[k8s.core.v1.ServicePortArgs]:
     ports = []
-    if names.METRICS_PORT_NAME in config:
-        ports.append(_port(names.METRICS_PORT_NAME, port_of(config[names.METRICS_PORT_NAME]), "TCP"))
+    address = config.get(names.METRICS_PORT_NAME)
+    if address is not None and not is_loopback(address):
+        ports.append(_port(names.METRICS_PORT_NAME, port_of(address), "TCP"))
     if spec.api_key.auto_manage:
         ports.append(_port("sidecar", names.SIDECAR_HEALTH_PORT, "TCP"))
-    return _service(names.metrics_service(instance), instance, spec, ports)
+    return ports
 
 
 def listen_addresses(spec: HeadscaleArgs, tree: dict[str, object]) -> dict[str, str]:

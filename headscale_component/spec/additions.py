@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from headscale_component.spec.api_key import ApiKeySpec
+from headscale_component.spec.empty_sections import without_empty
 from headscale_component.spec.errors import Problem, SpecError, problems_of, text_of
 from headscale_component.spec.instance import HeadscaleArgs
 from headscale_component.spec.key_rules import (
@@ -146,7 +147,7 @@ def _check(
     Raises:
         SpecError: With every problem.
     """
-    written = {} if spec is None else spec
+    written = without_empty(model, {} if spec is None else spec)
     problems = []
     try:
         names.validate_python(path[-1])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from headscale_component.spec.model import OrOutput, SecretText, SpecModel, TextOrSecret
-from headscale_component.spec.values import DnsSubdomain
+from headscale_component.spec.values import ReferencedName
 
 
 class ConnectionSpec(SpecModel):
@@ -26,10 +28,10 @@ class ConnectionSpec(SpecModel):
     """An API key as a Pulumi secret, for `direct` and `pod`: an Output in Python, set with
     `pulumi config set --secret --path` in a stack file."""
 
-    api_key_secret: DnsSubdomain | None = None
+    api_key_secret: ReferencedName | None = None
     """A Secret in the instance's namespace that holds the key under `api-key`, read at the time of use."""
 
-    kubeconfig: TextOrSecret | None = None
+    kubeconfig: Annotated[TextOrSecret | None, Field(repr=False)] = None
     """Kubeconfig (text or path) for the port-forward; default `kubernetes:kubeconfig`, then `KUBECONFIG`."""
 
     context: str | None = None

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from headscale_component.spec.config.addresses import without_credentials
 from headscale_component.spec.errors import Problem
 from headscale_component.spec.model import is_output
 from headscale_component.spec.valid_part import rule
@@ -83,5 +84,6 @@ def check_direct_address(instance: HeadscaleArgs) -> Iterator[Problem]:
     else:
         yield Problem(
             path,
-            f"`{address}` is no address: write `host:port` for gRPC, or `https://host` for REST; no key goes in clear",
+            f"`{without_credentials(address)}` is no address: write `host:port` for gRPC, or `https://host` for "
+            "REST; no key goes in clear",
         )

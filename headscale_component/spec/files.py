@@ -5,9 +5,10 @@ from __future__ import annotations
 import posixpath
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, StrictStr, model_validator
+from pydantic import AfterValidator, Field, StrictStr, model_validator
 
-from headscale_component.spec.config.types import DATA_DIRECTORY, SOCKET_DIRECTORY, KeyReference
+from headscale_component.spec.config.references import KeyReference
+from headscale_component.spec.config.types import DATA_DIRECTORY, SOCKET_DIRECTORY
 from headscale_component.spec.model import OrOutput, SpecModel
 
 CONFIG_DIRECTORY = "/etc/headscale"
@@ -27,11 +28,21 @@ _TAKEN = (
 )
 _SYSTEM = ("/", "/etc", "/tmp", "/var", "/var/lib", "/var/run", "/run", "/home", "/root")  # noqa: S108 - names, not files
 
+_LONGEST_FILE_NAME = 255
+"""Bytes, on Linux."""
+
 
 def _mountable(path: str) -> str:
     folder = posixpath.dirname(path)
-    if not path.startswith("/") or path != posixpath.normpath(path) or path.endswith("/"):
+    if not path.startswith("/") or path.startswith("//") or path != posixpath.normpath(path):
         raise ValueError(f"`{path}` is no absolute path of a file; write for example `/etc/headscale-tls/tls.crt`")
+    name = posixpath.basename(path)
+    if name.startswith("..") or len(name.encode()) > _LONGEST_FILE_NAME:
+        # https://github.com/kubernetes/kubernetes/blob/master/pkg/apis/core/validation/validation.go (`KeyToPath`)
+        raise ValueError(
+            f"`{name}` is no name of a file in a volume: at most {_LONGEST_FILE_NAME} bytes, and not beginning with "
+            "`..`, as `tls.crt`"
+        )
     if folder in _SYSTEM or any(folder == taken or folder.startswith(f"{taken}/") for taken in _TAKEN):
         raise ValueError(
             f"`{folder}` would hide what is there; give the file a folder of its own, as `/etc/headscale-tls/tls.crt`"
@@ -46,7 +57,7 @@ FilePathInPod = Annotated[StrictStr, AfterValidator(_mountable)]
 class FileSpec(SpecModel):
     """Where a file's content comes from: exactly one of these."""
 
-    inline: OrOutput[StrictStr] | None = None
+    inline: Annotated[OrOutput[StrictStr] | None, Field(repr=False)] = None
     """The content itself, not for secrets; a change of it rolls the pod."""
 
     config_map_key_ref: KeyReference | None = None

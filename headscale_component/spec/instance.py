@@ -18,8 +18,10 @@ from headscale_component.spec.api_key import ApiKeySpec, ManagedApiKeySpec
 from headscale_component.spec.config import HeadscaleConfig
 from headscale_component.spec.config.rules import RETIRED
 from headscale_component.spec.connection import ConnectionSpec
+from headscale_component.spec.empty_sections import without_empty
 from headscale_component.spec.errors import SpecError, problems_of
 from headscale_component.spec.files import FilePathInPod, FileSpec
+from headscale_component.spec.kubernetes_names import Labels
 from headscale_component.spec.model import OrOutput, SpecModel
 from headscale_component.spec.pod import PodSpec
 from headscale_component.spec.policy import PolicySpec
@@ -83,7 +85,7 @@ class HeadscaleArgs(SpecModel):
     create_namespace: bool = False
     """Whether to make the namespace if it is not there. It is never deleted: it holds the data."""
 
-    namespace_labels: dict[str, str] = Field(default_factory=dict)
+    namespace_labels: Labels = Field(default_factory=dict)
     """Labels for the namespace, with `createNamespace`, for example a Pod Security Standard to enforce."""
 
     image: Annotated[str, AfterValidator(_without_tag)] = "headscale/headscale"
@@ -151,6 +153,7 @@ class HeadscaleArgs(SpecModel):
     def _all_problems_at_once(cls, data: Any, check: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401 - raw input
         if isinstance(data, cls):
             return data
+        data = without_empty(cls, data)
         try:
             checked = check(data)
         except ValidationError as error:

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import chain
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from headscale_component.spec import resource_names
-from headscale_component.spec.errors import PathPart, Problem, SpecError, dotted, text_of
+from headscale_component.spec.empty_sections import without_empty
+from headscale_component.spec.errors import PathPart, Problem, SpecError, dotted
 from headscale_component.spec.instance import HeadscaleArgs
+from headscale_component.spec.instance_name import name_problems
 from headscale_component.spec.key_rules import secrets_of, undeclared_owners
 from headscale_component.spec.valid_part import valid_part, value_or_none
-from headscale_component.spec.values import DnsLabel
 
 ROOT = "headscale:instances"
 """The key in a stack file under which the instances stand."""
-
-_NAME: TypeAdapter[str] = TypeAdapter(DnsLabel)
-_LONGEST_NAME = 40
 
 
 def load_instances(document: object) -> dict[str, HeadscaleArgs]:
@@ -36,15 +31,19 @@ def load_instances(document: object) -> dict[str, HeadscaleArgs]:
     """
     if not isinstance(document, Mapping) or not document:
         raise SpecError([Problem((ROOT,), "must be a mapping of names to instances, and hold at least one")])
-    problems = list(chain.from_iterable(_name_problems(name) for name in document))
+    problems: list[Problem] = []
     instances: dict[str, HeadscaleArgs] = {}
-    for name, written in document.items():
+    for name, given in document.items():
+        written = without_empty(HeadscaleArgs, given)
         try:
             instances[name] = HeadscaleArgs.model_validate(_mapping(written))
         except SpecError as error:
             problems += [problem.under(ROOT, name) for problem in error.problems]
             instances[name] = valid_part(HeadscaleArgs, written)
+    for name, spec in instances.items():
+        problems += [Problem((ROOT, name), text) for text in name_problems(name, spec)]
     problems += _shared_secrets(instances)
+    problems += _contradicting_labels(instances)
     problems += _shared_resource_names(instances)
     problems = [_with_instance_of_user(problem, instances) for problem in problems]
     if problems:
@@ -58,17 +57,6 @@ def _mapping(written: object) -> Mapping[str, Any]:
     raise SpecError([Problem((), "must be a mapping, with `version` and `config` at least")])
 
 
-def _name_problems(name: str) -> list[Problem]:
-    try:
-        _NAME.validate_python(name)
-    except ValidationError as error:
-        return [Problem((ROOT, name), text_of(detail)) for detail in error.errors()]
-    if len(name) > _LONGEST_NAME:
-        # Pods get the label controller-revision-hash, the set's name and a hash, in 63 characters.
-        return [Problem((ROOT, name), f"has {len(name)} characters; Kubernetes has room for {_LONGEST_NAME}")]
-    return []
-
-
 def _shared_secrets(instances: Mapping[str, HeadscaleArgs]) -> list[Problem]:
     """Find Secrets that two instances would write: the second would overwrite the first one's key."""
     owners: dict[tuple[str, str], str] = {}
@@ -79,6 +67,20 @@ def _shared_secrets(instances: Mapping[str, HeadscaleArgs]) -> list[Problem]:
             if owner != name:
                 text = f"Secret `{secret}` in `{namespace}` is written by instance `{owner}` too; name another one"
                 problems.append(Problem((ROOT, name, *path), text))
+    return problems
+
+
+def _contradicting_labels(instances: Mapping[str, HeadscaleArgs]) -> list[Problem]:
+    """Find a label of one namespace with two values: the instance that is declared last would win."""
+    owners: dict[tuple[str, str], tuple[str, str]] = {}
+    problems = []
+    for name, spec in instances.items():
+        namespace, labels = value_or_none(spec, "namespace"), value_or_none(spec, "namespace_labels") or {}
+        for label, value in labels.items() if isinstance(namespace, str) else ():
+            owner, other = owners.setdefault((namespace, label), (name, value))
+            if other != value:
+                text = f"is `{other}` by instance `{owner}`, which has the same namespace; write one value in both"
+                problems.append(Problem((ROOT, name, "namespaceLabels", label), text))
     return problems
 
 

@@ -36,6 +36,8 @@ class SpecModel(BaseModel):
         validate_by_alias=True,
         use_attribute_docstrings=True,
         arbitrary_types_allowed=True,
+        # What is refused may be a secret; Pydantic would put it into the text of its error.
+        hide_input_in_errors=True,
     )
 
     if not TYPE_CHECKING:

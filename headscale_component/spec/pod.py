@@ -9,7 +9,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, StrictStr, model_validator
 
-from headscale_component.spec.config.types import KeyReference
+from headscale_component.spec.config.references import KeyReference
+from headscale_component.spec.kubernetes_names import AnnotationNames, Labels, VariableName
 from headscale_component.spec.model import OrOutput, SpecModel
 
 _FIXED = ("app.kubernetes.io/name", "app.kubernetes.io/instance")
@@ -49,15 +50,15 @@ class VariableSource(SpecModel):
 class PodSpec(SpecModel):
     """Additions to the pod."""
 
-    labels: Annotated[dict[str, StrictStr], AfterValidator(_not_ours)] = Field(default_factory=dict)
+    labels: Annotated[Labels, AfterValidator(_not_ours)] = Field(default_factory=dict)
     """More labels of the pod. Not those by which the StatefulSet selects it."""
 
-    annotations: dict[str, OrOutput[StrictStr]] = Field(default_factory=dict)
+    annotations: Annotated[dict[str, OrOutput[StrictStr]], AnnotationNames] = Field(default_factory=dict)
     """More annotations. A changed one rolls the pod: so a person asks for a restart after a Secret changed."""
 
-    env: dict[Annotated[StrictStr, AfterValidator(_not_the_configurations)], OrOutput[StrictStr] | VariableSource] = (
-        Field(default_factory=dict)
-    )
+    env: dict[
+        Annotated[VariableName, AfterValidator(_not_the_configurations)], OrOutput[StrictStr] | VariableSource
+    ] = Field(default_factory=dict, repr=False)
     """More variables of Headscale's container: a text, or where it comes from."""
 
     resources: KubernetesObject = Field(default_factory=lambda: {"requests": {"cpu": "50m", "memory": "64Mi"}})
@@ -73,7 +74,7 @@ class PodSpec(SpecModel):
     """More containers of the pod. They share its network and so reach the admin channel: run none that you do not
     trust."""
 
-    node_selector: dict[str, StrictStr] = Field(default_factory=dict)
+    node_selector: Labels = Field(default_factory=dict)
     """Labels of the nodes that may run it."""
 
     tolerations: tuple[KubernetesObject, ...] = ()

@@ -5,6 +5,7 @@ They run on what is valid (`spec.valid_part`), so that a person gets every probl
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,23 @@ from headscale_component.spec.key_rules import (
     check_secret_names,
     check_tags_only_keys,
 )
+from headscale_component.spec.kubernetes_rules import (
+    check_containers,
+    check_image_tag,
+    check_mounts,
+    check_namespace_labels,
+    check_size_of_files,
+    check_volumes,
+)
+from headscale_component.spec.listener_rules import (
+    check_acme_port,
+    check_metrics_address,
+    check_ports,
+    check_ports_of_containers,
+    check_reached,
+)
 from headscale_component.spec.model import is_output
+from headscale_component.spec.pod_fields import check_fields, check_quantities
 from headscale_component.spec.policy.rules import policy_problems
 from headscale_component.spec.user import UserSpec
 from headscale_component.spec.user_rules import check_user_names
@@ -123,7 +140,7 @@ def _check_path_exists(instance: HeadscaleArgs, path: tuple[str, ...]) -> Iterat
     for place, file in places:
         if not isinstance(file, str) or not file.startswith("/") or file in instance.files:
             continue
-        if not any(file.startswith(folder) for folder in folders):
+        if not any(posixpath.normpath(file).startswith(folder) for folder in folders):
             yield Problem(
                 ("config", *place),
                 f"`{file}` is not there in the pod; give it under `files`, or name a file on the volume, in "
@@ -162,4 +179,17 @@ RULES: tuple[Callable[[HeadscaleArgs], Iterator[Problem]], ...] = (
     check_direct_address,
     check_paths_exist,
     check_config,
+    check_ports,
+    check_ports_of_containers,
+    check_acme_port,
+    check_reached,
+    check_metrics_address,
+    check_namespace_labels,
+    check_image_tag,
+    check_size_of_files,
+    check_containers,
+    check_volumes,
+    check_mounts,
+    check_fields,
+    check_quantities,
 )

@@ -8,6 +8,18 @@ from pydantic import AfterValidator, BeforeValidator
 
 from headscale_core.values import validators
 
+
+def _referenced_name(value: str) -> str:
+    """Check the name of a Secret without repeating it: it may be the secret itself, pasted in its place."""
+    try:
+        return validators.dns_subdomain(value)
+    except ValueError:
+        raise ValueError(
+            "is no name of a Kubernetes object: at most 253 of a-z, 0-9, `-` and `.`, as `headscale-oidc`; write the "
+            "name, not the value"
+        ) from None
+
+
 DnsLabel = Annotated[str, AfterValidator(validators.dns_label)]
 DnsSubdomain = Annotated[str, AfterValidator(validators.dns_subdomain)]
 Tag = Annotated[str, AfterValidator(validators.tag)]
@@ -19,6 +31,8 @@ Version = Annotated[str, AfterValidator(validators.version)]
 Duration = Annotated[str, AfterValidator(validators.positive_duration)]
 SpareDuration = Annotated[str, AfterValidator(validators.duration)]
 Username = Annotated[str, AfterValidator(validators.username)]
+ReferencedName = Annotated[str, AfterValidator(_referenced_name)]
+"""Name of a Secret or ConfigMap that is there already."""
 SecretKey = Annotated[str, AfterValidator(validators.data_key)]
 SecretLabels = Annotated[dict[str, str], AfterValidator(validators.secret_labels)]
 SecretAnnotations = Annotated[dict[str, str], AfterValidator(validators.secret_annotations)]

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from headscale_component.spec import HeadscaleArgs
+from headscale_component.spec.empty_sections import without_empty
 from headscale_component.spec.errors import Problem, SpecError
 from headscale_component.spec.instances import ROOT, load_instances
-from headscale_component.stack_file.empty_sections import without_empty
 from headscale_component.stack_file.encrypted import misplaced
 from headscale_component.stack_file.file import StackFile
 

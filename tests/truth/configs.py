@@ -37,9 +37,22 @@ VALUES: dict[str, tuple[Any, ...]] = {
             "https://u:p@vpn.example.com",
             "https://vpn.example.com/x",
             " https://a.example.com",
+            "https://vpn.example.com?x=1",
+            "https://vpn.example.com/#y",
+            "https://vpn.example.com:0",
         ),
     ),
-    "listen_addr": ("0.0.0.0:8080", ":8080", "0.0.0.0", "0.0.0.0:abc", ""),
+    "listen_addr": (
+        "0.0.0.0:8080",
+        ":8080",
+        "[::]:8080",
+        "127.0.0.1:8080",
+        "localhost:8080",
+        "0.0.0.0:8081",
+        "0.0.0.0",
+        "0.0.0.0:abc",
+        "",
+    ),
     "metrics_listen_addr": ("0.0.0.0:9090", "", None, "x"),
     "grpc_listen_addr": ("127.0.0.1:50443", "", "x"),
     "grpc_allow_insecure": _FLAGS,
@@ -106,7 +119,10 @@ VALUES: dict[str, tuple[Any, ...]] = {
             {"server": {"enabled": True, **more}}
             for more in ({}, {"region_id": 0}, {"stun_listen_addr": ""}, {"private_key_path": ""})
         ),
-        {"server": {"enabled": True, "automatically_add_embedded_derp_region": False}},
+        *(
+            {"server": {"enabled": True, "automatically_add_embedded_derp_region": False}, **more}
+            for more in ({}, {"urls": []}, {"paths": ["/var/lib/headscale/derp.yaml"]})
+        ),
         {"server": {"enabled": True, "stun_listen_addr": "0.0.0.0:3478"}},
         *({"update_frequency": value} for value in _DURATIONS),
         *({"auto_update_enabled": flag} for flag in _FLAGS),

@@ -110,14 +110,23 @@ KNOWN = (
         "every version passes silently over keys of the configuration that it does not know: a typing mistake",
     ),
     Known(
-        r"^config\.(?!database\.type: .*'sqlite3'|metrics_listen_addr: .*None)\S+: input should be ",
+        r"^config\.\S+: input should be ",
         "the loader silently makes another value of a wrong one: `policy.mode: Database` is no policy at all",
+    ),
+    Known(
+        r"^config\.server_url: must hold ",
+        "the loader takes it, and every client would get it: a password, or an address to which no path can be added",
     ),
     Known(
         r"^config.*( is no (absolute path|address to listen on|duration|mode|nameserver|domain name|range)"
         r"| is not above |-?\d+ is below | must begin with http| must hold | is required |: gives nodes no relay"
-        r"|: can be off from 0\.28 on|: is the noise key's file)",
+        r"|: can be off from 0\.28 on|: is the noise key's file| is no URL| is reached from inside the pod alone"
+        r"|: port \d+ is that of | is not there in the pod)",
         "the loader takes it, and the server then does not start, or does something else",
+    ),
+    Known(
+        r"^config\.(acl_policy_path|dns_config): was replaced in 0\.23",
+        "the loader passes over keys of before 0.23 where those in their place have a value",
     ),
     Known(
         r"^config\.dns\.base_domain: `[^`]*` holds the host of server_url",

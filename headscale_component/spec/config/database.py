@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictInt
+from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, WithJsonSchema
 
+from headscale_component.spec.config.references import DsnWordOrReference, PositiveOrReference, SecretValue
 from headscale_component.spec.config.types import (
     DATA_DIRECTORY,
     ConfigSection,
-    DsnWord,
     FilePath,
     Flag,
     Number,
     Positive,
-    SecretValue,
     UpstreamDefault,
 )
 from headscale_component.spec.model import OrOutput
@@ -30,6 +29,11 @@ def _without_fallback(mode: object) -> object:
     if mode is not True:
         return mode
     raise ValueError("`true` falls back to clear text where the server has no TLS; write `require` or `verify-full`")
+
+
+def _sqlite_for_sqlite3(kind: object) -> object:
+    """Take Headscale's other word too (`databaseConfig` in `hscontrol/types/config.go`)."""
+    return "sqlite" if kind == "sqlite3" else kind
 
 
 class GormConfig(ConfigSection):
@@ -64,21 +68,25 @@ class SqliteConfig(ConfigSection):
 
 
 class PostgresConfig(ConfigSection):
-    """`database.postgres`: kept by Headscale for old installations; new ones use SQLite."""
+    """`database.postgres`: kept by Headscale for old installations; new ones use SQLite.
 
-    host: DsnWord
-    """Host name, address, or the folder of a socket."""
+    What a platform keeps in a Secret, such as a generated user, is given as `{secretKeyRef: {name: …, key: …}}`. The
+    value in the Secret has to keep the rule of its key; it is first read when Headscale starts.
+    """
 
-    port: Positive = 5432
-    """TCP port on which the PostgreSQL server listens, 1 to 65535."""
+    host: DsnWordOrReference
+    """Host name, address, or the folder of a socket; or a `secretKeyRef`."""
 
-    name: DsnWord
-    """Name of the database on that server; text without spaces, quotes and backslashes. It has to exist before
-    Headscale starts, which creates the tables in it and not the database itself."""
+    port: PositiveOrReference = 5432
+    """TCP port on which the PostgreSQL server listens, 1 to 65535; or a `secretKeyRef`."""
 
-    user: DsnWord
-    """PostgreSQL role that Headscale logs in as; text without spaces, quotes and backslashes. It creates the tables and
-    owns them, so it needs the right CREATE in the database's schema
+    name: DsnWordOrReference
+    """Name of the database on that server, or a `secretKeyRef`; text without spaces, quotes and backslashes. It has to
+    exist before Headscale starts, which creates the tables in it and not the database itself."""
+
+    user: DsnWordOrReference
+    """PostgreSQL role that Headscale logs in as, or a `secretKeyRef`; text without spaces, quotes and backslashes. It
+    creates the tables and owns them, so it needs the right CREATE in the database's schema
     (https://www.postgresql.org/docs/current/ddl-priv.html)."""
 
     pass_: Annotated[SecretValue | None, Field(alias="pass")] = None
@@ -104,8 +112,13 @@ class PostgresConfig(ConfigSection):
 class DatabaseConfig(ConfigSection):
     """`database`: SQLite on the volume, or PostgreSQL."""
 
-    type: Annotated[Literal["sqlite", "postgres"], UpstreamDefault("none, and then it does not start")] = "sqlite"
-    """Headscale's developers advise SQLite."""
+    type: Annotated[
+        Literal["sqlite", "postgres"],
+        BeforeValidator(_sqlite_for_sqlite3),
+        WithJsonSchema({"anyOf": [{"enum": ["sqlite", "postgres"]}, {"const": "sqlite3", "deprecated": True}]}),
+        UpstreamDefault("none, and then it does not start"),
+    ] = "sqlite"
+    """Headscale's developers advise SQLite; `sqlite3` is Headscale's other word for it."""
 
     debug: Flag = False
     """Whether queries are logged, with `log.level: debug` or `trace`."""

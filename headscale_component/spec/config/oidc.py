@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from headscale_component.spec.config.references import SecretValue, TextOrReference
 from headscale_component.spec.config.types import (
     ConfigSection,
     Expiry,
     Flag,
     HttpUrl,
     LowerCaseText,
-    SecretValue,
     Since,
     Text,
     Until,
@@ -41,8 +41,8 @@ class OidcConfig(ConfigSection):
     issuer: HttpUrl
     """The provider's address; asked at every start."""
 
-    client_id: Text
-    """Headscale's name at the provider."""
+    client_id: TextOrReference
+    """Headscale's name at the provider: a text, or a `secretKeyRef` where a platform puts it into a Secret."""
 
     client_secret: SecretValue | None = None
     """Headscale's secret at the provider. Not together with `client_secret_path`."""

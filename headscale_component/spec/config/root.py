@@ -27,16 +27,20 @@ from headscale_component.spec.config.types import (
     FilePath,
     FilePathOrEmpty,
     Flag,
-    HttpUrl,
     HttpUrlOrEmpty,
     NetworkV4,
     NetworkV6,
     ProxyRange,
+    ServerUrl,
     Since,
     Text,
     Until,
     UpstreamDefault,
 )
+from headscale_component.spec.empty_sections import NullMeans
+
+_LONGEST_SOCKET_PATH = 107
+"""Bytes: https://man7.org/linux/man-pages/man7/unix.7.html (`sun_path`, with a NUL at its end)."""
 
 
 def _octal(text: str) -> str:
@@ -46,9 +50,15 @@ def _octal(text: str) -> str:
 
 
 def _in_shared_directory(path: str) -> str:
-    if path.startswith(f"{SOCKET_DIRECTORY}/") and "/" not in path.removeprefix(f"{SOCKET_DIRECTORY}/"):
-        return path
-    raise ValueError(f"must be a file in {SOCKET_DIRECTORY}, the one directory that the sidecar shares")
+    name = path.removeprefix(f"{SOCKET_DIRECTORY}/")
+    if name == path or "/" in name or name in {"", ".", ".."}:
+        raise ValueError(f"must be a file in {SOCKET_DIRECTORY}, the one directory that the sidecar shares")
+    if len(path.encode()) > _LONGEST_SOCKET_PATH:
+        raise ValueError(
+            f"has {len(path.encode())} bytes, and Linux has room for {_LONGEST_SOCKET_PATH} in the path of a socket; "
+            f"write a shorter one, as `{SOCKET_DIRECTORY}/headscale.sock`"
+        )
+    return path
 
 
 _GRPC = Until((0, 29), "has no gRPC any more, and ignores it silently", "nothing")
@@ -66,10 +76,10 @@ class NoiseConfig(ConfigSection):
 class PrefixesConfig(ConfigSection):
     """`prefixes`: the addresses of nodes."""
 
-    v4: Annotated[NetworkV4 | None, UpstreamDefault("none")] = "100.64.0.0/10"
+    v4: Annotated[NetworkV4 | None, NullMeans("none"), UpstreamDefault("none")] = "100.64.0.0/10"
     """IPv4; clients expect it inside 100.64.0.0/10. `null` for none."""
 
-    v6: Annotated[NetworkV6 | None, UpstreamDefault("none")] = "fd7a:115c:a1e0::/48"
+    v6: Annotated[NetworkV6 | None, NullMeans("none"), UpstreamDefault("none")] = "fd7a:115c:a1e0::/48"
     """IPv6; clients expect it inside fd7a:115c:a1e0::/48. `null` for none."""
 
     allocation: Literal["sequential", "random"] = "sequential"
@@ -106,14 +116,15 @@ class SwitchConfig(ConfigSection):
 class HeadscaleConfig(ConfigSection):
     """Headscale's configuration file, `config.yaml` (https://headscale.net/stable/ref/configuration/)."""
 
-    server_url: HttpUrl
+    server_url: ServerUrl
     """The address that clients use, for example `https://vpn.example.com`. Changing it cuts nodes off that use it."""
 
     listen_addr: Annotated[Endpoint, UpstreamDefault("a random port")] = "0.0.0.0:8080"
     """Where Headscale serves clients and its HTTP API; the port of the Service follows it."""
 
-    metrics_listen_addr: Annotated[EndpointOrOff, UpstreamDefault("off")] = "0.0.0.0:9090"
-    """Where Headscale serves metrics and health, always in clear; the metrics Service follows it."""
+    metrics_listen_addr: Annotated[EndpointOrOff | None, NullMeans("off"), UpstreamDefault("off")] = "0.0.0.0:9090"
+    """Where Headscale serves metrics and health, always in clear; the metrics Service follows it. `null` or `""` for
+    off, from 0.28 on."""
 
     grpc_listen_addr: Annotated[Endpoint | None, UpstreamDefault(":50443"), _GRPC] = None
     """Where Headscale serves gRPC if it has TLS or `grpc_allow_insecure`. Default: port 50443."""

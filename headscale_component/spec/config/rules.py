@@ -11,12 +11,11 @@ from itertools import chain
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from headscale_component.spec.config.types import GRPC_LISTEN_ADDRESS, Minor, go_seconds, port_of
+from headscale_component.spec.config.types import Minor, go_seconds
 from headscale_component.spec.config.versions import unread_keys
 from headscale_component.spec.errors import Problem
 from headscale_component.spec.model import is_output
 from headscale_component.spec.valid_part import rule
-from headscale_core.values.versions import METRICS_CAN_BE_OFF
 
 if TYPE_CHECKING:
     from headscale_component.spec.config.dns import ExtraRecord
@@ -26,8 +25,8 @@ SECRETS: tuple[tuple[str, ...], ...] = (("oidc", "client_secret"), ("database", 
 """Values that must not stand in a stack file or ConfigMap in clear."""
 
 RETIRED = {
-    ("acl_policy_path",): "Headscale does not start with it; write `policy.path`",
-    ("dns_config",): "Headscale does not start with it; write `dns`",
+    ("acl_policy_path",): "was replaced in 0.23, and no version from 0.26 on reads it; write `policy.path`",
+    ("dns_config",): "was replaced in 0.23, and no version from 0.26 on reads it; write `dns`",
     ("dns", "use_username_in_magic_dns"): "Headscale does not start with it; leave it out",
     ("oidc", "strip_email_domain"): "Headscale does not start with it since 0.26; leave it out",
     ("oidc", "map_legacy_users"): "Headscale does not start with it since 0.26; leave it out",
@@ -46,7 +45,7 @@ def broken_config_rules(config: HeadscaleConfig, minor: Minor | None) -> list[Pr
         config: The configuration, or its valid part.
         minor: Headscale's minor version, None where it is not known.
     """
-    found = chain(chain.from_iterable(check(config) for check in RULES), check_metrics_address(config, minor))
+    found = chain.from_iterable(check(config) for check in RULES)
     return [problem.under("config") for problem in chain(found, unread_keys(config, minor))]
 
 
@@ -132,17 +131,18 @@ def check_prefixes(config: HeadscaleConfig) -> Iterator[Problem]:
 def check_derp_sources(config: HeadscaleConfig) -> Iterator[Problem]:
     """Find nodes that get no relay."""
     derp = config.derp
-    if derp.urls or derp.paths or is_output(derp.server.enabled):
+    if is_output(derp.server.enabled):
         return
-    if not derp.server.enabled:
+    if not derp.server.enabled and not derp.urls and not derp.paths:
         yield Problem(
             ("derp",),
             "gives nodes no relay, and Headscale does not start without; enable `server`, or give `urls` or `paths`",
         )
-    elif derp.server.automatically_add_embedded_derp_region is False:
+    if derp.server.enabled and derp.server.automatically_add_embedded_derp_region is False and not derp.paths:
         yield Problem(
             ("derp", "server", "automatically_add_embedded_derp_region"),
-            "leaves nodes with no relay, and Headscale does not start without; leave it out, or give `urls` or `paths`",
+            "leaves the embedded relay in no relay map, and Headscale does not start without; leave it out, or give a "
+            "map that holds it under `paths`",
         )
 
 
@@ -215,30 +215,6 @@ def check_oidc_secret(config: HeadscaleConfig) -> Iterator[Problem]:
         )
 
 
-@rule
-def check_ports(config: HeadscaleConfig) -> Iterator[Problem]:
-    """Find one port for two listeners."""
-    listeners = {
-        "listen_addr": config.listen_addr,
-        "metrics_listen_addr": config.metrics_listen_addr,
-        "grpc_listen_addr": config.grpc_listen_addr or GRPC_LISTEN_ADDRESS,
-        "tls_letsencrypt_listen": config.tls_letsencrypt_hostname and config.tls_letsencrypt_listen,
-    }
-    seen: dict[int, str] = {}
-    for key, address in listeners.items():
-        if address:
-            port = port_of(address)
-            if seen.setdefault(port, key) != key:
-                yield Problem((key,), f"port {port} is that of `{seen[port]}` too; give another one")
-
-
-@rule
-def check_metrics_address(config: HeadscaleConfig, minor: Minor | None) -> Iterator[Problem]:
-    """Find metrics that are off, in a version that cannot switch them off."""
-    if minor is not None and not METRICS_CAN_BE_OFF.is_in(minor) and config.metrics_listen_addr == "":
-        yield Problem(("metrics_listen_addr",), "can be off from 0.28 on; give an address, as `0.0.0.0:9090`")
-
-
 RULES: tuple[Callable[[HeadscaleConfig], Iterator[Problem]], ...] = (
     check_base_domain,
     check_dns,
@@ -250,5 +226,4 @@ RULES: tuple[Callable[[HeadscaleConfig], Iterator[Problem]], ...] = (
     check_probes,
     check_database,
     check_oidc_secret,
-    check_ports,
 )

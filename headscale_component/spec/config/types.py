@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, StrictBool, StrictInt, StrictStr, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    WithJsonSchema,
+    model_validator,
+)
 
+from headscale_component.spec.config import addresses
+from headscale_component.spec.empty_sections import without_empty
 from headscale_component.spec.model import OrOutput, SpecModel
-from headscale_component.spec.values import DnsSubdomain
 from headscale_core.defaults import GRPC_PORT
 from headscale_core.values.durations import duration_seconds
 
@@ -30,6 +38,11 @@ class ConfigSection(SpecModel):
     """A section of `config.yaml`: keys are Headscale's own, in snake_case; None is not written at all."""
 
     model_config = ConfigDict(alias_generator=None)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, data: Any) -> Any:  # noqa: ANN401 - raw input
+        return without_empty(cls, data)
 
 
 Minor = tuple[int, int]
@@ -65,13 +78,8 @@ class UpstreamDefault:
 
 
 _PROMETHEUS = re.compile(r"(\d+y)?(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?")
-_HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]*\]|[^:\[\]\s]*):(?P<port>[a-z]+|\d+)")
-_NAMED_PORTS = {"http": 80, "https": 443}
-_LABEL = r"[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?"
-_DOMAIN = re.compile(rf"(?=.{{1,253}}$)({_LABEL}\.)*[A-Za-z]([-A-Za-z0-9]*[A-Za-z0-9])?")
 _SHORTEST_ABSENCE_SECONDS = 65
 """https://github.com/juanfont/headscale/blob/main/hscontrol/types/config.go."""
-_EVERYBODY = ("0.0.0.0/0", "::/0")
 _UNQUOTED = re.compile(r"[^\s'\"\\]+")
 
 
@@ -82,12 +90,6 @@ def go_seconds(text: str) -> float:
         ValueError: When it is none; Headscale would read it as nearly zero.
     """
     return duration_seconds(text, allow_days=False)
-
-
-def port_of(endpoint: str) -> int:
-    """Return the port of an endpoint that was checked."""
-    port = endpoint.rpartition(":")[2]
-    return _NAMED_PORTS.get(port) or int(port)
 
 
 def _go_duration(text: str) -> str:
@@ -115,14 +117,6 @@ def _prometheus_duration(text: str) -> str:
     )
 
 
-def _endpoint(text: str) -> str:
-    match = _HOST_PORT.fullmatch(text)
-    port = match["port"] if match else ""
-    if not match or not (port in _NAMED_PORTS or (port.isdigit() and 1 <= int(port) <= 65535)):  # noqa: PLR2004 - ports
-        raise ValueError(f"`{text}` is no address to listen on; write host and port, as `0.0.0.0:8080` or `[::]:8080`")
-    return text
-
-
 def _absolute_path(text: str) -> str:
     if text.startswith("/"):
         return text
@@ -139,68 +133,10 @@ def _zero_as_text(value: object) -> object:
     return "0" if value == 0 and not isinstance(value, bool) else value
 
 
-def _network(version: int) -> Any:  # noqa: ANN401 - a validator
-    def check(text: str) -> str:
-        try:
-            network = ipaddress.ip_network(text, strict=False)
-        except ValueError:
-            network = None
-        if network is None or network.version != version or "/" not in text:
-            example = "100.64.0.0/10" if version == 4 else "fd7a:115c:a1e0::/48"  # noqa: PLR2004 - IP versions
-            raise ValueError(f"`{text}` is no range of IPv{version} addresses; write for example `{example}`")
-        return text
-
-    return check
-
-
-def _proxies(text: str) -> str:
-    try:
-        is_range = "/" in text and bool(ipaddress.ip_network(text, strict=False))
-    except ValueError:
-        is_range = False
-    if not is_range:
-        raise ValueError(f"`{text}` is no range of addresses; write for example `10.0.0.0/8`")
-    if text in _EVERYBODY:
-        raise ValueError("would believe everybody, and Headscale does not start with it; name your proxies")
-    return text
-
-
 def _lower_case(text: str) -> str:
     if text == text.lower():
         return text
     raise ValueError(f"Headscale reads the name in lower case; write `{text.lower()}`")
-
-
-def _address(text: str) -> str:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        raise ValueError(f"`{text}` is no IP address") from None
-    return text
-
-
-def _nameserver(text: str) -> str:
-    if text.startswith("https://") and urlsplit(text).hostname:
-        return text
-    try:
-        return _address(text)
-    except ValueError:
-        raise ValueError(
-            f"`{text}` is no nameserver; write an IP address, or the https:// address of DNS over HTTPS"
-        ) from None
-
-
-def _domain(text: str) -> str:
-    if _DOMAIN.fullmatch(text):
-        return text
-    raise ValueError(f"`{text}` is no domain name; write for example `tailnet.example.com`, without a dot at the end")
-
-
-def _http_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme in {"http", "https"} and parts.hostname and not re.search(r"\s", text):
-        return text
-    raise ValueError(f"`{text}` must begin with http:// or https:// and name a host, as `https://vpn.example.com`")
 
 
 def _dsn_word(text: str) -> str:
@@ -242,53 +178,28 @@ Expiry = OrOutput[
         _text_schema(examples=["180d", "0"]),
     ]
 ]
-Endpoint = Annotated[StrictStr, AfterValidator(_endpoint), _text_schema(examples=["0.0.0.0:8080"])]
-EndpointOrOff = Annotated[StrictStr, AfterValidator(_or_empty(_endpoint)), _text_schema(examples=["0.0.0.0:9090", ""])]
+Endpoint = Annotated[StrictStr, AfterValidator(addresses.endpoint), _text_schema(examples=["0.0.0.0:8080"])]
+EndpointOrOff = Annotated[
+    StrictStr, AfterValidator(_or_empty(addresses.endpoint)), _text_schema(examples=["0.0.0.0:9090", ""])
+]
 FilePath = OrOutput[Annotated[StrictStr, AfterValidator(_absolute_path)]]
 FilePathOrEmpty = OrOutput[Annotated[StrictStr, AfterValidator(_or_empty(_absolute_path))]]
 NetworkV4 = OrOutput[
-    Annotated[StrictStr, AfterValidator(_or_empty(_network(4))), _text_schema(examples=["100.64.0.0/10"])]
+    Annotated[StrictStr, AfterValidator(_or_empty(addresses.network(4))), _text_schema(examples=["100.64.0.0/10"])]
 ]
 NetworkV6 = OrOutput[
-    Annotated[StrictStr, AfterValidator(_or_empty(_network(6))), _text_schema(examples=["fd7a:115c:a1e0::/48"])]
+    Annotated[
+        StrictStr, AfterValidator(_or_empty(addresses.network(6))), _text_schema(examples=["fd7a:115c:a1e0::/48"])
+    ]
 ]
-IpAddress = OrOutput[Annotated[StrictStr, AfterValidator(_address)]]
-Nameserver = OrOutput[Annotated[StrictStr, AfterValidator(_nameserver)]]
-ProxyRange = OrOutput[Annotated[StrictStr, AfterValidator(_proxies)]]
+IpAddress = OrOutput[Annotated[StrictStr, AfterValidator(addresses.address)]]
+Nameserver = OrOutput[Annotated[StrictStr, AfterValidator(addresses.nameserver)]]
+ProxyRange = OrOutput[Annotated[StrictStr, AfterValidator(addresses.proxies)]]
 LowerCaseText = Annotated[StrictStr, AfterValidator(_lower_case)]
-Domain = OrOutput[Annotated[StrictStr, AfterValidator(_domain)]]
-LowerCaseDomain = Annotated[StrictStr, AfterValidator(_domain), AfterValidator(_lower_case)]
-DomainOrEmpty = OrOutput[Annotated[StrictStr, AfterValidator(_or_empty(_domain))]]
-HttpUrl = OrOutput[Annotated[StrictStr, AfterValidator(_http_url)]]
-HttpUrlOrEmpty = OrOutput[Annotated[StrictStr, AfterValidator(_or_empty(_http_url))]]
+Domain = OrOutput[Annotated[StrictStr, AfterValidator(addresses.domain)]]
+LowerCaseDomain = Annotated[StrictStr, AfterValidator(addresses.domain), AfterValidator(_lower_case)]
+DomainOrEmpty = OrOutput[Annotated[StrictStr, AfterValidator(_or_empty(addresses.domain))]]
+ServerUrl = OrOutput[Annotated[StrictStr, AfterValidator(addresses.server_url)]]
+HttpUrl = OrOutput[Annotated[StrictStr, AfterValidator(addresses.http_url)]]
+HttpUrlOrEmpty = OrOutput[Annotated[StrictStr, AfterValidator(_or_empty(addresses.http_url))]]
 DsnWord = OrOutput[Annotated[StrictStr, AfterValidator(_dsn_word)]]
-
-
-class KeyReference(SpecModel):
-    """A key of a Secret or ConfigMap in the instance's namespace."""
-
-    name: DnsSubdomain
-    """Name of the Secret or ConfigMap."""
-
-    key: StrictStr
-    """Name of the value in it, for example `client-secret`."""
-
-
-class SecretReference(SpecModel):
-    """A secret that is somewhere else: `{secretKeyRef: {name: …, key: …}}`."""
-
-    secret_key_ref: KeyReference
-    """The Secret and the key in it."""
-
-
-def _never_in_clear(value: object) -> object:
-    if isinstance(value, Mapping | SecretReference):
-        return value
-    raise ValueError(
-        "is a secret and would stand in clear; write `{secretKeyRef: {name: SECRET, key: KEY}}`, "
-        "or give a Pulumi secret in Python"
-    )
-
-
-SecretValue = OrOutput[Annotated[SecretReference, BeforeValidator(_never_in_clear)]]
-"""A secret by reference, or in Python a Pulumi secret; it reaches Headscale by its environment."""

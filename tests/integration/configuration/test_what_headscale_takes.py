@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import json
+import re
 import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from headscale_component.manifests.config_yaml import config_tree, to_yaml
-from headscale_component.spec import HeadscaleArgs
+from headscale_component.spec import HeadscaleArgs, SpecError
 from headscale_component.versions import minor_version
 from tests.integration.conftest import REPOSITORY, RunningHeadscale, free_port
 
@@ -36,14 +37,41 @@ def source(version):
 
 
 @pytest.mark.parametrize("version", EXAMPLES)
+def test_example_configuration_names_the_line_to_change(version):
+    written = yaml.safe_load((source(version) / "config-example.yaml").read_text())
+
+    with pytest.raises(SpecError) as caught:
+        HeadscaleArgs.model_validate({"version": EXAMPLES[version], "config": written})
+
+    assert [problem.path for problem in caught.value.problems] == [("config", "listen_addr")]
+    assert "write `0.0.0.0:8080`" in str(caught.value)
+
+
+@pytest.mark.parametrize("version", EXAMPLES)
 def test_example_configuration_is_accepted_with_same_meaning(version):
     written = yaml.safe_load((source(version) / "config-example.yaml").read_text())
+    written["listen_addr"] = "0.0.0.0:8080"  # The example's is the pod's loopback, where no probe comes.
 
     rendered = plain(config_tree(HeadscaleArgs.model_validate({"version": EXAMPLES[version], "config": written})))
 
     if "node" in written:
         written["node"]["expiry"] = "0"  # The bare 0 of the example means the text.
     assert rendered == written
+
+
+FROM_SECRETS = ("client_id", "client_secret"), ("host", "port", "name", "user", "pass")
+
+
+@pytest.mark.parametrize("version", EXAMPLES)
+def test_values_of_secrets_are_read_from_variables(version):
+    """Viper looks for variables where a key is read by itself, and not where a section is read as a whole."""
+    text = (source(version) / "hscontrol" / "types" / "config.go").read_text()
+    login, database = FROM_SECRETS
+
+    assert 'viper.SetEnvPrefix(envPrefix)\n\tviper.SetEnvKeyReplacer(strings.NewReplacer(".", "_"))' in text
+    assert "viper.AutomaticEnv()" in text
+    for key in (*(f"oidc.{name}" for name in login), *(f"database.postgres.{name}" for name in database)):
+        assert re.search(rf'viper\.Get(String|Int)\("{key}"\)', text), key
 
 
 durations = st.sampled_from(["66s", "2m", "1h30m", "36h", "1.5h", "90000ms"])

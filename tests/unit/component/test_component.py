@@ -191,6 +191,23 @@ def test_added_resources_obey_the_stack_rules(declared, add, problem):
     declared(program)
 
 
+@pytest.mark.parametrize("name", ["Vpn", "a" * 53, "default"])
+def test_name_that_cannot_be_is_refused(declared, name):
+    def program():
+        with pytest.raises(SpecError, match=r"^instance: "):
+            Headscale("north", SMALLEST, instance=name)
+
+    assert not declared(program)
+
+
+def test_section_with_none_is_declared_with_defaults(declared):
+    def of(args):
+        made = declared(lambda: Headscale("vpn", args))
+        return {key: resource.inputs for key, resource in made.items()}
+
+    assert of({**SMALLEST, "pod": None, "users": None, "files": {}, "connection": None}) == of(SMALLEST)
+
+
 @pytest.mark.parametrize("asked", [True, False])
 def test_server_check_reaches_the_policy(declared, asked):
     policy = {"acls": [], **({"serverCheck": True} if asked else {})}

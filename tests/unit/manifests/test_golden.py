@@ -12,7 +12,7 @@ import yaml
 
 from headscale_component.render import documents, to_yaml
 from headscale_component.spec import HeadscaleArgs
-from headscale_component.spec.config.types import SecretReference
+from headscale_component.spec.config.references import SecretReference
 from headscale_component.spec.model import SpecModel
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -1,5 +1,6 @@
 """The objects that an instance becomes, without engine and cluster."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,13 +13,16 @@ import yaml
 from headscale_component.manifests import (
     config_map,
     config_yaml,
+    files,
     names,
     persistent_volume_claim,
     role,
     service,
     stateful_set,
 )
+from headscale_component.render import documents
 from headscale_component.spec import HeadscaleArgs
+from headscale_component.spec.kubernetes_rules import volumes_of_component
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -306,3 +310,85 @@ def test_equal_durations_make_the_same_template():
     days = the_pod(an_instance(apiKey={"expiration": "90d", "rotationBuffer": "10d"}))
 
     assert hours == days
+
+
+def test_configuration_from_secrets_reaches_headscale_by_variables():
+    def reference(key):
+        return {"secretKeyRef": {"name": "platform", "key": key}}
+
+    keys = ("host", "port", "name", "user", "pass")
+    spec = an_instance(
+        {
+            "oidc": {
+                "issuer": "https://id.example.com",
+                "client_id": reference("id"),
+                "client_secret": reference("secret"),
+            },
+            "database": {"type": "postgres", "postgres": {key: reference(key) for key in keys}},
+        }
+    )
+    found = documents("vpn", spec)
+    workload = next(document for document in found if document["kind"] == "StatefulSet")
+    written = next(document for document in found if document["kind"] == "ConfigMap")["data"]["config.yaml"]
+    variables = workload["spec"]["template"]["spec"]["containers"][0]["env"]
+
+    assert {variable["name"]: variable["valueFrom"] for variable in variables} == {
+        **{f"HEADSCALE_DATABASE_POSTGRES_{key.upper()}": reference(key) for key in keys},
+        "HEADSCALE_OIDC_CLIENT_ID": reference("id"),
+        "HEADSCALE_OIDC_CLIENT_SECRET": reference("secret"),
+    }
+    assert "platform" not in written
+    assert not {"client_id", "client_secret"} & yaml.safe_load(written)["oidc"].keys()
+    assert not set(keys) & yaml.safe_load(written)["database"]["postgres"].keys()
+
+
+def test_each_inline_file_has_a_key_of_its_own():
+    paths = ["/etc/a/b.crt", "/etc/a.b/crt", "/x/ü", "/x/a b", "/x/a.b"]
+    spec = an_instance(files={path: {"inline": path} for path in paths})
+
+    data = files.inline_data(spec)
+
+    assert {*data.values()} == {*paths}
+    assert all(re.fullmatch(r"[-._a-zA-Z0-9]{1,253}", key) for key in data)
+    sources = [
+        item
+        for volume in files.volumes(spec, "vpn-config")
+        for source in plain(volume)["projected"]["sources"]
+        for item in source["config_map"]["items"]
+    ]
+    assert {item["key"] for item in sources} == set(data)
+
+
+def test_key_of_an_inline_file_is_its_path_with_dots():
+    assert set(files.inline_data(an_instance(files={"/etc/tls-a/b_c.crt": {"inline": "x"}}))) == {
+        "files.etc.tls-a.b_c.crt"
+    }
+
+
+def metrics_ports(config, **changes):
+    """Return the ports of the metrics Service, None where there is none."""
+    found = documents("vpn", an_instance(config, **changes))
+    services = [item for item in found if item["kind"] == "Service" and item["metadata"]["name"] == "vpn-metrics"]
+    return [port["port"] for port in services[0]["spec"]["ports"]] if services else None
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9090", "", None])
+def test_metrics_that_nobody_reaches_have_no_port(address):
+    assert metrics_ports({"metrics_listen_addr": address}) == [8081]
+    assert metrics_ports({"metrics_listen_addr": address}, apiKey={"autoManage": False}) is None
+
+
+def test_metrics_of_headscale_have_a_port():
+    assert metrics_ports({}) == [9090, 8081]
+    assert metrics_ports({}, apiKey={"autoManage": False}) == [9090]
+
+
+@pytest.mark.parametrize("managed", [True, False])
+def test_names_of_volumes_are_those_that_rules_know(managed):
+    inline = {path: {"inline": "x"} for path in ("/etc/a/x", "/etc/a/y", "/etc/b/x")}
+    spec = an_instance(files=inline, apiKey={"autoManage": managed})
+    (workload,) = [item["spec"] for item in documents("vpn", spec) if item["kind"] == "StatefulSet"]
+
+    volumes = [volume["name"] for volume in workload["template"]["spec"]["volumes"]]
+    claims = [claim["metadata"]["name"] for claim in workload["volumeClaimTemplates"]]
+    assert sorted([*volumes, *claims]) == sorted(volumes_of_component(spec))

@@ -6,6 +6,7 @@ import pytest
 
 from headscale_component import HeadscaleArgs, SpecError
 from headscale_component.manifests.config_yaml import config_tree
+from headscale_component.spec.config import HeadscaleConfig
 from headscale_component.spec.config.types import Since, Until
 from headscale_component.spec.config.versions import fields, marker_of
 
@@ -30,6 +31,38 @@ def rendered(config=None, version="v0.28.0"):
 BAD = {
     "no scheme": ({"server_url": "vpn.example.com"}, "server_url", "must begin with http:// or https://"),
     "no host": ({"server_url": "https://"}, "server_url", "name a host"),
+    "scheme in capitals": ({"server_url": "HTTPS://vpn.example.com"}, "server_url", "in small letters"),
+    "port in letters": ({"server_url": "https://vpn.example.com:abc"}, "server_url", "is no URL: its port"),
+    "port above 65535": ({"server_url": "https://vpn.example.com:99999"}, "server_url", "is no URL: its port"),
+    "escape of no byte": ({"server_url": "https://vpn.example.com/%zz"}, "server_url", "is no URL"),
+    "password in the URL": ({"server_url": "https://u:p@vpn.example.com"}, "server_url", "no user and password"),
+    "query in the URL": ({"server_url": "https://vpn.example.com?x=1"}, "server_url", "neither `?` nor `#`"),
+    "loopback": ({"listen_addr": "127.0.0.1:8080"}, "listen_addr", "from inside the pod alone"),
+    "loopback by name": ({"listen_addr": "localhost:8080"}, "listen_addr", "write `0.0.0.0:8080`"),
+    "loopback of IPv6": ({"listen_addr": "[::1]:8080"}, "listen_addr", "from inside the pod alone"),
+    "address of one pod": ({"listen_addr": "10.1.2.3:8080"}, "listen_addr", "no address that every pod has"),
+    "STUN on the loopback": (
+        {"derp": {"server": {"enabled": True, "stun_listen_addr": "127.0.0.1:3478"}}},
+        "derp.server.stun_listen_addr",
+        "from inside the pod alone",
+    ),
+    "ACME on the loopback": (
+        {"tls_letsencrypt_hostname": "vpn.example.com", "tls_letsencrypt_listen": "127.0.0.1:8089"},
+        "tls_letsencrypt_listen",
+        "from inside the pod alone",
+    ),
+    "port of the sidecar": ({"listen_addr": "0.0.0.0:8081"}, "listen_addr", "the sidecar's health endpoint"),
+    "port of the relay": ({"metrics_listen_addr": ":50480"}, "metrics_listen_addr", "the sidecar's relay"),
+    "port in words and numbers": (
+        {"listen_addr": "0.0.0.0:http", "metrics_listen_addr": "0.0.0.0:080"},
+        "metrics_listen_addr",
+        "that of `listen_addr` too",
+    ),
+    "port 80 beside ACME": (
+        {"tls_letsencrypt_hostname": "vpn.example.com", "listen_addr": "0.0.0.0:80"},
+        "listen_addr",
+        "on which the certificate authority asks",
+    ),
     "base domain is the host": ({"dns": {"base_domain": "VPN.example.com"}}, "dns.base_domain", "lose their way"),
     "base domain over the host": ({"dns": {"base_domain": "example.com"}}, "dns.base_domain", "lose their way"),
     "base domain over the host with a port": (
@@ -111,7 +144,18 @@ BAD = {
     ),
     "mode of the socket": ({"unix_socket_permission": "0o770"}, "unix_socket_permission", "three octal digits"),
     "place of the socket": ({"unix_socket": "/tmp/h.sock"}, "unix_socket", "that the sidecar shares"),
-    "database": ({"database": {"type": "sqlite3"}}, "database.type", "'sqlite' or 'postgres'"),
+    "socket that is a folder": ({"unix_socket": "/var/run/headscale/.."}, "unix_socket", "that the sidecar shares"),
+    "socket with a long path": (
+        {"unix_socket": f"/var/run/headscale/{'a' * 100}"},
+        "unix_socket",
+        "has 119 bytes, and Linux has room for 107",
+    ),
+    "path that leaves the volume": (
+        {"noise": {"private_key_path": "/var/lib/headscale/../key"}},
+        "noise.private_key_path",
+        "is not there in the pod",
+    ),
+    "database": ({"database": {"type": "mysql"}}, "database.type", "'sqlite' or 'postgres'"),
     "postgres untold": ({"database": {"type": "postgres"}}, "database.postgres", "is required"),
     "postgres half told": (
         {"database": {"type": "postgres", "postgres": {"host": "db", "user": "h"}}},
@@ -122,6 +166,16 @@ BAD = {
         {"database": {"type": "postgres", "postgres": {**POSTGRES, "ssl": True}}},
         "database.postgres.ssl",
         "falls back to clear text",
+    ),
+    "postgres of a number": (
+        {"database": {"type": "postgres", "postgres": {**POSTGRES, "name": 5}}},
+        "database.postgres.name",
+        "input should be a valid string, not 5",
+    ),
+    "postgres with half a reference": (
+        {"database": {"type": "postgres", "postgres": {**POSTGRES, "user": {"secretKeyRef": {"name": "db"}}}}},
+        "database.postgres.user.secretKeyRef.key",
+        "is required and missing",
     ),
     "postgres with a space": (
         {"database": {"type": "postgres", "postgres": {**POSTGRES, "user": "a b"}}},
@@ -208,6 +262,7 @@ BAD_IN_A_VERSION = {
     ),
     "no gRPC any more": ("v0.30.0", {"grpc_allow_insecure": True}, "grpc_allow_insecure", "has no gRPC any more"),
     "no metrics": ("v0.27.1", {"metrics_listen_addr": ""}, "metrics_listen_addr", "0.28"),
+    "null for metrics": ("v0.27.1", {"metrics_listen_addr": None}, "metrics_listen_addr", "0.28"),
 }
 
 
@@ -253,6 +308,62 @@ def says_too_little(path, field):
         "of",
         *"_".join(map(str, path)).split("_"),
     }
+
+
+def test_sqlite3_is_headscales_other_word_for_sqlite():
+    assert rendered({"database": {"type": "sqlite3"}}) == rendered({"database": {"type": "sqlite"}})
+
+
+def test_metrics_are_off_with_null():
+    assert "metrics_listen_addr" not in rendered({"metrics_listen_addr": None})
+
+
+def test_addresses_of_inactive_listeners_are_not_checked():
+    rendered({"tls_letsencrypt_listen": "127.0.0.1:http", "derp": {"server": {"stun_listen_addr": "127.0.0.1:3478"}}})
+
+
+@pytest.mark.parametrize("address", [":8080", "0.0.0.0:8080", "[::]:8080"])
+def test_address_of_all_interfaces_is_accepted(address):
+    assert rendered({"listen_addr": address})["listen_addr"] == address
+
+
+def test_ports_of_the_sidecar_are_free_without_it():
+    document = {
+        "version": "v0.28.0",
+        "apiKey": {"autoManage": False},
+        "config": {"server_url": "https://vpn.example.com", "listen_addr": ":8081", "metrics_listen_addr": ":50480"},
+    }
+
+    HeadscaleArgs.model_validate(document)
+
+
+def test_container_with_a_port_of_the_pod_is_refused():
+    proxy = {"name": "proxy", "image": "proxy", "ports": [{"containerPort": 443}, {"containerPort": 8080}]}
+    document = {
+        "version": "v0.28.0",
+        "config": {"server_url": "https://vpn.example.com"},
+        "pod": {"containers": [proxy]},
+    }
+
+    with pytest.raises(SpecError, match=r"pod.containers\[0\].ports\[1\]: port 8080 is that of `config.listen_addr`"):
+        HeadscaleArgs.model_validate(document)
+
+
+@pytest.mark.parametrize(
+    "section", ["derp", "dns", "log", "policy", "oidc", "node", "database", "noise", "listen_addr"]
+)
+def test_key_without_value_means_its_default(section):
+    assert rendered({section: None}) == rendered()
+
+
+def test_section_made_in_python_takes_none():
+    config = HeadscaleConfig.model_validate({"server_url": "https://vpn.example.com", "dns": {"search_domains": None}})
+
+    assert config == HeadscaleConfig(server_url="https://vpn.example.com")
+
+
+def test_null_prefix_is_no_prefix():
+    assert rendered({"prefixes": {"v6": None}})["prefixes"] == {"v4": "100.64.0.0/10", "allocation": "sequential"}
 
 
 def test_every_key_has_a_description():

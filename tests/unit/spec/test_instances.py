@@ -325,8 +325,8 @@ BAD: dict[str, Any] = {
     ),
     "a variable from a Secret with a bad name": (
         {"pod": {"env": {"A": {"secretKeyRef": {"name": "A B", "key": "k"}}}}},
-        "pod.env.A.secretKeyRef.name: `A B` is no Kubernetes name: at most 253 of a-z, 0-9, `-` and `.`, for example "
-        "`alice-dev-key`",
+        "pod.env.A.secretKeyRef.name: is no name of a Kubernetes object: at most 253 of a-z, 0-9, `-` and `.`, as "
+        "`headscale-oidc`; write the name, not the value",
     ),
     "a protocol that is a list": (
         {"policy": {"acls": [{"action": "accept", "proto": [], "src": ["*"], "dst": ["*:*"]}]}},

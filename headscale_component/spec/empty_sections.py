@@ -1,12 +1,26 @@
-"""Keys with nothing behind them: they say what a key says that is not there, as in Headscale's own configuration."""
+"""Keys with nothing behind them mean their default, as in Headscale's own configuration: in YAML and in Python."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
+from pydantic.fields import FieldInfo
+
 from headscale_component.spec.model import SpecModel
+
+
+@dataclass(frozen=True, slots=True)
+class NullMeans:
+    """Marks a key for which null is a value, and not its default.
+
+    Attributes:
+        meaning: What it is, for example "off".
+    """
+
+    meaning: str
 
 
 def without_empty(annotation: Any, value: Any) -> Any:  # noqa: ANN401 - any annotation, any value
@@ -30,15 +44,17 @@ def without_empty(annotation: Any, value: Any) -> Any:  # noqa: ANN401 - any ann
         return _of_model(annotation, value)
     if origin is dict and isinstance(value, Mapping):
         return {key: without_empty(arguments[1], item) for key, item in value.items()}
-    if origin in {list, tuple} and isinstance(value, list):
+    if origin in {list, tuple} and isinstance(value, list | tuple):
         return [without_empty(arguments[0], item) for item in value]
     return value
 
 
 def _of_model(model: type[SpecModel], value: Mapping[str, Any]) -> dict[str, Any]:
-    kinds: dict[str, Any] = {}
+    fields: dict[str, FieldInfo] = {}
     for name, field in model.model_fields.items():
-        kinds |= dict.fromkeys((name, field.alias or name), field.annotation)
+        fields |= dict.fromkeys((name, field.alias or name), field)
     return {
-        key: without_empty(kinds.get(key), item) for key, item in value.items() if item is not None or key not in kinds
+        key: without_empty(fields[key].annotation, item) if key in fields else item
+        for key, item in value.items()
+        if item is not None or key not in fields or any(isinstance(mark, NullMeans) for mark in fields[key].metadata)
     }

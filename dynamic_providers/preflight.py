@@ -64,7 +64,7 @@ class PreflightProvider(HeadscaleProvider):
             RolloutError: When the PVC is larger, of another storage class, or was served by a newer version.
         """
         self._check_claim(props)
-        return CreateResult("preflight", {**props, **self._noted()})
+        return CreateResult("preflight", {**props, **self._noted({})})
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """Return what is known; the PVC is added where it was created later and nothing else identifies the cluster."""
@@ -84,7 +84,7 @@ class PreflightProvider(HeadscaleProvider):
         self._check_claim(news)
         if is_another_minor(olds.get("version"), news.get("version")) and news.get("policy"):
             self._store_policy(olds, news)
-        return UpdateResult({**news, **self._noted()})
+        return UpdateResult({**news, **self._noted(olds)})
 
     def delete(self, _id: str, _props: Props) -> None:
         """Leave everything."""
@@ -140,13 +140,18 @@ class PreflightProvider(HeadscaleProvider):
         except ClusterError:
             return {}
 
-    def _noted(self) -> Props:
-        """Return which cluster and PVC this is, and take it as the right one: its rules were checked before."""
-        self.channel.record.identity.accept()
+    def _noted(self, olds: Props) -> Props:
+        """Return which cluster and PVC this is, and take it as the right one: its rules were checked before.
+
+        Where the API server does not answer, the state keeps what it knows of the cluster: without it, the next update
+        could not tell another cluster from this one.
+        """
         try:
-            return self._seen()
+            seen = self._seen()
         except ClusterError:
-            return {"cluster_id": ""}
+            return {"cluster_id": "", **{name: olds[name] for name in _SEEN if olds.get(name) is not None}}
+        self.channel.record.identity.accept()
+        return seen
 
     def _store_policy(self, olds: Props, news: Props) -> None:
         """Store the policy where the stored one is this stack's; one that the old version refuses follows the rollout.

@@ -6,7 +6,7 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, UpdateResult
 
 from dynamic_providers.admin.channel import Channel
-from dynamic_providers.errors import ChannelError, ClusterError, ClusterUnreachable
+from dynamic_providers.errors import ChannelError, ClusterError, ClusterUnreachable, WrongCluster
 from dynamic_providers.kubernetes.cluster_identity import read_cluster_id
 from dynamic_providers.kubernetes.rollout_watcher import RolloutWatcher
 from dynamic_providers.provider import HeadscaleProvider, Props, changed
@@ -15,7 +15,7 @@ from headscale_core import HeadscaleError
 from headscale_core.policy import acl_tests
 from headscale_core.policy import lifecycle as policy_rules
 from headscale_core.policy.deny_all import DENY_ALL
-from headscale_core.rollout.identity import Identity, is_another_cluster
+from headscale_core.rollout.identity import Identity, identity_in, is_another_cluster
 from headscale_core.rollout.rollout import (
     Place,
     RolloutError,
@@ -79,8 +79,10 @@ class PreflightProvider(HeadscaleProvider):
         for the new version has to be there before that starts.
 
         Raises:
-            RolloutError: As `create`; when the policy that is stored is not this stack's.
+            RolloutError: As `create`; when the policy that is stored is not this stack's; when another cluster answers
+                at the same address, for which `diff` makes no call.
         """
+        self._require_same_cluster(olds, news)
         self._check_claim(news)
         if is_another_minor(olds.get("version"), news.get("version")) and news.get("policy"):
             self._store_policy(olds, news)
@@ -92,6 +94,31 @@ class PreflightProvider(HeadscaleProvider):
     @property
     def _watcher(self) -> RolloutWatcher:
         return RolloutWatcher(self.channel.cluster, self.channel.settings, pulumi.log.info)
+
+    def _require_same_cluster(self, olds: Props, news: Props) -> None:
+        """Check that the cluster is that of the state, unless the stack consents to leave its data behind.
+
+        Raises:
+            RolloutError: When it is another one.
+        """
+        place = Place(str(news["namespace"]), str(news["instance"]))
+        consent = is_consented(place, olds.get("abandon_data"), news.get("abandon_data"), elsewhere=True)
+        if consent or changed(("namespace", "instance"), olds, news):
+            return
+        identity = self.channel.record.identity
+        identity.expect(identity_in(olds, place))
+        try:
+            identity.require()
+        except WrongCluster:
+            meaning = move_warning(place, place, retain=bool(olds.get("retain")), elsewhere=True)
+            hint = consent_hint(place, news.get("abandon_data"))
+            raise RolloutError(
+                f"{self.channel.cluster.name} is another cluster than the one in which {place} was deployed, at the "
+                f"same address: is it the right context? If so, {meaning}; {hint}"
+            ) from None
+        except ClusterError:
+            # What is changed next says why the cluster does not answer.
+            return
 
     def _check_claim(self, props: Props) -> None:
         """Raise RolloutError where the PVC cannot serve what is declared; the rollout says why it cannot be read."""

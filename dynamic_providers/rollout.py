@@ -108,7 +108,7 @@ class RolloutProvider(HeadscaleProvider):
         """Follow the rollout, and revoke the keys that were deleted while Headscale did not run."""
         target = _target(props)
         claim = self._follower.follow(target)
-        self.channel.running.reset()
+        self.channel.reconnect()
         if target.replicas:
             try:
                 if self.channel.revocations.are_pending():

@@ -14,7 +14,7 @@ from dynamic_providers.provider import HeadscaleProvider, Props, changed, keep_o
 from dynamic_providers.resource import HeadscaleResource
 from headscale_core import HeadscaleError
 from headscale_core.rollout import rollout as rules
-from headscale_core.rollout.identity import database_id
+from headscale_core.rollout.identity import database_id, is_of_another_claim
 from headscale_core.rollout.rollout import Place, RolloutError
 from headscale_core.rollout.upgrade import step_problem
 from headscale_core.values.durations import parse_duration
@@ -72,7 +72,7 @@ class RolloutProvider(HeadscaleProvider):
             outs["is_settled"] = False
         return ReadResult(id_, outs, inputs)
 
-    def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
+    def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
         """Follow the rollout, and notice a claim that is another one than before."""
         if not changed(_FOLLOWED, olds, news) and olds.get("is_settled") is not False:
             return UpdateResult(keep_outputs(news, olds, _SEEN))
@@ -82,6 +82,12 @@ class RolloutProvider(HeadscaleProvider):
             raise RolloutError(
                 f"claim {place.namespace}/{place.claim} is another one than before: it was recreated, and its database "
                 "with it; `pulumi up --refresh` makes users, keys and policy in it"
+            )
+        if not olds.get("claim") and claim and is_of_another_claim(id_, claim):
+            place = _place(news)
+            pulumi.log.warn(
+                f"claim {place.namespace}/{place.claim} is another one than that of which the last refresh found "
+                "nothing: what this update does not create in its database, `pulumi up --refresh` recreates"
             )
         return UpdateResult({**news, **self._seen()})
 

@@ -59,6 +59,17 @@ def database_id(place: Place, claim: object, cluster: object, server: object) ->
     return f"{place}/{str(claim or '')[:_LENGTH]}{where}"
 
 
+def is_of_another_claim(database: str, claim: str) -> bool:
+    """Return whether the id of a database names another PVC; False where it names none.
+
+    Args:
+        database: What `database_id` returned.
+        claim: The PVC's uid.
+    """
+    known = database.rpartition("/")[2].partition("-")[0]
+    return bool(known) and not claim.startswith(known)
+
+
 def identity_in(props: Mapping[str, Any], place: Place) -> Identity:
     """Return what a resource's state knows of its cluster; nothing where it knows nothing.
 

@@ -77,10 +77,10 @@ def drop_unreachable_on_read(read: Call) -> Call:
     @functools.wraps(read)
     def wrapped(provider: Any, id_: str, props: Any) -> ReadResult:  # noqa: ANN401 - any provider of ours
         try:
-            _require_right_cluster(provider, props)
+            _require_right_cluster(provider, id_, props)
             result: ReadResult = read(provider, id_, props)
             # Another resource may have shown meanwhile that this is another cluster.
-            _require_right_cluster(provider, props)
+            _require_right_cluster(provider, id_, props)
         except (ClusterUnreachable, WrongCluster) as error:
             _require_gone(provider.channel, error, id_, props)
             return ReadResult("", {})
@@ -95,7 +95,7 @@ def drop_unreachable_on_delete(delete: Call) -> Call:
     @functools.wraps(delete)
     def wrapped(provider: Any, id_: str, props: Any) -> None:  # noqa: ANN401 - any provider of ours
         try:
-            _require_right_cluster(provider, props)
+            _require_right_cluster(provider, id_, props)
             delete(provider, id_, props)
         except (ClusterUnreachable, WrongCluster) as error:
             _require_gone(provider.channel, error, id_, props)
@@ -103,13 +103,15 @@ def drop_unreachable_on_delete(delete: Call) -> Call:
     return wrapped
 
 
-def _require_right_cluster(provider: Any, props: Mapping[str, Any]) -> None:  # noqa: ANN401 - any provider of ours
+def _require_right_cluster(provider: Any, id_: str, props: Mapping[str, Any]) -> None:  # noqa: ANN401 - any provider of ours
     """Check that the cluster is the one of the state, by what the state of this resource and of others knows."""
     channel: Channel | None = getattr(provider, "_channel", None)
     if channel is None or (channel.settings.channel == "direct" and not _is_in_cluster(props)):
         return
     identity, settings = channel.user_registry.identity, channel.settings
-    identity.expect(identity_in(props, InstanceLocation(settings.namespace, settings.instance)))
+    # The id of a `Rollout` is that of the database.
+    known = {**props, "database": id_} if "template" in props else props
+    identity.expect(identity_in(known, InstanceLocation(settings.namespace, settings.instance)))
     identity.require()
 
 

@@ -6,7 +6,7 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, UpdateResult
 
 from dynamic_providers.admin.channel import Channel
-from dynamic_providers.errors import ChannelError, ClusterError, ClusterUnreachable
+from dynamic_providers.errors import ChannelError, ClusterError, ClusterUnreachable, WrongCluster
 from dynamic_providers.kubernetes.cluster_identity import read_cluster_id
 from dynamic_providers.kubernetes.rollout_watcher import RolloutWatcher
 from dynamic_providers.provider import HeadscaleProvider, Props, changed
@@ -15,7 +15,7 @@ from headscale_core import HeadscaleError
 from headscale_core.policy import acl_tests
 from headscale_core.policy import lifecycle as policy_rules
 from headscale_core.policy.deny_all import DENY_ALL
-from headscale_core.rollout.identity import Identity, is_another_cluster
+from headscale_core.rollout.identity import Identity, identity_in, is_another_cluster
 from headscale_core.rollout.pvc import preflight_problem
 from headscale_core.rollout.rollout import (
     InstanceLocation,
@@ -65,7 +65,7 @@ class PreflightProvider(HeadscaleProvider):
             RolloutError: When the PVC is larger, of another storage class, or was served by a newer version.
         """
         self._check_pvc(props)
-        return CreateResult("preflight", {**props, **self._observed()})
+        return CreateResult("preflight", {**props, **self._observed({})})
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """Return what is known; the PVC is added where it was created later and nothing else identifies the cluster."""
@@ -81,12 +81,14 @@ class PreflightProvider(HeadscaleProvider):
         new version has to be there before that starts.
 
         Raises:
-            RolloutError: As `create`; when the policy that is stored is not this stack's.
+            RolloutError: As `create`; when the policy that is stored is not this stack's; when another cluster answers
+                at the same address, for which `diff` makes no call.
         """
+        self._require_same_cluster(olds, news)
         self._check_pvc(news)
         if is_another_minor(olds.get("version"), news.get("version")) and news.get("policy"):
             self._store_policy(olds, news)
-        return UpdateResult({**news, **self._observed()})
+        return UpdateResult({**news, **self._observed(olds)})
 
     def delete(self, _id: str, _props: Props) -> None:
         """Leave everything."""
@@ -94,6 +96,31 @@ class PreflightProvider(HeadscaleProvider):
     @property
     def _watcher(self) -> RolloutWatcher:
         return RolloutWatcher(self.channel.cluster, self.channel.settings, pulumi.log.info)
+
+    def _require_same_cluster(self, olds: Props, news: Props) -> None:
+        """Check that the cluster is that of the state, unless the stack consents to leave its data behind.
+
+        Raises:
+            RolloutError: When it is another one.
+        """
+        location = InstanceLocation(str(news["namespace"]), str(news["instance"]))
+        consent = is_consented(location, olds.get("abandon_data"), news.get("abandon_data"), elsewhere=True)
+        if consent or changed(("namespace", "instance"), olds, news):
+            return
+        identity = self.channel.user_registry.identity
+        identity.expect(identity_in(olds, location))
+        try:
+            identity.require()
+        except WrongCluster:
+            meaning = move_warning(location, location, retain=bool(olds.get("retain")), elsewhere=True)
+            hint = consent_hint(location, news.get("abandon_data"))
+            raise RolloutError(
+                f"{self.channel.cluster.name} is another cluster than the one in which {location} was deployed, at the "
+                f"same address: is it the right context? If so, {meaning}; {hint}"
+            ) from None
+        except ClusterError:
+            # What is changed next says why the cluster does not answer.
+            return
 
     def _check_pvc(self, props: Props) -> None:
         """Raise RolloutError where the PVC cannot serve what is declared; the rollout says why it cannot be read."""
@@ -142,13 +169,18 @@ class PreflightProvider(HeadscaleProvider):
         except ClusterError:
             return {}
 
-    def _observed(self) -> Props:
-        """Return which cluster and PVC this is, and take it as the right one: its rules were checked before."""
-        self.channel.user_registry.identity.accept()
+    def _observed(self, olds: Props) -> Props:
+        """Return which cluster and PVC this is, and take it as the right one: its rules were checked before.
+
+        Where the API server does not answer, the state keeps what it knows of the cluster: without it, the next update
+        could not tell another cluster from this one.
+        """
         try:
-            return self._seen()
+            seen = self._seen()
         except ClusterError:
-            return {"cluster_id": ""}
+            return {"cluster_id": "", **{name: olds[name] for name in _SEEN if olds.get(name) is not None}}
+        self.channel.user_registry.identity.accept()
+        return seen
 
     def _store_policy(self, olds: Props, news: Props) -> None:
         """Store the policy where the stored one is this stack's; one that the old version refuses follows the rollout.

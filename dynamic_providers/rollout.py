@@ -15,7 +15,7 @@ from dynamic_providers.resource import HeadscaleResource
 from headscale_core import HeadscaleError
 from headscale_core.rollout import pvc as pvc_rules
 from headscale_core.rollout import rollout as rules
-from headscale_core.rollout.identity import database_id
+from headscale_core.rollout.identity import database_id, is_of_another_pvc
 from headscale_core.rollout.rollout import DesiredRollout, InstanceLocation, RolloutError
 from headscale_core.rollout.upgrade import step_problem
 from headscale_core.values.durations import parse_duration
@@ -73,7 +73,7 @@ class RolloutProvider(HeadscaleProvider):
             outs["is_settled"] = False
         return ReadResult(id_, outs, inputs)
 
-    def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
+    def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
         """Follow the rollout, and notice a PVC that is another one than before."""
         if not changed(_FOLLOWED, olds, news) and olds.get("is_settled") is not False:
             return UpdateResult(keep_outputs(news, olds, _SEEN))
@@ -83,6 +83,12 @@ class RolloutProvider(HeadscaleProvider):
             raise RolloutError(
                 f"PVC {location.namespace}/{location.pvc} is another one than before: it was recreated, and its "
                 "database with it; `pulumi up --refresh` makes users, keys and policy in it"
+            )
+        if not olds.get("claim") and pvc_uid and is_of_another_pvc(id_, pvc_uid):
+            location = _location(news)
+            pulumi.log.warn(
+                f"PVC {location.namespace}/{location.pvc} is another one than that of which the last refresh found "
+                "nothing: what this update does not create in its database, `pulumi up --refresh` recreates"
             )
         return UpdateResult({**news, **self._seen()})
 
@@ -109,7 +115,7 @@ class RolloutProvider(HeadscaleProvider):
         """Follow the rollout, and revoke the keys that were deleted while Headscale did not run."""
         desired = _desired(props)
         pvc_uid = self._follower.follow(desired)
-        self.channel.instance_status.reset()
+        self.channel.reconnect()
         if desired.replicas:
             try:
                 if self.channel.revocations.are_pending():

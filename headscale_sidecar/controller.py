@@ -36,7 +36,8 @@ class ApiKeyController:
 
     Attributes:
         deny_all: Stores a policy that denies everything where Headscale has none, and returns whether it did. It is
-            called before anything else, until it succeeds once: a policy that is cleared later stays cleared.
+            called before anything else, until it succeeds once, and where Headscale does not know the key any more: a
+            policy that is cleared later in the same database stays cleared.
         is_valid: Asks Headscale whether it accepts a key.
         rotate: Creates a new key, or finishes an interrupted run, or revokes what was replaced; idempotent. It returns
             the prefix of the key in force.
@@ -100,6 +101,10 @@ class ApiKeyController:
             return issued
         if is_lost:
             self.health.not_ready_reason, self.health.ready = reason, False
+        if is_lost and issued is not None:
+            # A key that is as it was written, and that Headscale does not know: its database may be a new one.
+            self.has_policy = False
+            self._ensure_policy()
         prefix = self.rotate()
         is_new = issued is None or prefix != issued.prefix
         if is_new:

@@ -173,7 +173,8 @@ class ManagedSecret:
             "PATCH", _path(namespace, name) + query, document, content_type="application/apply-patch+yaml"
         )
         if status not in {200, 201}:
-            raise KubernetesError(f"Secret {namespace}/{name} cannot be written: {body.get('message')}")
+            message = secret.without_values(str(body.get("message")))
+            raise KubernetesError(f"Secret {namespace}/{name} cannot be written: {message}")
 
     def delete(self, namespace: str, name: str) -> None:
         """Delete nothing: the Secret is garbage-collected with its owner, the StatefulSet.

@@ -158,6 +158,14 @@ class Channel:
                 "Secret that would hold it; is this the right cluster, context and namespace?"
             )
 
+    def reconnect(self) -> None:
+        """Have the next session open another connection: the pod was replaced, maybe by another version.
+
+        gRPC reconnects by itself through a port-forward, and a client determines the version once.
+        """
+        self._sessions.close()
+        self.instance_status.reset()
+
     def close(self) -> None:
         """Close the connections to Headscale and to the cluster; they are opened again where they are needed again."""
         self._sessions.close()

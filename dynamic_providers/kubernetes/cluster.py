@@ -139,8 +139,7 @@ class Cluster:
         answer = send()
         if answer.status == UNAUTHORIZED:
             # The token may have expired.
-            with self._lock, self._files.written(self._access.document):
-                self._requests = self._on_loop(kr8s_client.renewed_api_server(self._api))
+            self._renew()
             answer = send()
         if answer.status == UNAUTHORIZED:
             raise credentials_refused(self._access, answer.message)
@@ -246,6 +245,17 @@ class Cluster:
             if time.monotonic() >= deadline and self._access.plugin:
                 raise credentials_unavailable(self._access, error) from None
             raise
+
+    def _renew(self) -> None:
+        """Renew the credentials; this may take as long as a log-in: a plugin may wait for somebody who is not there."""
+        with self._lock, self._files.written(self._access.document):
+            deadline = time.monotonic() + self._log_in_seconds
+            try:
+                self._requests = self._on_loop(kr8s_client.renewed_api_server(self._api), self._log_in_seconds)
+            except ClusterUnreachable as error:
+                if time.monotonic() >= deadline and self._access.plugin:
+                    raise credentials_unavailable(self._access, error) from None
+                raise
 
     def _on_loop(self, work: Coroutine[Any, Any, Result], seconds: float | None = None) -> Result:
         try:

@@ -7,7 +7,7 @@ import threading
 from dynamic_providers.errors import WrongCluster
 from dynamic_providers.kubernetes.cluster import Cluster
 from dynamic_providers.kubernetes.errors import NOT_FOUND
-from headscale_core.rollout.identity import Identity, is_wrong_cluster
+from headscale_core.rollout.identity import Identity, is_another_cluster, is_wrong_cluster
 from headscale_core.rollout.rollout import InstanceLocation
 
 
@@ -47,7 +47,7 @@ class ClusterIdentity:
         """Check that this is the cluster of the state, as far as that is known; where nothing is, no request is made.
 
         Raises:
-            WrongCluster: When it is another one.
+            WrongCluster: When it is another one, or the same one, recreated: `is_wrong` distinguishes them.
             ClusterUnreachable: When no API server answers.
             ClusterError: When it refuses the credentials.
         """
@@ -60,11 +60,17 @@ class ClusterIdentity:
             if self._state.cluster:
                 now |= Identity.of(None, self._read_cluster_id(), None)
             self._is_wrong = is_wrong_cluster(self._state, now)
-        if self._is_wrong:
+            is_another = is_another_cluster(self._state, now)
+        if is_another:
             raise WrongCluster(self._problem())
 
     def _problem(self) -> str:
         pvc = f"PVC {self._location.namespace}/{self._location.pvc}"
+        if not self._is_wrong:
+            return (
+                f"{self._cluster.name} is another cluster than the one in which {self._location} was deployed, at the "
+                f"same address, and there is no {pvc}"
+            )
         what = f"{pvc} there is another one" if self._pvc else f"there is no {pvc}"
         return (
             f"{self._cluster.name} is another cluster than the one in which {self._location} was deployed: {what}. "

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from dynamic_providers.errors import ClusterError
 from dynamic_providers.kubernetes import kubeconfig as kubeconfigs
 
 
@@ -29,12 +30,23 @@ class CredentialFiles:
 
         Yields:
             The kubeconfig that names the files.
+
+        Raises:
+            ClusterError: When somebody else has created the folder since it was deleted: it is theirs to read.
         """
         if document is None:
             yield None
             return
-        self._folder = self._folder or Path(tempfile.mkdtemp(prefix="headscale-"))
-        self._folder.mkdir(mode=0o700, exist_ok=True)
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="headscale-"))
+        else:
+            try:
+                self._folder.mkdir(mode=0o700)
+            except FileExistsError:
+                raise ClusterError(
+                    f"{self._folder}, where the kubeconfig's keys are for a moment, was created by somebody else; set "
+                    "TMPDIR to a folder of your own"
+                ) from None
         try:
             named, files = kubeconfigs.with_files(document, self._folder)
             for path, content in files.items():

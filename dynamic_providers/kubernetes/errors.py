@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 
 from dynamic_providers.errors import ClusterError, ClusterUnreachable
@@ -9,6 +10,9 @@ from dynamic_providers.kubernetes.kubeconfig import Access
 
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT = 401, 403, 404, 409
 _LONGEST_MESSAGE = 500
+
+_CREDENTIALS = re.compile(r"(?P<scheme>Bearer ).+|(?P<before>^|[\s/'\"(])[^\s/@'\"(:]+:[^\s/@'\"]+@")
+"""A bearer token in a header, and user and password in an address."""
 
 _ADVICE = (
     ("exceeded quota", "the namespace's quota is full: raise it, or delete something; see `kubectl describe quota`"),
@@ -25,6 +29,12 @@ _ADVICE = (
         "who runs Pulumi lacks this right; see `kubectl auth whoami` and `kubectl auth can-i --list`",
     ),
 )
+
+
+def _without_credentials(error: Exception) -> str:
+    """Return the message of an error in one line, without credentials: httpx shows the header that it cannot send."""
+    text = " ".join(str(error).split())
+    return _CREDENTIALS.sub(lambda found: f"{found['scheme'] or found['before']}(credentials)", text)[:_LONGEST_MESSAGE]
 
 
 def with_advice(message: str) -> str:
@@ -45,7 +55,7 @@ def credentials_refused(access: Access, message: str) -> ClusterError:
 
 def credentials_unavailable(access: Access, error: Exception) -> ClusterError:
     """Return the error of credentials that cannot be had: a plugin fails, or a certificate cannot be loaded."""
-    text = " ".join(str(error).split())[:_LONGEST_MESSAGE]
+    text = _without_credentials(error)
     whose = f"the command `{access.plugin}`, which {access.source} names," if access.plugin else access.source
     return ClusterError(
         f"{whose} gives no credentials ({type(error).__name__}: {text}); log in again, and try `kubectl auth whoami`"
@@ -54,7 +64,7 @@ def credentials_unavailable(access: Access, error: Exception) -> ClusterError:
 
 def unreachable(access: Access, error: Exception) -> ClusterUnreachable:
     """Return the error of a cluster that does not answer."""
-    text = " ".join(str(error).split())[:_LONGEST_MESSAGE] or "no answer in time"
+    text = _without_credentials(error) or "no answer in time"
     if "CERTIFICATE_VERIFY_FAILED" in text:
         text = f"its certificate is not one that the kubeconfig trusts: is it another cluster? {text}"
     where = f" at {access.server}" if access.server else ""

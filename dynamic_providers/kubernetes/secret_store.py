@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dynamic_providers.errors import ClusterError
+from dynamic_providers.kubernetes.answer import Answer
 from dynamic_providers.kubernetes.cluster import Cluster
 from dynamic_providers.kubernetes.errors import CONFLICT, FORBIDDEN, NOT_FOUND
 from headscale_core.defaults import (
@@ -113,7 +114,8 @@ class KubernetesSecretStore:
             content_type="application/apply-patch+yaml",
         )
         if not answer.ok:
-            raise answer.error(f"Secret {namespace}/{name} cannot be written")
+            message = secret.without_values(str(answer.body.get("message") or ""))
+            raise Answer(answer.status, {"message": message}).error(f"Secret {namespace}/{name} cannot be written")
         self.versions[namespace, name] = answer.body["metadata"]["resourceVersion"]
 
     def delete(self, namespace: str, name: str) -> None:

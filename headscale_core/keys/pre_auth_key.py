@@ -77,10 +77,12 @@ def create(
         return issue(client, store, desired, now, None)
     keys = by_id(client.list_pre_auth_keys())
     remove_pending(client, before, keys.values())
-    issued = issue(client, store, desired, now, before)
     replaced = issued_in(before)
-    if replaced and replaced.key_id not in in_state and replaced.find_in(keys):
-        client.delete_pre_auth_key(int(replaced.key_id))
+    if replaced is None or replaced.key_id in in_state or not replaced.find_in(keys):
+        return issue(client, store, desired, now, before)
+    issued = issue(client, store, desired, now, before, replaced=replaced)
+    client.delete_pre_auth_key(int(replaced.key_id))
+    store.write(desired.namespace, desired.secret_name, secret_for(issued, desired))
     return issued
 
 
@@ -93,6 +95,7 @@ def issue(
     *,
     lifetime: timedelta | None = None,
     recreated_from: str = "",
+    replaced: IssuedPreAuthKey | None = None,
 ) -> IssuedPreAuthKey:
     """Create a key and store it; what cannot be stored is deleted again.
 
@@ -106,6 +109,8 @@ def issue(
         before: Its Secret, as it was read; None where there is none.
         lifetime: How long it is valid; None for as long as is declared.
         recreated_from: Ids of the keys that it stands in for, which the state may still know.
+        replaced: The key in `before` that the caller deletes afterwards; None where there is none. It is in `PENDING`
+            until then, for nothing else names it.
 
     Raises:
         UserError: When the owner does not exist.
@@ -141,11 +146,15 @@ def issue(
                 f"{desired.user_id}; see `headscale users list`"
             ) from None
         raise
-    # 3. Store the key, without `PENDING`. Killed here: the key is in force, and the old one is still in the state, or
-    #    the caller deletes it in its next run.
+    # 3. Store the key, without its `PENDING`. Killed here: the key is in force, and the old one is still in the state,
+    #    or the next run deletes it, found by its expiration.
     issued = IssuedPreAuthKey(str(key.id), key.key, expires_at)
+    secret = secret_for(issued, desired, recreated_from)
+    if replaced is not None:
+        annotations = {**secret.annotations, PENDING: replaced.expires_at.isoformat()}
+        secret = StoredSecret(secret.data, annotations, secret.labels)
     try:
-        store.write(*place, secret_for(issued, desired, recreated_from))
+        store.write(*place, secret)
     except Exception:
         # Whether it was written is known only after a read; if that fails too, `PENDING` tells the next run.
         found = store.read(*place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -26,6 +27,16 @@ class StoredSecret:
     data: Mapping[str, str] = field(repr=False)
     annotations: Mapping[str, str]
     labels: Mapping[str, str] = field(default_factory=dict)
+
+    def without_values(self, text: str) -> str:
+        """Return a text without the values, in clear and in base64: who refuses a Secret may repeat it.
+
+        Keys of Headscale before 0.28 have no prefix by which a pattern could find them.
+        """
+        for value in filter(None, self.data.values()):
+            for shown in (value, base64.b64encode(value.encode()).decode()):
+                text = text.replace(shown, "(hidden)")
+        return text
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def unresolvable_tests(client: HeadscaleClient, policy: str) -> list[str]:
     found = []
     for name, section, test in _tests(document):
         try:
-            client.check_policy(json.dumps({**plain, section: [test]}))
+            client.check_policy(_text({**plain, section: [test]}))
         except ApiError as error:
             if error.retryable:
                 raise
@@ -55,7 +55,7 @@ def without_tests(policy: str, names: Collection[str]) -> str:
     kept: dict[str, list[Any]] = {}
     for name, section, test in _tests(document):
         kept.setdefault(section, []).extend([] if name in names else [test])
-    return json.dumps({key: value for key, value in (document | kept).items() if key not in kept or value}, indent=2)
+    return _text({key: value for key, value in (document | kept).items() if key not in kept or value})
 
 
 def skipped_tests(stored: str, declared: str) -> list[str] | None:
@@ -88,6 +88,11 @@ def describe(policy: str, names: Collection[str]) -> str:
 def _document(policy: str) -> dict[str, Any]:
     document = hujson.parse(policy)
     return document if isinstance(document, dict) else {}
+
+
+def _text(document: dict[str, Any]) -> str:
+    # Headscale reads some names without their escapes: `"tag:\\u00e9"` is another tag than `tag:é` to it.
+    return json.dumps(document, indent=2, ensure_ascii=False)
 
 
 def _tests(document: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:

@@ -60,6 +60,17 @@ def database_id(location: InstanceLocation, pvc_uid: object, cluster: object, se
     return f"{location}/{str(pvc_uid or '')[:_LENGTH]}{where}"
 
 
+def is_of_another_pvc(database: str, pvc_uid: str) -> bool:
+    """Return whether the id of a database names another PVC; False where it names none.
+
+    Args:
+        database: What `database_id` returned.
+        pvc_uid: The PVC's uid.
+    """
+    known = database.rpartition("/")[2].partition("-")[0]
+    return bool(known) and not pvc_uid.startswith(known)
+
+
 def identity_in(props: Mapping[str, Any], location: InstanceLocation) -> Identity:
     """Return what a resource's state knows of its cluster; nothing where it knows nothing.
 

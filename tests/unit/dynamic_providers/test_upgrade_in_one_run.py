@@ -1,0 +1,97 @@
+"""A refresh before an upgrade, in one process: what was learned of the old version does not outlive its pod."""
+
+import contextlib
+import socket
+import threading
+
+import pytest
+
+from dynamic_providers import provider as provider_module
+from dynamic_providers.kubernetes.cluster import Cluster
+from dynamic_providers.kubernetes.rollout_watcher import RolloutWatcher
+from dynamic_providers.retry import retry_idempotent
+from dynamic_providers.rollout import RolloutProvider
+from tests.fakes.headscale import FakeHeadscale
+
+from .test_rollout_lifecycle import NEWS
+from .test_wrong_cluster import provider, with_instance
+
+
+class PortForward:
+    """A local port that leads to the socket of whichever Headscale is in the pod, as a port-forward of kr8s does."""
+
+    def __init__(self, headscale):
+        self.headscale, self._open = headscale, []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def replace(self, headscale):
+        """Replace the pod: connections to the old one end."""
+        self.headscale = headscale
+        self.end()
+
+    def end(self):
+        for end in self._open:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        self._listener.close()
+        self.end()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.socket(socket.AF_UNIX)
+                server.connect(self.headscale.socket_path)
+                self._open += [client, server]
+                for pair in ((client, server), (server, client)):
+                    threading.Thread(target=copy, args=pair, daemon=True).start()
+
+
+def copy(source, target):
+    with contextlib.suppress(OSError):
+        while chunk := source.recv(65536):
+            target.sendall(chunk)
+    for end in (source, target):
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def forward(api, monkeypatch):
+    """The port-forward to a pod of 0.27."""
+    monkeypatch.setattr(provider_module, "_channels", {})
+    monkeypatch.setattr(RolloutWatcher, "_wrong_version", lambda *_: "")
+    with_instance(api, "11111111-1111")
+    with FakeHeadscale("0.27") as old, contextlib.closing(PortForward(old)) as made:
+        monkeypatch.setattr(Cluster, "port_forward", lambda *_: contextlib.nullcontext(made.port))
+        yield made
+        for channel in provider_module._channels.values():
+            channel.close()
+
+
+def version_of(made):
+    """Return the version by which a provider's next operation goes."""
+
+    def ask():
+        with made.channel.session() as client:
+            client.list_users()
+            return str(client.version())
+
+    return retry_idempotent(ask)
+
+
+def test_version_after_rollout_is_asked_again(api, forward):
+    """Deleting a user on 0.28 takes everybody's keys with it, and a key's id is another field of the call."""
+    made = provider(RolloutProvider, api)
+    before = version_of(made)
+
+    with FakeHeadscale("0.28") as new:
+        forward.replace(new)
+        made.update("id", {**NEWS, "template": "old"}, NEWS)
+
+        assert (before, version_of(made)) == ("0.27", "0.28")
+        assert "ListUsers" in new.calls

@@ -17,11 +17,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from headscale_component.spec.errors import Problem, SpecError
+from headscale_component.spec.escapes import escaped
 from headscale_component.spec.instances import ROOT
 from headscale_component.spec.policy import policy_document
 from headscale_component.spec.policy_warnings import policy_warnings
 from headscale_component.stack_file import StackFile, load_file, prepared, read, stack_file, stack_files
-from headscale_component.stack_file.escapes import escaped
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from headscale_component.spec.errors import PathPart, Problem, SpecError
+from headscale_component.spec.escapes import escaped
 from headscale_component.spec.instances import ROOT
 from headscale_component.stack_file.documents import parse_text, plain, read_document
 from headscale_component.stack_file.encrypted import hide_encrypted
-from headscale_component.stack_file.escapes import escaped
 from headscale_component.stack_file.go_yaml import Item
 from headscale_component.stack_file.project import Project, project_of
 

@@ -48,7 +48,7 @@ KNOWN = (
         "a rule without these does nothing, and Headscale takes it silently: something was left out",
     ),
     Known(
-        r"^policy.*: input should be .*, not None$",
+        r"^policy.*: must be (a |`).*, not `null`$",
         "Go reads null as a value with nothing in it, which allows nothing: something was left out",
     ),
     Known(
@@ -85,7 +85,8 @@ KNOWN = (
         "every version passes silently over keys of the configuration that it does not know: a typing mistake",
     ),
     Known(
-        r"^config\.(?!database\.type: .*'sqlite3'|metrics_listen_addr: .*None)\S+: input should be ",
+        r"^config\.(?!database\.type: .*`sqlite3`|metrics_listen_addr: .*`null`)\S+: "
+        r"must be (a (text|list|mapping|number|whole number)|`)",
         "the loader silently makes another value of a wrong one: `policy.mode: Database` is no policy at all",
     ),
     Known(

@@ -64,8 +64,8 @@ def test_validate_prints_path_message_and_line(project, capsys):
     path = Path(where[3]) / "stacks" / "Pulumi.dev.yaml"
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3
-    assert lines[0].startswith("headscale:instances.vpn.config.log.level: input should be 'trace', ")
-    assert lines[0].endswith(f"not 'loud' ({path}, line 8)")
+    assert lines[0].startswith("headscale:instances.vpn.config.log.level: must be `trace`, ")
+    assert lines[0].endswith(f"not `loud` ({path}, line 8)")
     assert f"headscale:instances.vpn.usres: unknown key; did you mean `users`? ({path}, line 10)" in lines
 
 

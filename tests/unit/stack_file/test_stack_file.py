@@ -53,7 +53,7 @@ def test_yes_is_no_boolean_here_either(capsys):
     (line,) = lines_of(capsys, FAULTS / "h06-yes-is-a-boolean-here-only.yaml")
 
     assert line.startswith(f"{PATH}.config.derp.server.enabled: ")
-    assert line.endswith("not 'yes' (FILE, line 5)")
+    assert line.endswith("not `yes`, which is a text; write `true` (FILE, line 5)")
 
 
 def test_lines_are_those_of_the_keys_as_written(capsys):

@@ -19,8 +19,7 @@ from pathlib import Path
 from headscale_component.spec.errors import Problem, SpecError
 from headscale_component.spec.escapes import escaped
 from headscale_component.spec.instances import ROOT
-from headscale_component.spec.policy import policy_document
-from headscale_component.spec.policy_warnings import policy_warnings
+from headscale_component.spec.notes import notes_on
 from headscale_component.stack_file import StackFile, load_file, prepared, read, stack_file, stack_files
 
 
@@ -59,8 +58,8 @@ def _paths(parsed: argparse.Namespace) -> list[Path]:
 
 def _validate(file: StackFile, parsed: argparse.Namespace) -> int:
     for name, spec in load_file(file).items():
-        for warning in policy_warnings(policy_document(spec.policy), spec) if spec.policy else ():
-            print(escaped(f"note: {name}: {warning}"))
+        for note in notes_on(spec):
+            print(escaped(f"note: {name}: {note}"))
     print("ok" if parsed.file or parsed.stack else f"{file.path}: ok")
     return 0
 
@@ -78,16 +77,18 @@ def _diff_version(file: StackFile, parsed: argparse.Namespace) -> int:
 
     broken, written = [], prepared(file.instances)
     for name, spec in load_file(file).items():
-        print(f"{name}: {spec.version} -> {parsed.version}")
+        print(escaped(f"{name}: {spec.version} -> {parsed.version}"))
         problems = upgrade.blockers(written[name], parsed.version)
         broken += [problem.under(ROOT, name) for problem in problems]
         for problem in problems:
             print(escaped(f"  ! {problem}"))
+        if not upgrade.is_exact(parsed.version):
+            continue
         if not any(problem.path[:1] != ("version",) for problem in problems):
             for line in upgrade.changes(spec, parsed.version) or ["(config.yaml stays as it is)"]:
                 print(f"  {line}")
         for note in upgrade.notes(spec, parsed.version):
-            print(f"  note: {note}")
+            print(escaped(f"  note: {note}"))
     return 1 if broken else 0
 
 

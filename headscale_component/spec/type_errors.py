@@ -145,7 +145,7 @@ def _in_yaml(value: object) -> str:
     return f"`{text}`" if len(text) <= _LONGEST_SHOWN else ""
 
 
-def _rule_on_text(declared: object, text: str) -> str:
+def _rule_on_text(declared: Any, text: str) -> str:  # noqa: ANN401 - any annotation
     """Return what a key's own rule says of a number as a text: it knows best what to write instead."""
     if declared is None:
         return ""

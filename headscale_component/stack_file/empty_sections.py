@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
 
 from headscale_component.spec.model import SpecModel
 
@@ -37,8 +39,16 @@ def without_empty(annotation: Any, value: Any) -> Any:  # noqa: ANN401 - any ann
 
 def _of_model(model: type[SpecModel], value: Mapping[str, Any]) -> dict[str, Any]:
     kinds: dict[str, Any] = {}
+    empty: set[str] = set()
     for name, field in model.model_fields.items():
-        kinds |= dict.fromkeys((name, field.alias or name), field.annotation)
+        spellings = (name, field.alias or name)
+        kinds |= dict.fromkeys(spellings, field.annotation)
+        empty |= set() if _has_meaning_of_none(field) else set(spellings)
     return {
-        key: without_empty(kinds.get(key), item) for key, item in value.items() if item is not None or key not in kinds
+        key: without_empty(kinds.get(key), item) for key, item in value.items() if item is not None or key not in empty
     }
+
+
+def _has_meaning_of_none(field: FieldInfo) -> bool:
+    """Return whether `null` says something else than the key's absence, as `prefixes.v6: null` does."""
+    return NoneType in get_args(field.annotation) and field.get_default(call_default_factory=True) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -65,10 +66,13 @@ def dotted(path: Sequence[PathPart]) -> str:
     for part in path:
         if isinstance(part, int) and not isinstance(part, bool):
             text += f"[{part}]"
-        elif "." in str(part):
-            text += f'["{part}"]'
+            continue
+        # Keys of other types come from Python alone; they are shown as YAML writes them.
+        key = part if isinstance(part, str) else json.dumps(part, default=str)
+        if "." in key:
+            text += f'["{key}"]'
         else:
-            text += f".{part}" if text else str(part)
+            text += f".{key}" if text else key
     return text
 
 

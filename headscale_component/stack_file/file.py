@@ -67,7 +67,12 @@ class StackFile:
         return item, tuple(as_written), ()
 
     def near_key(self) -> tuple[str, int] | None:
-        """Return the key of the configuration that is probably meant for the instances, and its line."""
+        """Return the key of the configuration that is probably meant for the instances, and its line.
+
+        None where the right one is there, with nothing behind it.
+        """
+        if self._key in self._config:
+            return None
         near = get_close_matches(ROOT, self._config, n=1, cutoff=0.8)
         return (near[0], self._config[near[0]].line) if near else None
 

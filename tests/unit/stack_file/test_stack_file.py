@@ -8,7 +8,7 @@ import pytest
 from headscale_component.__main__ import main
 from headscale_component.spec.errors import Problem, SpecError
 from headscale_component.spec.instances import ROOT
-from headscale_component.stack_file import read, stack_files
+from headscale_component.stack_file import load_file, read, stack_files
 
 FAULTS = Path(__file__).parents[1] / "faults" / "stacks"
 PATH = "headscale:instances.vpn"
@@ -175,6 +175,14 @@ UNREADABLE = {
         "headscale:instances: is a text that is no JSON: expecting value; write a mapping (FILE, line 2)",
     ),
     "no YAML": ("a: [", "FILE, line 1: is no YAML: "),
+    "an empty key": (
+        "config:\n  headscale:instances:\n",
+        "headscale:instances: must be a mapping of names to instances, and hold at least one (FILE, line 2)",
+    ),
+    "instances that hold themselves": (
+        "config:\n  headscale:instances: &r {vpn: *r}\n",
+        "headscale:instances.vpn: anchor `r` contains itself; write the value out (FILE, line 2)",
+    ),
 }
 
 
@@ -214,3 +222,14 @@ def test_missing_part_has_the_line_of_what_holds_it(stack):
 def test_no_file_is_one_error(tmp_path):
     with pytest.raises(SpecError, match="cannot be read: No such file"):
         read(tmp_path / "none.yaml")
+
+
+def test_null_means_none_where_the_default_is_something(stack):
+    file = stack(
+        "      config: {server_url: https://vpn.example.com, prefixes: {v4: 100.64.0.0/10, v6: }, dns: {base_domain: }}\n",
+        HEAD,
+    )
+
+    prefixes = load_file(read(file))["vpn"].config.prefixes
+
+    assert (prefixes.v4, prefixes.v6) == ("100.64.0.0/10", None)

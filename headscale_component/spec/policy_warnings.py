@@ -59,8 +59,10 @@ def _forgets(document: Document, instance: HeadscaleArgs) -> Iterator[str]:
         or any(source in _EVERYBODY or kind_of(source) in {"address", "host"} for source in sources)
     ):
         return
-    named = {name for _, alias in users_named_in(document) for name in bearers(alias, instance.users)}
-    for name in sorted(instance.users.keys() - named):
+    named = {alias.removesuffix("@") for _, alias in users_named_in(document)}
+    for name, user in sorted(instance.users.items()):
+        if not named.isdisjoint({name, user.email}):
+            continue
         yield f"the policy does not name `{name}`: their nodes reach nothing; add a rule for `{name}@`"
 
 

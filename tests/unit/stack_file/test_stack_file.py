@@ -225,10 +225,8 @@ def test_no_file_is_one_error(tmp_path):
 
 
 def test_null_means_none_where_the_default_is_something(stack):
-    file = stack(
-        "      config: {server_url: https://vpn.example.com, prefixes: {v4: 100.64.0.0/10, v6: }, dns: {base_domain: }}\n",
-        HEAD,
-    )
+    config = "{server_url: https://vpn.example.com, prefixes: {v4: 100.64.0.0/10, v6: }, dns: {base_domain: }}"
+    file = stack(f"      config: {config}\n", HEAD)
 
     prefixes = load_file(read(file))["vpn"].config.prefixes
 

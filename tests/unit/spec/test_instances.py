@@ -332,6 +332,8 @@ BAD: dict[str, Any] = {
         {"policy": {"acls": [{"action": "accept", "proto": [], "src": ["*"], "dst": ["*:*"]}]}},
         "policy.acls[0].proto: must be a text or a whole number, not a list",
     ),
+    "a key of the pod": ({"nodeSelector": {"a": "b"}}, "nodeSelector: unknown key; write it under `pod`"),
+    "a key of the configuration": ({"log": {"level": "info"}}, "log: unknown key; write it under `config`"),
     "a section that is none": ({"pod": 5}, "pod: must be a mapping, not `5`"),
     "what 0.29 removed": (
         {"version": "v0.29.3", "config": {"server_url": "http://a", "randomize_client_port": False}},

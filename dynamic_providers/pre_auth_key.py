@@ -27,6 +27,8 @@ _IMMUTABLE = (*PLACE, "user_id", "expiration", "reusable", "ephemeral", "tags")
 _MUTABLE = ("renew_before", "recreate_if_invalid", *SECRET_FIELDS)
 _INPUTS = ("owner", "database", *_IMMUTABLE, *_MUTABLE)
 _COMPUTED = ("key", "expires_at")
+TAGS_NOTE = "tags-kept-by-nodes"
+"""Name of the note on a change of tags, by which a stack silences it."""
 _RENAMED = {"ended": "invalid_reason", "secret_is_wrong": "secret_drift"}
 _RENAMED_REASONS = {"ended by hand": renewal.EXPIRED_MANUALLY}
 
@@ -99,8 +101,9 @@ class PreAuthKeyProvider(KeyProvider):
         self.known.add(id_)
         olds = _current(olds)
         replaces = [*changed_key_fields(_IMMUTABLE, olds, news), *another_database(olds, news)]
-        if "tags" in replaces and not isinstance(news.get("tags"), Unknown):
-            pulumi.log.warn(renewal.tags_warning(olds["secret_name"], olds.get("tags"), news.get("tags")))
+        if "tags" in replaces and not isinstance(news.get("tags"), Unknown) and not news.get("silence_tags_note"):
+            warning = renewal.tags_warning(olds["secret_name"], olds.get("tags"), news.get("tags"))
+            pulumi.log.warn(f"{warning} [{TAGS_NOTE}]")
         if not replaces and _is_due(olds, news):
             replaces = ["expires_at"]
         altered = changed_key_fields((*_MUTABLE, "database"), olds, news) or olds.get("secret_drift")
@@ -221,6 +224,7 @@ class PreAuthKey(HeadscaleResource, module="headscale", name="PreAuthKey"):
         secret_key: str = PRE_AUTH_KEY_DATA_KEY,
         secret_labels: Mapping[str, str] | None = None,
         secret_annotations: Mapping[str, str] | None = None,
+        silence_tags_note: bool = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare a key; `opts.provider` is its `HeadscaleConnection`."""
@@ -237,6 +241,7 @@ class PreAuthKey(HeadscaleResource, module="headscale", name="PreAuthKey"):
             "tags": sorted(set(tags)) or None,
             "renew_before": renew_before,
             "recreate_if_invalid": recreate_if_invalid,
+            "silence_tags_note": silence_tags_note or None,
             **key_secret.secret_inputs(
                 secret_key, secret_labels, secret_annotations, default_key=PRE_AUTH_KEY_DATA_KEY
             ),

@@ -1,9 +1,10 @@
 """What is checked and done before anything of an instance changes, as a Pulumi resource."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import pulumi
-from pulumi.dynamic import CreateResult, DiffResult, ReadResult, UpdateResult
+from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 
 from dynamic_providers.admin.channel import Channel
 from dynamic_providers.errors import ChannelError, ClusterError, ClusterUnreachable, WrongCluster
@@ -24,7 +25,12 @@ from headscale_core.rollout.rollout import (
     is_consented,
     move_warning,
 )
-from headscale_core.rollout.upgrade import is_another_minor, stored_policy_problem, unknown_policy_problem
+from headscale_core.rollout.upgrade import (
+    is_another_minor,
+    is_noteworthy,
+    stored_policy_problem,
+    unknown_policy_problem,
+)
 
 _COMPARED = ("version", "policy", "retain", "abandon_data", "size", "storage_class")
 _SEEN = ("server", "cluster_id", "claim")
@@ -38,6 +44,14 @@ class PreflightProvider(HeadscaleProvider):
     what is refused here is refused before any object changes, with `--skip-preview` too
     (https://www.pulumi.com/docs/iac/concepts/resources/options/dependson/).
     """
+
+    def check(self, olds: Props, news: Props) -> CheckResult:
+        """Show the notes on an upgrade, which then leave the inputs: they do not go into the state."""
+        before, after = olds.get("version"), news.get("version")
+        for since, text in news.get("upgrade_notes") or ():
+            if is_noteworthy(before, after, since):
+                pulumi.log.warn(f"{news['instance']}: {before} -> {after}: {text}")
+        return CheckResult({name: value for name, value in news.items() if name != "upgrade_notes"}, [])
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
         """Refuse to leave data behind without consent, before any object is made in another location.
@@ -274,9 +288,14 @@ class Preflight(HeadscaleResource, module="headscale", name="Preflight"):
         abandon_data: str | None,
         size: str | None = None,
         storage_class: str | None = None,
+        upgrade_notes: Sequence[tuple[str, str]] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare it; `opts.provider` is the instance's `HeadscaleConnection`."""
+        """Declare it; `opts.provider` is the instance's `HeadscaleConnection`.
+
+        `upgrade_notes` holds the notes on an upgrade to `version`, which a preview of it shows: the minor version since
+        which each holds, as `0.29`, empty for every version, and its text.
+        """
         props: dict[str, Any] = {
             "instance": instance,
             "namespace": namespace,
@@ -287,5 +306,6 @@ class Preflight(HeadscaleResource, module="headscale", name="Preflight"):
             "abandon_data": abandon_data,
             "size": size,
             "storage_class": storage_class,
+            "upgrade_notes": [list(note) for note in upgrade_notes] or None,
         }
         super().__init__(PreflightProvider(), resource_name, props, opts)

@@ -11,17 +11,26 @@ Exit codes: 0 all is well, 1 something is wrong with the stack, 2 the command wa
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from headscale_component.spec.errors import Problem, SpecError
+from headscale_component.spec.escapes import escaped
 from headscale_component.spec.instances import ROOT
-from headscale_component.spec.policy import policy_document
-from headscale_component.spec.policy.warnings import policy_warnings
-from headscale_component.stack_file import StackFile, load_file, prepared, read, stack_file, stack_files
-from headscale_component.stack_file.escapes import escaped
+from headscale_component.spec.notes import notes_on
+from headscale_component.stack_file import (
+    StackFile,
+    load_file,
+    prepared,
+    project_directory,
+    read,
+    stack_file,
+    stack_files,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,9 +54,12 @@ def _run(run: Callable[[StackFile, argparse.Namespace], int], path: Path, parsed
     file = None
     try:
         file = read(path)
-        return run(file, parsed)
+        # Where Pulumi runs the program: the file of a policy is sought from there.
+        with contextlib.chdir(project_directory(path) or Path()):
+            return run(file, parsed)
     except SpecError as error:
-        return _print_problems(error.problems, file)
+        # What is rendered is for other programs to read.
+        return _print_problems(error.problems, file, sys.stderr if run is _render else sys.stdout)
 
 
 def _paths(parsed: argparse.Namespace) -> list[Path]:
@@ -59,8 +71,8 @@ def _paths(parsed: argparse.Namespace) -> list[Path]:
 
 def _validate(file: StackFile, parsed: argparse.Namespace) -> int:
     for name, spec in load_file(file).items():
-        for warning in policy_warnings(policy_document(spec.policy), spec) if spec.policy else ():
-            print(escaped(f"note: {name}: {warning}"))
+        for note in notes_on(spec, name):
+            print(escaped(f"note: {name}: {note}"))
     print("ok" if parsed.file or parsed.stack else f"{file.path}: ok")
     return 0
 
@@ -78,22 +90,24 @@ def _diff_version(file: StackFile, parsed: argparse.Namespace) -> int:
 
     broken, written = [], prepared(file.instances)
     for name, spec in load_file(file).items():
-        print(f"{name}: {spec.version} -> {parsed.version}")
+        print(escaped(f"{name}: {spec.version} -> {parsed.version}"))
         problems = upgrade.blockers(written[name], parsed.version)
         broken += [problem.under(ROOT, name) for problem in problems]
         for problem in problems:
             print(escaped(f"  ! {problem}"))
+        if not upgrade.is_exact(parsed.version):
+            continue
         if not any(problem.path[:1] != ("version",) for problem in problems):
             for line in upgrade.changes(spec, parsed.version) or ["(config.yaml stays as it is)"]:
                 print(f"  {line}")
         for note in upgrade.notes(spec, parsed.version):
-            print(f"  note: {note}")
+            print(escaped(f"  note: {note}"))
     return 1 if broken else 0
 
 
-def _print_problems(problems: Sequence[Problem], file: StackFile | None) -> int:
+def _print_problems(problems: Sequence[Problem], file: StackFile | None, stream: TextIO | None = None) -> int:
     lines = file.format_problems(problems) if file else [escaped(problem.message) for problem in problems]
-    print("\n".join(lines))
+    print("\n".join(lines), file=stream)
     return 1
 
 

@@ -8,13 +8,12 @@ from pulumi import ResourceOptions
 from dynamic_providers.api_key import ApiKey
 from dynamic_providers.connection import HeadscaleConnection
 from dynamic_providers.policy import Policy
-from dynamic_providers.pre_auth_key import PreAuthKey
+from dynamic_providers.pre_auth_key import TAGS_NOTE, PreAuthKey
 from dynamic_providers.rollout import Rollout
 from dynamic_providers.user import User
 from headscale_component.registration import USERS_AT_ONCE, ConcurrencyLimit
 from headscale_component.spec import ApiKeySpec, HeadscaleArgs, PreAuthKeySpec, UserSpec, resource_names
-from headscale_component.spec.policy import policy_document, policy_text
-from headscale_component.spec.policy.warnings import policy_warnings
+from headscale_component.spec.policy import policy_text
 
 
 class AdminResources:
@@ -77,8 +76,6 @@ class AdminResources:
         if self._args.config.policy.mode != "database":
             return None
         text = policy_text(spec) if spec else None
-        for warning in policy_warnings(policy_document(spec), self._args) if spec else ():
-            pulumi.warn(f"{self._name}: {warning}", self._parent)
         self.policy = Policy(
             f"{self._name}-policy",
             policy=text,
@@ -109,6 +106,7 @@ class AdminResources:
             secret_key=key.secret_key,
             secret_labels=key.secret_labels,
             secret_annotations=key.secret_annotations,
+            silence_tags_note=TAGS_NOTE in self._args.silence,
             # Before the policy is in force no node may join; an id may be that of a user who is only made now.
             opts=self._options(self.policy or self._rollout, *(self.users.values() if key.user_id else ())),
         )

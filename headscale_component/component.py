@@ -21,11 +21,12 @@ from headscale_component.manifests import names
 from headscale_component.manifests.objects import METRICS_SERVICE, objects
 from headscale_component.spec import ApiKeySpec, HeadscaleArgs, PreAuthKeySpec, UserSpec
 from headscale_component.spec.additions import check_api_key, check_pre_auth_key, check_user
-from headscale_component.spec.config_warnings import config_warnings
 from headscale_component.spec.errors import Problem, SpecError
-from headscale_component.spec.instance_name import LONGEST_POSSIBLE, name_problems, name_warnings
+from headscale_component.spec.escapes import escaped
+from headscale_component.spec.instance_name import LONGEST_POSSIBLE, name_problems
+from headscale_component.spec.notes import notes_on
 from headscale_component.spec.policy import policy_text
-from headscale_component.versions import NEWEST_HEADSCALE, is_newer_than_known
+from headscale_component.spec.upgrade_notes import upgrade_notes
 from headscale_core import Node
 from headscale_core import User as HeadscaleUser
 
@@ -103,14 +104,8 @@ class Headscale(pulumi.ComponentResource):
         self.service_name = self._instance
         self.api_key_secret_name = spec.api_key.secret_name if spec.api_key.auto_manage else None
 
-        if is_newer_than_known(spec.version):
-            newest = ".".join(map(str, NEWEST_HEADSCALE))
-            pulumi.warn(
-                f"{name}: Headscale {spec.version} is newer than what is known here; it is configured as {newest} is",
-                self,
-            )
-        for warning in (*name_warnings(self._instance), *config_warnings(spec)):
-            pulumi.warn(f"{name}: {warning}", self)
+        for note in notes_on(spec, self._instance):
+            pulumi.warn(escaped(f"{name}: {note}"), self)
         self.connection = self._connect()
         declared = objects(name, self._instance, spec)
         has_metrics = any(item.key == METRICS_SERVICE for item in declared)
@@ -214,6 +209,7 @@ class Headscale(pulumi.ComponentResource):
             abandon_data=spec.abandon_data,
             size=spec.persistent_volume_claim.size,
             storage_class=spec.persistent_volume_claim.storage_class_name,
+            upgrade_notes=[(one.since, str(one.note)) for one in upgrade_notes(spec)],
             opts=ResourceOptions(parent=self, provider=self.connection),
         )
 

@@ -12,11 +12,11 @@ from dynamic_providers.instances import Instances
 from headscale_component.component import Headscale
 from headscale_component.spec import HeadscaleArgs, SpecError
 from headscale_component.spec.errors import Problem
+from headscale_component.spec.escapes import escaped
 from headscale_component.spec.instances import ROOT
 from headscale_component.stack_file import StackFile, load, load_file, read, stack_file
 from headscale_component.stack_file.documents import parse_text
 from headscale_component.stack_file.encrypted import OtherDocumentError, mark_encrypted, seal_secret_paths
-from headscale_component.stack_file.escapes import escaped
 
 _UNKNOWN_SECRETS = (
     "holds an encrypted value, and no stack file is at hand that says where; encrypted values are taken at "

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
+
+import yaml
 
 from headscale_component.manifests.config_yaml import config_tree
 from headscale_component.spec import HeadscaleArgs
 from headscale_component.spec.errors import Problem, SpecError, dotted
-from headscale_component.spec.policy import policy_document
-from headscale_component.spec.policy.upgrade import read_otherwise
-from headscale_component.versions import NEWEST_HEADSCALE, HeadscaleVersion, minor_version
-from headscale_core.rollout.upgrade import step_problem
+from headscale_component.spec.notes import notes_on
+from headscale_component.spec.upgrade_notes import upgrade_notes
+from headscale_core.rollout.upgrade import is_noteworthy, step_problem
+from headscale_core.values import validators
 
 
 def blockers(written: Mapping[str, Any], version: str) -> list[Problem]:
@@ -21,9 +24,18 @@ def blockers(written: Mapping[str, Any], version: str) -> list[Problem]:
         written: The instance as it was written, and valid as it is.
         version: The version to go to.
     """
-    problem = step_problem(str(written.get("version")), version)
+    problem = step_problem(str(written.get("version")), version) if is_exact(version) else None
     found = [Problem(("version",), problem)] if problem else []
     return [*found, *_problems(written, version)]
+
+
+def is_exact(version: str) -> bool:
+    """Return whether a text names one version, as `v0.29.3` does."""
+    try:
+        validators.version(version)
+    except ValueError:
+        return False
+    return True
 
 
 def _problems(written: Mapping[str, Any], version: str) -> list[Problem]:
@@ -44,46 +56,32 @@ def changes(spec: HeadscaleArgs, version: str) -> list[str]:
     before, after = _flat(config_tree(spec)), _flat(config_tree(spec.model_copy(update={"version": version})))
     lines = [f"- {key}: {value}" for key, value in before.items() if key not in after]
     lines += [f"+ {key}: {value}" for key, value in after.items() if key not in before]
-    return lines + [
-        f"~ {key}: {before[key]} -> {after[key]}" for key in before.keys() & after if before[key] != after[key]
-    ]
+    both = (key for key in before if key in after)
+    return lines + [f"~ {key}: {before[key]} -> {after[key]}" for key in both if before[key] != after[key]]
 
 
 def notes(spec: HeadscaleArgs, version: str) -> list[str]:
-    """Return notes from Headscale's changelog for every version between two, and on what it reads otherwise.
+    """Return the notes on an upgrade, with those on a version that is not known here.
 
-    Source: https://github.com/juanfont/headscale/blob/main/CHANGELOG.md.
+    Args:
+        spec: The instance as it is.
+        version: The version to go to.
     """
-    before, after = minor_version(spec.version), minor_version(version)
-    if not before or not after:
-        return []
-    notes = [text for minor, text in _NOTES if before < minor <= after]
-    if spec.policy is not None:
-        document = policy_document(spec.policy)
-        notes += [str(problem.under("policy")) for problem in read_otherwise(document, before, after)]
-    if after > NEWEST_HEADSCALE:
-        notes.append(
-            f"{after[0]}.{after[1]} is newer than what is known here; it is taken to read what "
-            f"{NEWEST_HEADSCALE[0]}.{NEWEST_HEADSCALE[1]} reads"
-        )
-    return notes
+    after = spec.model_copy(update={"version": version})
+    newer = [note for note in notes_on(after, "") if note.name == "version-not-known"]
+    found = [one.note for one in upgrade_notes(after) if is_noteworthy(spec.version, version, one.since)]
+    return [str(note) for note in (*found, *newer)]
 
 
-_V0_27, _V0_28, _V0_29 = (HeadscaleVersion(0, minor) for minor in (27, 28, 29))
-_NOTES = (
-    (_V0_27, "0.27 rewrites the SQLite schema at its first start; back the volume up. Clients: 1.64 and newer"),
-    (_V0_28, "0.28 tells tags and users apart, and stores keys as hashes. Clients: 1.74 and newer"),
-    (_V0_29, "0.29 refuses to go back to 0.28 or to skip a version; back the volume up. Clients: 1.80 and newer"),
-    (
-        _V0_29,
-        "0.29 believes `X-Forwarded-For` and its like only from `config.trusted_proxies`; name your proxies there",
-    ),
-)
-
-
-def _flat(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def _flat(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> dict[str, str]:
+    """Return the leaves of a tree by their dotted paths, as YAML writes them."""
+    flat: dict[str, str] = {}
     for key, value in tree.items():
         here = (*path, key)
-        flat |= _flat(value, here) if isinstance(value, Mapping) and value else {dotted(here): value}
+        flat |= _flat(value, here) if isinstance(value, Mapping) and value else {dotted(here): _in_yaml(value)}
     return flat
+
+
+def _in_yaml(value: object) -> str:
+    text: str = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=math.inf)
+    return text.removesuffix("...\n").strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -10,12 +11,19 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from headscale_component.spec.escapes import escaped
+from headscale_component.spec.type_errors import (
+    Mismatch,
+    mismatch,
+    mismatch_text,
+    without_credentials,
+    without_secret,
+)
+
 PathPart = str | int
 Path = tuple[PathPart, ...]
 
 _UNIONS = (Union, UnionType)
-
-_SECRET_KEYS = ("secret", "pass", "password", "api_key", "apikey", "kubeconfig", "token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +55,9 @@ class SpecError(Exception):
     """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems: tuple[Problem, ...] = tuple(dict.fromkeys(problems))
-        super().__init__("\n".join(map(str, self.problems)))
+        shown = (Problem(problem.path, without_credentials(problem.message)) for problem in problems)
+        self.problems: tuple[Problem, ...] = tuple(dict.fromkeys(shown))
+        super().__init__("\n".join(escaped(str(problem)) for problem in self.problems))
 
 
 def dotted(path: Sequence[PathPart]) -> str:
@@ -57,10 +66,13 @@ def dotted(path: Sequence[PathPart]) -> str:
     for part in path:
         if isinstance(part, int) and not isinstance(part, bool):
             text += f"[{part}]"
-        elif "." in str(part):
-            text += f'["{part}"]'
+            continue
+        # Keys of other types come from Python alone; they are shown as YAML writes them.
+        key = part if isinstance(part, str) else json.dumps(part, default=str)
+        if "." in key:
+            text += f'["{key}"]'
         else:
-            text += f".{part}" if text else str(part)
+            text += f".{key}" if text else key
     return text
 
 
@@ -74,16 +86,31 @@ def problems_of(
         model: The model that was validated, to look up the keys that are known at a path.
         retired: What to say of keys that are known for what they were, by path.
     """
-    found: list[tuple[Path, Path | None, str]] = []
+    found: list[_Found] = []
     for detail in error.errors(include_url=False):
-        path, choice = _place_of(model, detail["loc"])
+        path, choice, declared = _place_of(model, detail["loc"])
         hint = (retired or {}).get(tuple(map(str, path)))
-        found.append((path, choice, hint or _message(path, detail, model)))
+        found.append(_Found(path, choice, hint or _message(path, detail, model, declared)))
     return list(_without_choices(found))
 
 
-def _place_of(model: type[BaseModel], location: Sequence[PathPart]) -> tuple[Path, Path | None]:
-    """Return the path in the document, and the part of it up to a value that may be one of several types.
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """One of Pydantic's errors.
+
+    Attributes:
+        path: Where, in the document.
+        choice: The part of the path up to a value that may be one of several types; None where there is none.
+        message: What is wrong; a `Mismatch` where the value is of another type.
+    """
+
+    path: Path
+    choice: Path | None
+    message: str | Mismatch
+
+
+def _place_of(model: type[BaseModel], location: Sequence[PathPart]) -> tuple[Path, Path | None, Any]:
+    """Return the path in the document, the part of it up to a value of several types, and the declared type.
 
     Pydantic's location also names which of the types an error is about, which is no part of the document.
     """
@@ -91,16 +118,16 @@ def _place_of(model: type[BaseModel], location: Sequence[PathPart]) -> tuple[Pat
     choice: Path | None = None
     annotation: Any = model
     for part in location:
-        annotation = _plain_type(annotation)
+        plain = _plain_type(annotation)
         if part == "[key]":
             continue
-        if get_origin(annotation) in _UNIONS:
+        if get_origin(plain) in _UNIONS:
             choice = path
-            annotation = next((kind for kind in get_args(annotation) if _name_of(kind) == part), None)
+            annotation = next((kind for kind in get_args(plain) if _name_of(kind) == part), None)
             continue
         path = (*path, part)
-        annotation = _type_in(annotation, part)
-    return path, choice
+        annotation = _type_in(plain, part)
+    return path, choice, annotation
 
 
 def _plain_type(annotation: Any) -> Any:  # noqa: ANN401 - an annotation may be anything
@@ -116,8 +143,9 @@ def _plain_type(annotation: Any) -> Any:  # noqa: ANN401 - an annotation may be 
 def _type_in(annotation: Any, part: PathPart) -> Any:  # noqa: ANN401 - an annotation may be anything
     """Return the type of what is at one part of a path; None where it is not known."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        fields = {field.alias or name: field.annotation for name, field in annotation.model_fields.items()}
-        return fields.get(str(part))
+        fields = {field.alias or name: field for name, field in annotation.model_fields.items()}
+        field = fields.get(str(part))
+        return Annotated[field.annotation, *field.metadata] if field and field.metadata else field and field.annotation
     if get_origin(annotation) in {dict, list, tuple}:
         return get_args(annotation)[1 if get_origin(annotation) is dict else 0]
     return None
@@ -128,41 +156,44 @@ def _name_of(annotation: Any) -> str | None:  # noqa: ANN401 - an annotation may
     return model.__name__ if model is not None else None
 
 
-def _without_choices(found: Sequence[tuple[Path, Path | None, str]]) -> Iterator[Problem]:
+def _without_choices(found: Sequence[_Found]) -> Iterator[Problem]:
     """Yield one problem for a value that is of none of its types; those inside of it where it is nearly of one."""
-    for path, choice, message in found:
-        if choice is None or path != choice:
-            yield Problem(path, message)
-        elif not any(other == choice and deeper != choice for deeper, other, _ in found):
-            texts = dict.fromkeys(text for place, other, text in found if place == other == choice)
-            yield Problem(path, ", or ".join(texts))
+    for one in found:
+        if one.choice is None or one.path != one.choice:
+            yield Problem(one.path, _text(one.message))
+        elif not any(other.choice == one.choice != other.path for other in found):
+            messages = [other.message for other in found if other.path == other.choice == one.choice]
+            yield Problem(one.path, _text_of_choice(messages))
 
 
-def _message(path: Path, detail: Mapping[str, Any], model: type[BaseModel]) -> str:
+def _text_of_choice(messages: Sequence[str | Mismatch]) -> str:
+    """Return the message on a value of none of several types: that of a rule, by which it is nearly of one, or all."""
+    rules = dict.fromkeys(message for message in messages if isinstance(message, str))
+    return ", or ".join(rules) or mismatch_text(message for message in messages if isinstance(message, Mismatch))
+
+
+def _text(message: str | Mismatch) -> str:
+    return message if isinstance(message, str) else mismatch_text([message])
+
+
+def _message(path: Path, detail: Mapping[str, Any], model: type[BaseModel], declared: object) -> str | Mismatch:
     if detail["type"] == "extra_forbidden":
-        return unknown_key(str(path[-1]), known_keys(_model_at(model, path[:-1])))
+        holder, key = _model_at(model, path[:-1]), str(path[-1])
+        section = _section_with(holder, key)
+        return f"unknown key; write it under `{section}`" if section else unknown_key(key, known_keys(holder))
     if detail["type"] == "missing":
         return "is required and missing"
-    if detail["type"] in {"model_type", "dict_type"}:
-        return f"input should be a mapping{_shown(path, detail['input'])}"
-    return text_of(detail)
+    return mismatch(path, detail, declared) or _rule(path, detail)
 
 
 def text_of(detail: Mapping[str, Any]) -> str:
-    """Return the text of one of Pydantic's errors: ours as it is, its own with the value that is wrong."""
-    text = str(detail["msg"])
-    if detail["type"] == "value_error":
-        return text.removeprefix("Value error, ")
-    return f"{text[:1].lower()}{text[1:]}{_shown(tuple(detail['loc']), detail['input'])}"
+    """Return the text of one of Pydantic's errors: that of a rule as it is, or what the value should be."""
+    path = tuple(detail["loc"])
+    return _text(mismatch(path, detail) or _rule(path, detail))
 
 
-def _shown(path: Sequence[PathPart], value: object) -> str:
-    """Return the offending value for the message, unless it is long, composite, or may be a secret."""
-    secret = any(word in str(part).lower() for part in path for word in _SECRET_KEYS)
-    if secret or not isinstance(value, str | int | float | bool | None):
-        return ""
-    text = repr(value)
-    return f", not {text}" if len(text) <= 80 else ""  # noqa: PLR2004 - a line's length, arbitrary
+def _rule(path: Path, detail: Mapping[str, Any]) -> str:
+    return without_secret(str(detail["msg"]).removeprefix("Value error, "), path, detail["input"])
 
 
 def unknown_key(key: str, known: Sequence[str]) -> str:
@@ -171,6 +202,15 @@ def unknown_key(key: str, known: Sequence[str]) -> str:
     if near:
         return f"unknown key; did you mean `{near[0]}`?"
     return f"unknown key; known here: {', '.join(sorted(known))}"
+
+
+def _section_with(model: type[BaseModel] | None, key: str) -> str | None:
+    """Return the section of a model that has a key, None where none has: people write it a level too high."""
+    for name, field in model.model_fields.items() if model else ():
+        section = _plain_type(field.annotation)
+        if isinstance(section, type) and issubclass(section, BaseModel) and key in known_keys(section):
+            return field.alias or name
+    return None
 
 
 def known_keys(model: type[BaseModel] | None) -> list[str]:

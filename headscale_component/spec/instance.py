@@ -23,6 +23,7 @@ from headscale_component.spec.errors import SpecError, problems_of
 from headscale_component.spec.files import FilePathInPod, FileSpec
 from headscale_component.spec.kubernetes_names import Labels
 from headscale_component.spec.model import OrOutput, SpecModel
+from headscale_component.spec.note_names import NoteName
 from headscale_component.spec.pod import PodSpec
 from headscale_component.spec.policy import PolicySpec
 from headscale_component.spec.pre_auth_key import PreAuthKeySpec
@@ -147,6 +148,10 @@ class HeadscaleArgs(SpecModel):
 
     api_keys: dict[DnsSubdomain, Annotated[ApiKeySpec, _OR_NOTHING]] = Field(default_factory=dict)
     """More API keys, for other programs, by name."""
+
+    silence: tuple[NoteName, ...] = ()
+    """Names of notes that are not shown for this instance. A note fails nothing; its name stands in brackets behind
+    it."""
 
     @model_validator(mode="wrap")
     @classmethod

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter, ValidationError
 
 from headscale_component.spec.errors import text_of
+from headscale_component.spec.note import Note
 from headscale_component.spec.valid_part import rule
 from headscale_component.spec.values import DnsLabel
 
@@ -40,8 +41,8 @@ def name_problems(name: object, spec: HeadscaleArgs, *, longest: int = LONGEST_N
     yield from _taken_by_kubernetes(text, spec)
 
 
-def name_warnings(name: str) -> list[str]:
-    """Return what is not possible everywhere: a digit first, as Services of Kubernetes before 1.36 do not take it.
+def name_note(name: str) -> Iterator[Note]:
+    """Find a digit that begins a name: Services of Kubernetes before 1.36 do not take it.
 
     Source: https://kubernetes.io/docs/reference/command-line-tools-reference/feature-gates/
     (`RelaxedServiceNameValidation`).
@@ -49,9 +50,11 @@ def name_warnings(name: str) -> list[str]:
     Args:
         name: The name, which is valid.
     """
-    if not name[0].isdigit():
-        return []
-    return [f"Kubernetes before 1.36 takes no Service with a digit first; `{name}` can only be deployed on newer ones"]
+    if name[0].isdigit():
+        text = (
+            f"Kubernetes before 1.36 takes no Service with a digit first; `{name}` can only be deployed on newer ones"
+        )
+        yield Note("name-begins-with-digit", (), text)
 
 
 @rule

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from headscale_component.spec.errors import Problem, SpecError, dotted
-from headscale_component.stack_file.escapes import escaped
+from headscale_component.spec.escapes import escaped
 from headscale_component.stack_file.go_scalars import ScalarError, in_json
 from headscale_component.stack_file.go_yaml import Fault, Item, UnreadableError, compose, read_yaml
 

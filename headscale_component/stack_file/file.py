@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from headscale_component.spec.errors import PathPart, Problem, SpecError
+from headscale_component.spec.escapes import escaped
 from headscale_component.spec.instances import ROOT
 from headscale_component.stack_file.documents import parse_text, plain, read_document
 from headscale_component.stack_file.encrypted import hide_encrypted
-from headscale_component.stack_file.escapes import escaped
 from headscale_component.stack_file.go_yaml import Item
 from headscale_component.stack_file.project import Project, project_of
 
@@ -67,7 +67,12 @@ class StackFile:
         return item, tuple(as_written), ()
 
     def near_key(self) -> tuple[str, int] | None:
-        """Return the key of the configuration that is probably meant for the instances, and its line."""
+        """Return the key of the configuration that is probably meant for the instances, and its line.
+
+        None where the right one is there, with nothing behind it.
+        """
+        if self._key in self._config:
+            return None
         near = get_close_matches(ROOT, self._config, n=1, cutoff=0.8)
         return (near[0], self._config[near[0]].line) if near else None
 

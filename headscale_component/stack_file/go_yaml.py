@@ -20,6 +20,7 @@ from yaml.scanner import Scanner
 
 from headscale_component.spec.errors import PathPart
 from headscale_component.stack_file.go_scalars import Scalar, ScalarError, in_json, in_key, resolve
+from headscale_component.stack_file.yaml_problems import yaml_problem
 
 Path = tuple[PathPart, ...]
 
@@ -83,7 +84,8 @@ def read_yaml(text: str) -> Item | None:
         item = None if node is None else reader.item(node, (), node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise UnreadableError([Fault(mark.line + 1 if mark else 0, f"is no YAML: {error.problem}")]) from None
+        problem = f"is no YAML: {yaml_problem(str(error.problem))}"
+        raise UnreadableError([Fault(mark.line + 1 if mark else 0, problem)]) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         problem = f"is no YAML: holds the control character {error.character:#x}"

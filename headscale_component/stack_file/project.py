@@ -58,10 +58,16 @@ def _text(value: Any) -> str | None:  # noqa: ANN401 - any JSON
 
 def project_of(file: Path) -> Project | None:
     """Return the project that a stack file belongs to: the nearest above it; None where there is none."""
-    for directory in file.absolute().parents:
-        if _description(directory):
-            return read_project(directory)
-    return None
+    directory = project_directory(file)
+    return read_project(directory) if directory else None
+
+
+def project_directory(file: Path) -> Path | None:
+    """Return the nearest folder above a stack file that has a project's description; None where there is none.
+
+    Programs run in it, so paths in a stack file are relative to it.
+    """
+    return next((directory for directory in file.absolute().parents if _description(directory)), None)
 
 
 def _description(directory: Path) -> Path | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headscale_core.values.versions import ONE_MINOR_AT_A_TIME, HeadscaleVersion
+from headscale_core.values.versions import NEWEST_HEADSCALE, ONE_MINOR_AT_A_TIME, HeadscaleVersion
 
 
 def step_problem(before: str | None, after: str | None) -> str | None:
@@ -20,7 +20,8 @@ def step_problem(before: str | None, after: str | None) -> str | None:
         return None
     if new < old:
         return "goes back: newer versions change the database, so only a backup leads back"
-    if new.major == old.major and new.minor - old.minor > 1 and ONE_MINOR_AT_A_TIME.is_in(new):
+    is_far = new.minor - old.minor > 1 if new.major == old.major else old < NEWEST_HEADSCALE
+    if is_far and ONE_MINOR_AT_A_TIME.is_in(new):
         skipped = old._replace(minor=old.minor + 1)
         return f"skips {skipped}: Headscale takes one minor version at a time, and each has to have run"
     return None
@@ -29,6 +30,20 @@ def step_problem(before: str | None, after: str | None) -> str | None:
 def is_another_minor(before: str | None, after: str | None) -> bool:
     """Return whether a change of version may change what Headscale takes."""
     return HeadscaleVersion.parse_or_none(before) != HeadscaleVersion.parse_or_none(after)
+
+
+def is_noteworthy(before: str | None, after: str | None, since: str) -> bool:
+    """Return whether a note on a version concerns a change of version.
+
+    Args:
+        before: The version that ran last, as `v0.28.0`; None where that is not known.
+        after: The version to go to.
+        since: The first version that the note is about, as `0.29`; empty for every one.
+    """
+    old, new, first = map(HeadscaleVersion.parse_or_none, (before, after, since))
+    if old is None or new is None or before == after:
+        return False
+    return not since or (first is not None and old < first <= new)
 
 
 def stored_policy_problem(before: str, after: str) -> str:

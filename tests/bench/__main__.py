@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from headscale_component.spec import HeadscaleArgs
+from headscale_component.stack_file import load_file, read
 from lab import pulumi, tools, versions
 from lab.progress import say
 from lab.state import kubeconfig
@@ -171,38 +171,41 @@ def growth(results: dict[str, float]) -> float:
 
 
 def command_line(home: Path) -> dict[str, float]:
-    """Check and render fifty instances as whole commands, and load the specification alone."""
+    """Check and render fifty instances as whole commands, check a large one, and load the specification alone.
+
+    Beside them what cannot be less: libraries that are loaded alone, and the same file read alone.
+    """
     say("  the command line …")
     many = {f"vpn-{number}": with_users(10, f"n-{number}") for number in range(50)}
     file = home / "fifty.yaml"
     file.write_text(yaml.safe_dump({"config": {"headscale:instances": many}}))
-    render = [sys.executable, "-m", "headscale_component", "render", file]
+    command = [sys.executable, "-m", "headscale_component"]
     load = [sys.executable, "-c", "import headscale_component.spec"]
+    libraries = [sys.executable, "-c", "import pydantic, yaml"]
     nothing = [sys.executable, "-c", ""]
+    large = home / "large.yaml"
+    large.write_text(yaml.safe_dump({"config": {"headscale:instances": {"vpn": large_instance()}}}))
 
     def run(command: list) -> None:
         subprocess.run(command, cwd=REPOSITORY, check=True, stdout=subprocess.DEVNULL)
 
+    empty_s = timed(lambda: run(nothing))
+    stack = read(large)
     return {
-        "render_fifty_s": timed(lambda: run(render)),
-        "import_spec_s": timed(lambda: run(load)) - timed(lambda: run(nothing)),
-        "validate_thousands_s": validation(),
+        "validate_fifty_s": timed(lambda: run([*command, "validate", file])),
+        "render_fifty_s": timed(lambda: run([*command, "render", file])),
+        "import_floor_s": timed(lambda: run(libraries)) - empty_s,
+        "import_spec_s": timed(lambda: run(load)) - empty_s,
+        "check_large_floor_s": timed(lambda: yaml.safe_load(large.read_text())),
+        "check_large_s": timed(lambda: load_file(stack)),
     }
 
 
-def validation(count: int = 2 * MANY, groups: int = 200) -> float:
-    """Return how long it takes to check many users, each with a key, and a policy that names them all in groups."""
-    instance = with_users(count, "n")
-    names = {f"group:g{number}": list(instance["users"])[number::groups] for number in range(groups)}
-    tags = {f"tag:t{number}": [group] for number, group in enumerate(names)}
-    pairs = list(zip(names, tags, strict=True))
-    policy = {
-        "groups": {group: [f"{user}@" for user in members] for group, members in names.items()},
-        "tagOwners": tags,
-        "acls": [{"action": "accept", "src": [group], "dst": [f"{tag}:22,80-90"]} for group, tag in pairs],
-        "ssh": [{"action": "accept", "src": [group], "dst": [tag], "users": ["root"]} for group, tag in pairs],
-    }
-    return timed(lambda: HeadscaleArgs.model_validate({**instance, "policy": policy}))
+def large_instance(count: int = 2000, groups: int = 200) -> dict:
+    """Return an instance with so many users, keys, and groups that a policy names."""
+    people = {f"group:g-{number}": [f"user-{one}@" for one in range(number, count, groups)] for number in range(groups)}
+    rules = [{"action": "accept", "src": [group], "dst": ["*:22"]} for group in people]
+    return {**with_users(count, "large"), "policy": {"groups": people, "acls": rules}}
 
 
 def with_users(count: int, namespace: str) -> dict:

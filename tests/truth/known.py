@@ -68,7 +68,7 @@ KNOWN = (
         versions=("0.29",),
     ),
     Known(
-        r"^policy.*: input should be .*, not None$",
+        r"^policy.*: must be (a |`).*, not `null`$",
         "Go reads null as a value with nothing in it, which allows nothing: something was left out",
     ),
     Known(
@@ -110,7 +110,8 @@ KNOWN = (
         "every version passes silently over keys of the configuration that it does not know: a typing mistake",
     ),
     Known(
-        r"^config\.\S+: input should be ",
+        r"^config\.(?!database\.type: .*`sqlite3`|metrics_listen_addr: .*`null`)\S+: "
+        r"must be (a (text|list|mapping|number|whole number)|`)",
         "the loader silently makes another value of a wrong one: `policy.mode: Database` is no policy at all",
     ),
     Known(

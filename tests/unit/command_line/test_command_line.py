@@ -64,8 +64,8 @@ def test_validate_prints_path_message_and_line(project, capsys):
     path = Path(where[3]) / "stacks" / "Pulumi.dev.yaml"
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3
-    assert lines[0].startswith("headscale:instances.vpn.config.log.level: input should be 'trace', ")
-    assert lines[0].endswith(f"not 'loud' ({path}, line 8)")
+    assert lines[0].startswith("headscale:instances.vpn.config.log.level: must be `trace`, ")
+    assert lines[0].endswith(f"not `loud` ({path}, line 8)")
     assert f"headscale:instances.vpn.usres: unknown key; did you mean `users`? ({path}, line 10)" in lines
 
 
@@ -148,9 +148,23 @@ def test_encrypted_value_is_rendered_as_a_secret(project, capsys):
 def test_encrypted_value_is_not_rendered_in_clear(project, capsys, more, path):
     assert main(["render", *project(GOOD + more)]) == 1
 
-    assert capsys.readouterr().out.startswith(
-        f"headscale:instances.vpn.{path}: is encrypted, and a secret is not possible"
-    )
+    printed = capsys.readouterr()
+    assert printed.err.startswith(f"headscale:instances.vpn.{path}: is encrypted, and a secret is not possible")
+    assert printed.out == "", "other programs read it"
+
+
+def test_policy_file_is_sought_from_the_project(project, capsys, tmp_path, monkeypatch):
+    where = project(GOOD + "      policy: {file: policies/p.hujson}\n")
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "p.hujson").write_text('{"acls": [{"action": "accept", "src": ["*"], "dst": ["*:*"]}]}')
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    assert main(["validate", *where]) == 0
+    assert main(["validate", "--directory", ".."]) == 0
+    assert main(["validate", "../stacks/Pulumi.dev.yaml"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["ok", "../stacks/Pulumi.dev.yaml: ok", "ok"]
+    assert Path.cwd() == tmp_path / "elsewhere"
 
 
 def test_closed_pipe_is_no_traceback():

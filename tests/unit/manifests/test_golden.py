@@ -24,6 +24,7 @@ NOT_IN_MANIFESTS = {
     "keysOnUserDeletion",
     "preAuthKeys",
     "retain",
+    "silence",
     "users",
 }
 NOT_WITH_THE_OTHERS = {

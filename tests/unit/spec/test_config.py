@@ -91,7 +91,7 @@ BAD = {
     "a CNAME": (
         {"dns": {"extra_records": [{"name": "a.b", "type": "CNAME", "value": "c.d"}]}},
         "dns.extra_records.0.type",
-        "'A' or 'AAAA'",
+        "`A` or `AAAA`",
     ),
     "an address of the other kind": (
         {"dns": {"extra_records": [{"name": "a.b", "type": "AAAA", "value": "10.0.0.1"}]}},
@@ -104,7 +104,7 @@ BAD = {
     "prefix": ({"prefixes": {"v4": "nonsense"}}, "prefixes.v4", "no range of IPv4"),
     "prefix of the other kind": ({"prefixes": {"v4": "fd7a::/48"}}, "prefixes.v4", "no range of IPv4"),
     "no prefix": ({"prefixes": {"v4": None, "v6": None}}, "prefixes", "both empty"),
-    "allocation": ({"prefixes": {"allocation": "rand"}}, "prefixes.allocation", "'sequential' or 'random'"),
+    "allocation": ({"prefixes": {"allocation": "rand"}}, "prefixes.allocation", "`sequential` or `random`"),
     "no relay": ({"derp": {"urls": []}}, "derp", "no relay"),
     "a relay that nobody hears of": (
         {"derp": {"urls": [], "server": {"enabled": True, "automatically_add_embedded_derp_region": False}}},
@@ -124,9 +124,9 @@ BAD = {
         "ephemeral_node_inactivity_timeout",
         "more than 65s",
     ),
-    "level": ({"log": {"level": "verbose"}}, "log.level", "'trace', 'debug'"),
-    "policy mode": ({"policy": {"mode": "Database"}}, "policy.mode", "'file' or 'database'"),
-    "challenge": ({"tls_letsencrypt_challenge_type": "DNS-01"}, "tls_letsencrypt_challenge_type", "'HTTP-01'"),
+    "level": ({"log": {"level": "verbose"}}, "log.level", "`trace`, `debug`"),
+    "policy mode": ({"policy": {"mode": "Database"}}, "policy.mode", "`file` or `database`"),
+    "challenge": ({"tls_letsencrypt_challenge_type": "DNS-01"}, "tls_letsencrypt_challenge_type", "`HTTP-01`"),
     "certificate without key": ({"tls_cert_path": "/var/lib/headscale/c"}, "tls_key_path", "TLS needs both"),
     "key without certificate": (
         {"tls_key_path": "/var/lib/headscale/k"},
@@ -155,7 +155,7 @@ BAD = {
         "noise.private_key_path",
         "is not there in the pod",
     ),
-    "database": ({"database": {"type": "mysql"}}, "database.type", "'sqlite' or 'postgres'"),
+    "database": ({"database": {"type": "mysql"}}, "database.type", "`sqlite` or `postgres`"),
     "postgres untold": ({"database": {"type": "postgres"}}, "database.postgres", "is required"),
     "postgres half told": (
         {"database": {"type": "postgres", "postgres": {"host": "db", "user": "h"}}},
@@ -185,9 +185,13 @@ BAD = {
     "write-ahead log off": (
         {"database": {"sqlite": {"write_ahead_log": False}}},
         "database.sqlite.write_ahead_log",
-        "True",
+        "must be `true`",
     ),
-    "slow threshold": ({"database": {"gorm": {"slow_threshold": "1s"}}}, "database.gorm.slow_threshold", "integer"),
+    "slow threshold": (
+        {"database": {"gorm": {"slow_threshold": "1s"}}},
+        "database.gorm.slow_threshold",
+        "a whole number",
+    ),
     "checkpoint": (
         {"database": {"sqlite": {"wal_autocheckpoint": -2}}},
         "database.sqlite.wal_autocheckpoint",
@@ -200,7 +204,7 @@ BAD = {
     ),
     "no OIDC secret": ({"oidc": {"issuer": "https://a.b", "client_id": "h"}}, "oidc.client_secret", "is required"),
     "no openid": ({"oidc": {**OIDC, "scope": ["email"]}}, "oidc.scope", "must hold `openid`"),
-    "pkce": ({"oidc": {**OIDC, "pkce": {"method": "s256"}}}, "oidc.pkce.method", "'S256' or 'plain'"),
+    "pkce": ({"oidc": {**OIDC, "pkce": {"method": "s256"}}}, "oidc.pkce.method", "`S256` or `plain`"),
     "a batch of no time": (
         {"tuning": {"node_store_batch_timeout": "0s"}},
         "tuning.node_store_batch_timeout",
@@ -212,7 +216,7 @@ BAD = {
     "the old dns": ({"dns_config": {}}, "dns_config", "write `dns`"),
     "the old policy": ({"acl_policy_path": "/p"}, "acl_policy_path", "write `policy.path`"),
     "the command line's": ({"cli": {"timeout": "5s"}}, "cli", "not for the server"),
-    "text for a flag": ({"disable_check_updates": "yes"}, "disable_check_updates", "boolean"),
+    "text for a flag": ({"disable_check_updates": "yes"}, "disable_check_updates", "must be `true` or `false`"),
 }
 
 

@@ -284,7 +284,7 @@ BAD: dict[str, Any] = {
     ),
     "a policy mode that Headscale would read as allow all": (
         {"config": {"server_url": "http://a", "policy": {"mode": "Database"}}},
-        "config.policy.mode: input should be 'file' or 'database', not 'Database'",
+        "config.policy.mode: must be `file` or `database`, not `Database`",
     ),
     "a base domain that holds the server": (
         {"config": {"server_url": "https://VPN.example.com:443", "dns": {"base_domain": "example.com"}}},
@@ -317,11 +317,11 @@ BAD: dict[str, Any] = {
     ),
     "a variable from nowhere": (
         {"pod": {"env": {"A": {}}}},
-        "pod.env.A: input should be a valid string, or needs exactly one of `configMapKeyRef` and `secretKeyRef`",
+        "pod.env.A: needs exactly one of `configMapKeyRef` and `secretKeyRef`",
     ),
     "a variable of a type that none has": (
         {"pod": {"env": {"A": 5}}},
-        "pod.env.A: input should be a valid string, or input should be a mapping, not 5",
+        'pod.env.A: must be a text or a mapping, not `5`; write it in quotes, `"5"`',
     ),
     "a variable from a Secret with a bad name": (
         {"pod": {"env": {"A": {"secretKeyRef": {"name": "A B", "key": "k"}}}}},
@@ -330,9 +330,11 @@ BAD: dict[str, Any] = {
     ),
     "a protocol that is a list": (
         {"policy": {"acls": [{"action": "accept", "proto": [], "src": ["*"], "dst": ["*:*"]}]}},
-        "policy.acls[0].proto: input should be a valid string, or input should be a valid integer",
+        "policy.acls[0].proto: must be a text or a whole number, not a list",
     ),
-    "a section that is none": ({"pod": 5}, "pod: input should be a mapping, not 5"),
+    "a key of the pod": ({"nodeSelector": {"a": "b"}}, "nodeSelector: unknown key; write it under `pod`"),
+    "a key of the configuration": ({"log": {"level": "info"}}, "log: unknown key; write it under `config`"),
+    "a section that is none": ({"pod": 5}, "pod: must be a mapping, not `5`"),
     "what 0.29 removed": (
         {"version": "v0.29.3", "config": {"server_url": "http://a", "randomize_client_port": False}},
         "config.randomize_client_port: 0.29 does not start with it, even when it is false; "
@@ -583,9 +585,7 @@ def test_keys_on_user_deletion_has_one_value(changes, value, stored):
 
 
 def test_unknown_keys_on_user_deletion_is_refused():
-    assert the_problem(keysOnUserDeletion="redo") == (
-        "keysOnUserDeletion: input should be 'refuse' or 'recreate', not 'redo'"
-    )
+    assert the_problem(keysOnUserDeletion="redo") == ("keysOnUserDeletion: must be `refuse` or `recreate`, not `redo`")
 
 
 def test_plain_api_key_is_refused_and_hidden():

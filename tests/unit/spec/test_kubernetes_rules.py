@@ -4,7 +4,7 @@ import pytest
 
 from headscale_component import HeadscaleArgs, SpecError
 from headscale_component.spec import load_instances
-from headscale_component.spec.instance_name import name_warnings
+from headscale_component.spec.instance_name import name_note
 
 DIGEST = f"sha256:{'a' * 64}"
 VOLUME = {"name": "x", "emptyDir": {}}
@@ -120,4 +120,4 @@ def test_namespace_labels_that_contradict_are_refused():
 @pytest.mark.parametrize(("name", "count"), [("1vpn", 1), ("vpn1", 0)])
 def test_digit_first_is_warned_of(name, count):
     assert list(load_instances({name: an_instance()})) == [name]
-    assert len(name_warnings(name)) == count
+    assert len(list(name_note(name))) == count

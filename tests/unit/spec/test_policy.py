@@ -238,7 +238,7 @@ REFUSED_FILES = {
     "a carriage return behind a comment": ('// a\r{"acls": []}', "a comment without a line's end"),
     "a truth value as a protocol": (
         '{"acls": [{"action": "accept", "proto": true, "src": [], "dst": []}]}',
-        "input should be a valid string",
+        "must be a text or a whole number",
     ),
     "null as a protocol": ('{"acls": [{"action": "accept", "proto": null, "src": [], "dst": []}]}', "is null"),
     "null in a newer section": ('{"grants": null}', "needs Headscale 0.29 or newer"),

@@ -27,7 +27,7 @@ REFUSED = (
     ("autogroups", "26", "acls[0].dst[0]", SELF),
     ("bom", ALL, "file", "begins with a byte order mark"),
     ("bool-as-text", "26 27 28", "file", f"randomizeClientPort: {NEEDS_29}"),
-    ("bool-as-text", "29", "file", "randomizeClientPort: input should be a valid boolean"),
+    ("bool-as-text", "29", "file", "randomizeClientPort: must be `true` or `false`"),
     ("bracketed-ipv4", ALL, "acls[0].dst[0]", "brackets, which go around an IPv6 address alone"),
     ("bracketed-ipv6", "26 27 28", "acls[0].dst[0]", "brackets, which Headscale does not read here"),
     ("bracketed-ipv6-source", ALL, "acls[0].src[0]", "write `fd7a:115c:a1e0::1`"),

@@ -124,9 +124,14 @@ BROKEN = {
     "not a number": ("a: .nan", 1, "is a number that JSON does not have"),
     "a wrong tag": ("a: !!int foo", 1, "`foo` is not what its tag `!!int` says"),
     "no base64": ("a: !!binary '?'", 1, "is no base64"),
-    "no end of a list": ("a: [what", 1, "is no YAML: expected ',' or ']'"),
+    "no end of a list": ("a: [what", 1, "is no YAML: a bracket is not closed, or a comma is missing"),
+    "no end of a text": ("a: 'x", 1, "is no YAML: a quote is not closed"),
+    "no value": ("a: [", 1, "is no YAML: a value is missing, or a bracket is not closed"),
+    "no indentation": ("a:\n  - b\n c: 1", 3, "is no YAML: the indentation fits nothing above"),
+    "two keys in a line": ("a: b: c", 1, "is no YAML: a `:` is where no key can be; check the indentation"),
+    "no quotes": ("a: @x", 1, "is no YAML: found character '@' that cannot start any token; quote the text"),
     "a control character": ("a: 1\nb: \x07", 2, "is no YAML: holds the control character 0x7"),
-    "a tab": ("a:\n\tb: 1", 2, "is no YAML: found character '\\t' that cannot start any token"),
+    "a tab": ("a:\n\tb: 1", 2, "is no YAML: a tab is where no value can begin; indent by spaces"),
 }
 
 

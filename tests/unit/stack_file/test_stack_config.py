@@ -10,7 +10,7 @@ import pytest
 from headscale_component.__main__ import main
 from headscale_component.stack_config import stack_instances
 
-FAULTS = Path(__file__).with_name("faults")
+FAULTS = Path(__file__).parents[1] / "faults" / "stacks"
 CONFIG = {"server_url": "https://vpn.example.com"}
 VPN = {"version": "v0.29.1", "config": CONFIG}
 OIDC = {"issuer": "https://id.example.com", "client_id": "h"}
@@ -105,8 +105,8 @@ def test_problems_of_another_file_get_no_lines(running):
 
 
 SAME = {
-    "h06-yes-is-a-boolean-here-only": {"vpn": {**VPN, "config": {**CONFIG, "derp": {"server": {"enabled": "yes"}}}}},
-    "m26-typo-of-the-root": None,
+    "yes-for-a-flag": {"vpn": {**VPN, "config": {**CONFIG, "derp": {"server": {"enabled": "yes"}}}}},
+    "typo-of-the-root": None,
 }
 
 
@@ -122,7 +122,7 @@ def test_program_and_command_line_say_the_same(running, capsys, tmp_path, name, 
 
 
 def test_text_of_json_is_read(running):
-    assert set(running({"vpn": VPN}, (FAULTS / "m29-text-of-json.yaml").read_text())) == {"vpn"}
+    assert set(running({"vpn": VPN}, (FAULTS / "text-of-json.yaml").read_text())) == {"vpn"}
 
 
 def test_text_that_is_no_json_is_no_traceback(running):

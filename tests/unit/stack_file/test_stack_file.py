@@ -8,9 +8,9 @@ import pytest
 from headscale_component.__main__ import main
 from headscale_component.spec.errors import Problem, SpecError
 from headscale_component.spec.instances import ROOT
-from headscale_component.stack_file import read, stack_files
+from headscale_component.stack_file import load_file, read, stack_files
 
-FAULTS = Path(__file__).with_name("faults")
+FAULTS = Path(__file__).parents[1] / "faults" / "stacks"
 PATH = "headscale:instances.vpn"
 
 
@@ -26,21 +26,21 @@ SECRET_IN_CLEAR = (
 BY_REFERENCE = "or as `{secretKeyRef: {name: SECRET, key: KEY}}`"
 
 PRINTED = {
-    "h03-secrets-come-out-in-clear": [
-        f"{PATH}.files./etc/x/y.inline: {SECRET_IN_CLEAR} {BY_REFERENCE} in place of `inline` (FILE, line 8)",
-        f"{PATH}.pod.env.TOKEN: {SECRET_IN_CLEAR} {BY_REFERENCE} (FILE, line 9)",
+    "secrets-in-wrong-places": [
+        f"{PATH}.files./etc/x/y.inline: {SECRET_IN_CLEAR} {BY_REFERENCE} in place of `inline` (FILE, line 6)",
+        f"{PATH}.pod.env.TOKEN: {SECRET_IN_CLEAR} {BY_REFERENCE} (FILE, line 7)",
     ],
-    "h06-duplicate-instance": [
+    "duplicate-instance": [
         f"{PATH}: is written twice, the first time in line 3; join the two, or leave one out (FILE, line 6)"
     ],
-    "h06-duplicate-keys": [
+    "duplicate-keys": [
         f"{PATH}.users: is written twice, the first time in line 6; join the two, or leave one out (FILE, line 7)"
     ],
-    "h06-user-no": ["ok"],
-    "m13-sections-with-nothing-in-them": ["ok"],
-    "m29-text-of-json": ["ok"],
-    "m12-recursive-alias": [f"{PATH}.pod.affinity: anchor `p` contains itself; write the value out (FILE, line 7)"],
-    "m26-typo-of-the-root": ["headscale:instance: unknown key; did you mean `headscale:instances`? (FILE, line 2)"],
+    "user-names-like-values": ["ok"],
+    "sections-with-nothing-in-them": ["ok"],
+    "text-of-json": ["ok"],
+    "recursive-alias": [f"{PATH}.pod.affinity: anchor `p` contains itself; write the value out (FILE, line 7)"],
+    "typo-of-the-root": ["headscale:instance: unknown key; did you mean `headscale:instances`? (FILE, line 2)"],
 }
 
 
@@ -50,14 +50,14 @@ def test_fault_is_printed_in_one_line(capsys, name, lines):
 
 
 def test_yes_is_no_boolean_here_either(capsys):
-    (line,) = lines_of(capsys, FAULTS / "h06-yes-is-a-boolean-here-only.yaml")
+    (line,) = lines_of(capsys, FAULTS / "yes-for-a-flag.yaml")
 
     assert line.startswith(f"{PATH}.config.derp.server.enabled: ")
-    assert line.endswith("not 'yes' (FILE, line 5)")
+    assert line.endswith("not `yes`, which is a text; write `true` (FILE, line 5)")
 
 
 def test_lines_are_those_of_the_keys_as_written(capsys):
-    lines = lines_of(capsys, FAULTS / "m14-wrong-lines.yaml")
+    lines = lines_of(capsys, FAULTS / "lines-of-keys.yaml")
 
     places = [(line.split(": ")[0], int(line.removesuffix(")").rpartition(" ")[2])) for line in lines]
     assert (f"{PATH}.api_key.rotation_buffer", 8) in places
@@ -67,7 +67,7 @@ def test_lines_are_those_of_the_keys_as_written(capsys):
 
 
 def test_control_characters_are_escaped(capsys):
-    main(["validate", str(FAULTS / "l07-control-characters.yaml")])
+    main(["validate", str(FAULTS / "control-characters.yaml")])
     out = capsys.readouterr().out
 
     assert "\x1b" not in out
@@ -175,6 +175,14 @@ UNREADABLE = {
         "headscale:instances: is a text that is no JSON: expecting value; write a mapping (FILE, line 2)",
     ),
     "no YAML": ("a: [", "FILE, line 1: is no YAML: "),
+    "an empty key": (
+        "config:\n  headscale:instances:\n",
+        "headscale:instances: must be a mapping of names to instances, and hold at least one (FILE, line 2)",
+    ),
+    "instances that hold themselves": (
+        "config:\n  headscale:instances: &r {vpn: *r}\n",
+        "headscale:instances.vpn: anchor `r` contains itself; write the value out (FILE, line 2)",
+    ),
 }
 
 
@@ -214,3 +222,12 @@ def test_missing_part_has_the_line_of_what_holds_it(stack):
 def test_no_file_is_one_error(tmp_path):
     with pytest.raises(SpecError, match="cannot be read: No such file"):
         read(tmp_path / "none.yaml")
+
+
+def test_null_means_none_where_the_default_is_something(stack):
+    config = "{server_url: https://vpn.example.com, prefixes: {v4: 100.64.0.0/10, v6: }, dns: {base_domain: }}"
+    file = stack(f"      config: {config}\n", HEAD)
+
+    prefixes = load_file(read(file))["vpn"].config.prefixes
+
+    assert (prefixes.v4, prefixes.v6) == ("100.64.0.0/10", None)

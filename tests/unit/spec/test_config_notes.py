@@ -1,16 +1,16 @@
-"""What is legal in a configuration and probably not meant is said."""
+"""Notes on a configuration that is legal and probably not meant."""
 
 import pytest
 
 from headscale_component.spec import HeadscaleArgs
-from headscale_component.spec.config_warnings import config_warnings
+from headscale_component.spec.config_notes import config_notes
 
 ACME = {"tls_letsencrypt_hostname": "vpn.example.com"}
 
 
-def warnings(config):
+def notes(config):
     document = {"version": "v0.28.0", "config": {"server_url": "https://vpn.example.com", **config}}
-    return config_warnings(HeadscaleArgs.model_validate(document))
+    return [str(note) for note in config_notes(HeadscaleArgs.model_validate(document))]
 
 
 def relay(**keys):
@@ -30,10 +30,10 @@ PROBABLY_NOT_MEANT = {
 
 
 @pytest.mark.parametrize(("config", "words"), PROBABLY_NOT_MEANT.values(), ids=PROBABLY_NOT_MEANT)
-def test_what_is_probably_not_meant_is_said(config, words):
-    (warning,) = warnings(config)
+def test_setting_probably_not_meant_has_note(config, words):
+    (note,) = notes(config)
 
-    assert words in warning
+    assert words in note
 
 
 MEANT = {
@@ -46,5 +46,5 @@ MEANT = {
 
 
 @pytest.mark.parametrize("config", MEANT.values(), ids=MEANT)
-def test_what_is_meant_is_not_warned_of(config):
-    assert warnings(config) == []
+def test_setting_that_is_meant_has_none(config):
+    assert notes(config) == []

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from headscale_component.spec.config.addresses import is_loopback, port_of
 from headscale_component.spec.model import is_output
+from headscale_component.spec.note import Note
 
 if TYPE_CHECKING:
     from headscale_component.spec.config import HeadscaleConfig
@@ -21,7 +22,7 @@ _EXAMPLES = tuple(
 """Addresses of documentation (RFC 5737, RFC 3849), and that of `config-example.yaml` before 0.27."""
 
 
-def config_warnings(instance: HeadscaleArgs) -> list[str]:
+def config_notes(instance: HeadscaleArgs) -> list[Note]:
     """Return what is legal and probably not meant: addresses that nobody reaches, ports that a pod may not open.
 
     Args:
@@ -31,44 +32,47 @@ def config_warnings(instance: HeadscaleArgs) -> list[str]:
     return [*_server_url(config), *_metrics(config), *_low_ports(config), *_relay_addresses(config)]
 
 
-def _server_url(config: HeadscaleConfig) -> Iterator[str]:
+def _server_url(config: HeadscaleConfig) -> Iterator[Note]:
     if is_output(config.server_url):
         return
     host = urlsplit(config.server_url).hostname or ""
     if is_loopback(f"{host}:0"):
-        yield f"config.server_url: `{host}` is each client's own machine; write the address that clients use"
+        text = f"`{host}` is each client's own machine; write the address that clients use"
+        yield Note("address-not-reached", ("config", "server_url"), text)
 
 
-def _metrics(config: HeadscaleConfig) -> Iterator[str]:
+def _metrics(config: HeadscaleConfig) -> Iterator[Note]:
     address = config.metrics_listen_addr
     if address and is_loopback(address):
-        yield (
-            f"config.metrics_listen_addr: `{address}` is reached from inside the pod alone, and no port of the metrics "
-            f"Service leads there; write `0.0.0.0:{port_of(address)}` to have it scraped"
+        text = (
+            f"`{address}` is reached from inside the pod alone, and no port of the metrics Service leads there; write "
+            f"`0.0.0.0:{port_of(address)}` to have it scraped"
         )
+        yield Note("address-not-reached", ("config", "metrics_listen_addr"), text)
 
 
-def _low_ports(config: HeadscaleConfig) -> Iterator[str]:
+def _low_ports(config: HeadscaleConfig) -> Iterator[Note]:
     """Find ports that containerd opens to everybody from 2.0 on alone (containerd/containerd#6924)."""
     addresses = {"listen_addr": config.listen_addr, "metrics_listen_addr": config.metrics_listen_addr}
     if config.answers_acme:
         addresses["tls_letsencrypt_listen"] = config.tls_letsencrypt_listen
     for key, address in addresses.items():
         if address and port_of(address) < _FIRST_UNPRIVILEGED_PORT:
-            yield (
-                f"config.{key}: port {port_of(address)} is below {_FIRST_UNPRIVILEGED_PORT}, and Headscale is not "
-                "root: where the container runtime does not allow it, it does not start; write another port, as "
-                "`0.0.0.0:8080`"
+            text = (
+                f"port {port_of(address)} is below {_FIRST_UNPRIVILEGED_PORT}, and Headscale is not root: where the "
+                "container runtime does not allow it, it does not start; write another port, as `0.0.0.0:8080`"
             )
+            yield Note("privileged-port", ("config", key), text)
 
 
-def _relay_addresses(config: HeadscaleConfig) -> Iterator[str]:
+def _relay_addresses(config: HeadscaleConfig) -> Iterator[Note]:
     server = config.derp.server
     if server.enabled is not True:
         return
     for key, address in (("ipv4", server.ipv4), ("ipv6", server.ipv6)):
         if isinstance(address, str) and any(ipaddress.ip_address(address) in network for network in _EXAMPLES):
-            yield (
-                f"config.derp.server.{key}: `{address}` is an example's address, to which clients would send their "
-                "traffic; write the relay's own, or leave it out"
+            text = (
+                f"`{address}` is an example's address, to which clients would send their traffic; write the relay's "
+                "own, or leave it out"
             )
+            yield Note("address-not-reached", ("config", "derp", "server", key), text)

@@ -8,6 +8,8 @@ def escaped(text: str) -> str:
 
     Otherwise a value could end a line, colour the terminal, or pass for another message.
     """
+    if text.isprintable():
+        return text
     return "".join(letter if letter.isprintable() else _escape(letter) for letter in text)
 
 

@@ -1,0 +1,176 @@
+"""What a value of the wrong type should be, in the words of YAML.
+
+Pydantic's own texts speak of Python's types; the list of its errors is
+https://docs.pydantic.dev/latest/errors/validation_errors/.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+_TEXT, _FLAG, _WHOLE, _NUMBER = "a text", "`true` or `false`", "a whole number", "a number"
+_LIST, _MAPPING = "a list", "a mapping"
+_EXPECTED = {
+    "string_type": _TEXT,
+    "bool_type": _FLAG,
+    "bool_parsing": _FLAG,
+    "int_type": _WHOLE,
+    "int_parsing": _WHOLE,
+    "int_parsing_size": _WHOLE,
+    "int_from_float": _WHOLE,
+    "float_type": _NUMBER,
+    "float_parsing": _NUMBER,
+    "finite_number": _NUMBER,
+    "list_type": _LIST,
+    "tuple_type": _LIST,
+    "set_type": _LIST,
+    "dict_type": _MAPPING,
+    "mapping_type": _MAPPING,
+    "model_type": _MAPPING,
+    "model_attributes_type": _MAPPING,
+}
+_BOUNDS = {
+    "greater_than_equal": ("ge", "{} or more"),
+    "greater_than": ("gt", "more than {}"),
+    "less_than_equal": ("le", "{} or less"),
+    "less_than": ("lt", "less than {}"),
+}
+_FLAGS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+"""Words of YAML 1.1, which are texts to Pulumi (https://github.com/go-yaml/yaml/blob/v3.0.1/README.md#compatibility)."""
+
+_SECRET_KEYS = ("secret", "pass", "password", "api_key", "apikey", "kubeconfig", "token")
+_PLACES_OF_SECRETS = ("client_secret", "pass", "kubeconfig", "apiKeySecret", "api_key_secret")
+"""Where people paste a secret in place of the name of what holds it."""
+_LONGEST_SHOWN = 80
+_CREDENTIALS = re.compile(r"(?<=://)[^\s`]*@")
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A value that is of another type than its key takes.
+
+    Attributes:
+        expected: What the key takes, for example `a text`.
+        value: The value.
+        rule: What the key's own rule says of the value as a text; empty where it takes that.
+        hidden: Whether the value may be a secret.
+    """
+
+    expected: str
+    value: object
+    rule: str = ""
+    hidden: bool = False
+
+
+def mismatch(path: Iterable[object], detail: Mapping[str, Any], declared: object = None) -> Mismatch | None:
+    """Return the mismatch that one of Pydantic's errors is about; None where it is about something else.
+
+    Args:
+        path: Where the value is.
+        detail: The error.
+        declared: The type that the model declares there, with its rules; None where it is not known.
+    """
+    expected, value = _expected(detail), detail["input"]
+    if expected is None:
+        return None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    rule = _rule_on_text(declared, str(value)) if expected == _TEXT and is_number else ""
+    return Mismatch(expected, value, rule, may_be_secret(path))
+
+
+def mismatch_text(mismatches: Iterable[Mismatch]) -> str:
+    """Return the message on a value that is of none of the types that its key takes."""
+    found = list(mismatches)
+    first = found[0]
+    if first.rule and not first.hidden:
+        return first.rule
+    expected = list(dict.fromkeys(one.expected for one in found))
+    text = f"must be {_listed(expected)}"
+    if first.hidden:
+        return text
+    shown, remedy = _in_yaml(first.value), next(filter(None, (_remedy(one, first.value) for one in expected)), "")
+    joint = ", " if remedy.startswith("which") else "; "
+    return f"{text}{f', not {shown}' if shown else ''}{f'{joint}{remedy}' if remedy else ''}"
+
+
+def may_be_secret(path: Iterable[object]) -> bool:
+    """Return whether a value at a path may be a secret, and so is never shown."""
+    return any(word in str(part).lower() for part in path for word in _SECRET_KEYS)
+
+
+def without_secret(text: str, path: Iterable[object], value: object) -> str:
+    """Return the message of a rule, which quotes the value, without a value that may be a secret in the wrong place."""
+    may_be = isinstance(value, str) and value and any(part in _PLACES_OF_SECRETS for part in path)
+    return text.replace(f"`{value}`", "the value") if may_be else text
+
+
+def without_credentials(text: str) -> str:
+    """Return a message without user and password of the URLs in it."""
+    return _CREDENTIALS.sub("…@", text)
+
+
+def _expected(detail: Mapping[str, Any]) -> str | None:
+    kind, context = str(detail["type"]), detail.get("ctx", {})
+    if kind in _BOUNDS:
+        name, text = _BOUNDS[kind]
+        return text.format(context[name])
+    if kind == "literal_error":
+        words = re.findall(r"'([^']*)'|(True|False|None)", str(context["expected"]))
+        return _listed([f"`{text or _PLAIN[python]}`" for text, python in words])
+    return _EXPECTED.get(kind)
+
+
+_PLAIN = {"True": "true", "False": "false", "None": "null"}
+
+
+def _listed(words: list[str]) -> str:
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+def _in_yaml(value: object) -> str:
+    """Return a value as YAML writes it; empty where it is long."""
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list"
+    if value is not None and not isinstance(value, str | int | float | bool):
+        return ""
+    text = value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
+    return f"`{text}`" if len(text) <= _LONGEST_SHOWN else ""
+
+
+def _rule_on_text(declared: Any, text: str) -> str:  # noqa: ANN401 - any annotation
+    """Return what a key's own rule says of a number as a text: it knows best what to write instead."""
+    if declared is None:
+        return ""
+    try:
+        TypeAdapter(declared).validate_python(text)
+    except ValidationError as error:
+        detail = error.errors(include_url=False)[0]
+        return str(detail["msg"]).removeprefix("Value error, ") if detail["type"] == "value_error" else ""
+    return ""
+
+
+def _remedy(expected: str, value: object) -> str:
+    match expected, value:
+        case "a text", bool() | int() | float():
+            return f"write it in quotes, `{json.dumps(json.dumps(value))}`"
+        case "`true` or `false`", str() if value.lower() in _FLAGS:
+            return f"which is a text; write `{_FLAGS[value.lower()]}`"
+        case ("`true` or `false`", "true" | "false") | ("a whole number" | "a number", str()):
+            return (
+                "which is a text; write it without quotes"
+                if re.fullmatch(r"true|false|-?\d+(\.\d+)?", str(value))
+                else ""
+            )
+        case "a list", str():
+            return f"write `[{value}]`" if len(value) <= _LONGEST_SHOWN else ""
+        case "a mapping", list() | tuple() if value and all(isinstance(item, str) for item in value):
+            return f"write `{value[0]}: …` in place of `- {value[0]}`"
+    return ""

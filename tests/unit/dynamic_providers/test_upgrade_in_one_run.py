@@ -24,40 +24,44 @@ class PortForward:
         self.headscale, self._open = headscale, []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
 
     def replace(self, headscale):
         """Replace the pod: connections to the old one end."""
         self.headscale = headscale
-        self.end()
-
-    def end(self):
-        for end in self._open:
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
+        end(*self._open)
 
     def close(self):
-        self._listener.close()
-        self.end()
+        end(self._listener, *self._open)
+        for thread in self._threads:
+            thread.join(5)
+        for value in (self._listener, *self._open):
+            value.close()
 
     def _accept(self):
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
                 server = socket.socket(socket.AF_UNIX)
-                server.connect(self.headscale.socket_path)
                 self._open += [client, server]
+                server.connect(self.headscale.socket_path)
                 for pair in ((client, server), (server, client)):
-                    threading.Thread(target=copy, args=pair, daemon=True).start()
+                    self._threads.append(threading.Thread(target=copy, args=pair))
+                    self._threads[-1].start()
+
+
+def end(*sockets):
+    for value in sockets:
+        with contextlib.suppress(OSError):
+            value.shutdown(socket.SHUT_RDWR)
 
 
 def copy(source, target):
     with contextlib.suppress(OSError):
         while chunk := source.recv(65536):
             target.sendall(chunk)
-    for end in (source, target):
-        with contextlib.suppress(OSError):
-            end.shutdown(socket.SHUT_RDWR)
+    end(source, target)
 
 
 @pytest.fixture

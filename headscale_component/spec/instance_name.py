@@ -50,7 +50,7 @@ def name_note(name: str) -> Iterator[Note]:
     Args:
         name: The name, which is valid.
     """
-    if name[0].isdigit():
+    if name[:1].isdigit():
         text = (
             f"Kubernetes before 1.36 takes no Service with a digit first; `{name}` can only be deployed on newer ones"
         )

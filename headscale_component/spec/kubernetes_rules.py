@@ -82,7 +82,7 @@ def check_mounts(instance: HeadscaleArgs) -> Iterator[Problem]:
     for index, mount in enumerate(instance.pod.volume_mounts):
         path: tuple[PathPart, ...] = ("pod", "volumeMounts", index)
         name, folder = mount.get("name"), mount.get("mountPath", mount.get("mount_path"))
-        if name not in volumes:
+        if name is not None and name not in volumes:
             yield Problem((*path, "name"), f"`{name}` is no volume of the pod; give one of that name under `volumes`")
         if folder in folders:
             yield Problem(

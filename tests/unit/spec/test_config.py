@@ -170,7 +170,7 @@ BAD = {
     "postgres of a number": (
         {"database": {"type": "postgres", "postgres": {**POSTGRES, "name": 5}}},
         "database.postgres.name",
-        "input should be a valid string, not 5",
+        "must be a text, not `5`",
     ),
     "postgres with half a reference": (
         {"database": {"type": "postgres", "postgres": {**POSTGRES, "user": {"secretKeyRef": {"name": "db"}}}}},

@@ -1,5 +1,7 @@
 """Versions and images that the component knows, each with its source."""
 
+from headscale_component.release import PUBLISHED_SIDECAR, VERSION
+from headscale_core.defaults import LOCAL_IMAGES
 from headscale_core.values.versions import NEWEST_HEADSCALE, OLDEST_HEADSCALE, HeadscaleVersion
 
 __all__ = [
@@ -11,8 +13,9 @@ __all__ = [
     "minor_version",
 ]
 
-SIDECAR_IMAGE = "headscale-component/sidecar:0.1.0"
-"""The sidecar of this release; built from `images/sidecar/Dockerfile`."""
+SIDECAR_IMAGE = PUBLISHED_SIDECAR or f"{LOCAL_IMAGES}headscale-sidecar:{VERSION}"
+"""The default sidecar: of a release the published image by its digest, of a checkout one that is built from
+`images/sidecar/Dockerfile` and loaded into the nodes. No registry serves its name, so nobody else can publish it."""
 
 
 def minor_version(version: object) -> HeadscaleVersion | None:

@@ -16,14 +16,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from headscale_component.release import VERSION
+from headscale_core.defaults import LOCAL_IMAGES
 from lab.progress import LabError, step
 from lab.state import CACHE, REPOSITORY
 
-SIDECAR = "docker.io/headscale-component/sidecar:0.1.0"
-"""The default image of a stack."""
+SIDECAR = f"{LOCAL_IMAGES}headscale-sidecar:{VERSION}"
+"""The image that is built here: the default of a stack that is deployed from a checkout."""
 
 _SUITE = "bookworm"
 _PACKAGES = ("headscale_sidecar", "headscale_core")
+_LEGAL = ("LICENSE", "NOTICE")
 _DOCKERFILE = "images/sidecar/Dockerfile"
 _BUILDAH = [
     "buildah", "--root", str(CACHE / "buildah"), "--runroot", str(CACHE / "buildah-run"), "--storage-driver", "vfs",
@@ -118,6 +121,8 @@ def _context() -> Iterator[Path]:
         for package in _PACKAGES:
             shutil.copytree(REPOSITORY / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copytree(REPOSITORY / "images", folder / "images")
+        for name in _LEGAL:
+            shutil.copy(REPOSITORY / name, folder / name)
         yield folder
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from lab import packages, processes, stack, tools
 from lab.cluster import control, network
+from lab.cluster.parts import PAUSE_IMAGE
 from lab.progress import LabError
 from lab.state import CACHE, KUBECONFIG, PIDS, REPOSITORY, STATE, own_cluster
 
@@ -24,7 +25,6 @@ pytestmark = [
     pytest.mark.e2e,
     pytest.mark.skipif(own_cluster(), reason="the cluster is a person's own, and not to be hurt"),
 ]
-IMAGE = "docker.io/headscale-component/pause:1"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -55,7 +55,7 @@ def recorded(name):
 
 
 def a_pod_runs(name):
-    kubectl("run", name, f"--image={IMAGE}", "--image-pull-policy=Never", "--restart=Never", "-n", "default")
+    kubectl("run", name, f"--image={PAUSE_IMAGE}", "--image-pull-policy=Never", "--restart=Never", "-n", "default")
     kubectl("wait", f"pod/{name}", "--for=condition=Ready", "--timeout=60s", "-n", "default")
     return name
 
@@ -174,7 +174,7 @@ def a_claim_is_bound(storage_class):
         "kind": "Pod",
         "metadata": {"name": name},
         "spec": {
-            "containers": [{"name": "pause", "image": IMAGE, "imagePullPolicy": "Never"}],
+            "containers": [{"name": "pause", "image": PAUSE_IMAGE, "imagePullPolicy": "Never"}],
             "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": name}}],
         },
     }

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from headscale_component.release import VERSION
 from lab import images, sidecar_image
 from lab.progress import LabError
 
@@ -70,7 +71,7 @@ def test_refused_push_shows_what_the_registry_said(fake_path):
 
 def test_tag_changes_with_the_content(tmp_path, monkeypatch):
     before = sidecar_image.content_tag()
-    assert re.fullmatch(r"docker\.io/headscale-component/sidecar:0\.1\.0-[0-9a-f]{12}", before)
+    assert re.fullmatch(rf"localhost/headscale-sidecar:{re.escape(VERSION)}-[0-9a-f]{{12}}", before)
     for name in ("images/sidecar/Dockerfile", "images/sidecar/requirements.lock"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("changed")

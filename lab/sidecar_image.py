@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from headscale_component.release import VERSION
+from headscale_component.versions import VERSION
 from headscale_core.defaults import LOCAL_IMAGES
 from lab.progress import LabError, step
 from lab.state import CACHE, REPOSITORY
@@ -76,6 +76,25 @@ def push(name: str) -> None:
     else:
         _build_by(builder, name)
         _run([builder, "push", name])
+
+
+def run() -> subprocess.CompletedProcess[str]:
+    """Start the image with no settings, and return how it ended and what it printed.
+
+    Raises:
+        LabError: When it cannot be built here.
+    """
+    builder = _builder()
+    if builder == "buildah":
+        container = _buildah("from", _built_by_buildah()).strip()
+        command = [*_BUILDAH, "run", "--isolation", "chroot", container, "--", "python3", "-m", "headscale_sidecar"]
+    else:
+        _build_by(builder, SIDECAR)
+        command = [builder, "run", "--rm", SIDECAR]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    if builder == "buildah":
+        _buildah("rm", container)
+    return ended
 
 
 def _builder() -> str:

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from headscale_component.release import VERSION
+from headscale_component.versions import VERSION
 from lab import images, sidecar_image
 from lab.progress import LabError
 
@@ -67,6 +67,16 @@ def test_refused_push_shows_what_the_registry_said(fake_path):
 
     with pytest.raises(LabError, match="denied: requested access"):
         sidecar_image.push(NAME)
+
+
+@pytest.mark.parametrize("engine", ["docker", "podman"])
+def test_image_runs_with_no_settings(engine, fake_path):
+    program(fake_path, engine, 'if [ "$1" = run ]; then echo "SECRET_NAME is required"; exit 2; fi')
+
+    ended = sidecar_image.run()
+
+    assert (ended.returncode, ended.stdout) == (2, "SECRET_NAME is required\n")
+    assert calls(fake_path, engine)[-1] == f"run --rm {sidecar_image.SIDECAR}"
 
 
 def test_tag_changes_with_the_content(tmp_path, monkeypatch):

@@ -13,8 +13,10 @@ TOP = Path(__file__).parents[2]
 
 
 def pages(nav):
+    """Yield the pages of a navigation: a list of pages, of sections, and of pages with a title of their own."""
     for entry in nav:
-        yield from pages(next(iter(entry.values()))) if isinstance(entry, dict) else [entry]
+        inner = next(iter(entry.values())) if isinstance(entry, dict) else entry
+        yield from [inner] if isinstance(inner, str) else pages(inner)
 
 
 def test_navigation_has_every_page_once():

@@ -20,6 +20,7 @@ from email.parser import Parser
 from pathlib import Path
 
 from headscale_component.versions import VERSION
+from lab.progress import LabError
 from tools.architecture import ROOTS
 
 TOP = Path(__file__).parents[1]
@@ -185,8 +186,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             build(TOP, parsed.directory)
         else:
             check()
-    except ReleaseError as error:
+    except (ReleaseError, LabError) as error:
         print(f"error: {error}", file=sys.stderr)
+        if isinstance(error, LabError) and error.hint:
+            print(f"hint: {error.hint}", file=sys.stderr)
         return 1
     return 0
 

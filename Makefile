@@ -6,8 +6,13 @@ RUN := .venv/bin/python
 # Two workers: one has the cluster for itself, the other runs what needs none.
 PARALLEL := -n 2
 STAMP := .venv/.locked
+# The tools of the docs and the workflows, apart from what the product is tested with.
+DOCS := .venv-docs/bin/python
+DOCS_STAMP := .venv-docs/.locked
+ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+LOCK := .venv/bin/uv pip compile pyproject.toml --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help venv up down status join test test-full test-unit test-integration test-e2e test-lab lint schema architecture fmt images bench truth mutants coverage kubeconfig shell-env
+.PHONY: help venv up down status join test test-full test-unit test-integration test-e2e test-lab lint schema architecture fmt images bench truth mutants coverage kubeconfig shell-env docs lint-workflows release-check lock
 
 help: ## show this
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -96,3 +101,25 @@ mutants: venv ## put one serious fault at a time into a copy, and name the unit 
 coverage: venv ## branch coverage by the unit tests, as a table; fails below the floor in pyproject.toml
 	@mkdir -p build
 	$(RUN) -m pytest -q tests/unit --cov --cov-report=term
+
+$(DOCS_STAMP): requirements-docs.lock
+	@$(PYTHON) -m venv .venv-docs
+	@$(DOCS) -m pip install --quiet --require-hashes --only-binary :all: -r requirements-docs.lock
+	@touch $@
+
+docs: $(DOCS_STAMP) ## build the documentation site into build/site; a warning or a dead link fails
+	@NO_MKDOCS_2_WARNING=1 $(DOCS) -m mkdocs build --quiet
+	@echo "build/site/index.html"
+
+lint-workflows: $(DOCS_STAMP) ## actionlint and zizmor on the workflows; needs Go
+	go run $(ACTIONLINT) .github/workflows/*.yaml examples/ci-preview/*.yaml
+	.venv-docs/bin/zizmor --offline --no-progress .github examples/ci-preview/preview.yaml
+
+release-check: venv $(DOCS_STAMP) ## from a clean clone: wheel, sdist, docs and image, and a program on each Python
+	@$(RUN) -m tools.release check
+
+lock: venv ## make the locks again with the newest versions that pyproject.toml allows
+	$(LOCK) --quiet --upgrade --group dev -o requirements.lock
+	$(LOCK) --quiet --universal --constraint requirements.lock --no-annotate -o requirements.txt
+	.venv/bin/uv pip compile --quiet --upgrade --group docs --group workflows --universal --generate-hashes \
+	  --no-emit-index-url --no-header -o requirements-docs.lock

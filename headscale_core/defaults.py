@@ -30,6 +30,10 @@ API_KEY_SECRET = "headscale-api-key"  # noqa: S105 - a name
 SIDECAR_CONTAINER = "apikey-manager"
 """The sidecar's container in the pod."""
 
+LOCAL_IMAGES = "localhost/"
+"""How the names of images begin that were built on a machine and that no registry serves, as podman and buildah name
+them: https://docs.podman.io/en/latest/markdown/podman-build.1.html#tag-t-imagename."""
+
 OPEN_WITHOUT_POLICY_VARIABLE = "OPEN_WITHOUT_POLICY"
 """The sidecar's variable by which a Headscale without a policy stays as it is, open: `true`; default: `false`, and it
 gets a policy that denies everything."""

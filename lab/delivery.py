@@ -195,7 +195,7 @@ def _images(node: Node) -> set[str]:
 def _full(name: str) -> str:
     """Return an image's name with its registry, which may be left out for Docker Hub."""
     first = name.partition("/")[0]
-    return name if "." in first or ":" in first else f"docker.io/{name}"
+    return name if "." in first or ":" in first or first == "localhost" else f"docker.io/{name}"
 
 
 def _check_architecture(nodes: Sequence[Node]) -> None:

@@ -16,14 +16,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from headscale_component.versions import VERSION
+from headscale_core.defaults import LOCAL_IMAGES
 from lab.progress import LabError, step
 from lab.state import CACHE, REPOSITORY
 
-SIDECAR = "docker.io/headscale-component/sidecar:0.1.0"
-"""The default image of a stack."""
+SIDECAR = f"{LOCAL_IMAGES}headscale-sidecar:{VERSION}"
+"""The image that is built here: the default of a stack that is deployed from a checkout."""
 
 _SUITE = "bookworm"
 _PACKAGES = ("headscale_sidecar", "headscale_core")
+_LEGAL = ("LICENSE", "NOTICE")
 _DOCKERFILE = "images/sidecar/Dockerfile"
 _BUILDAH = [
     "buildah", "--root", str(CACHE / "buildah"), "--runroot", str(CACHE / "buildah-run"), "--storage-driver", "vfs",
@@ -75,6 +78,25 @@ def push(name: str) -> None:
         _run([builder, "push", name])
 
 
+def run() -> subprocess.CompletedProcess[str]:
+    """Start the image with no settings, and return how it ended and what it printed.
+
+    Raises:
+        LabError: When it cannot be built here.
+    """
+    builder = _builder()
+    if builder == "buildah":
+        container = _buildah("from", _built_by_buildah()).strip()
+        command = [*_BUILDAH, "run", "--isolation", "chroot", container, "--", "python3", "-m", "headscale_sidecar"]
+    else:
+        _build_by(builder, SIDECAR)
+        command = [builder, "run", "--rm", SIDECAR]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    if builder == "buildah":
+        _buildah("rm", container)
+    return ended
+
+
 def _builder() -> str:
     """Return the program that builds the image: buildah where possible, else docker or podman if its daemon answers."""
     if os.geteuid() == 0 and all(map(shutil.which, ("buildah", "debootstrap"))):
@@ -118,6 +140,8 @@ def _context() -> Iterator[Path]:
         for package in _PACKAGES:
             shutil.copytree(REPOSITORY / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copytree(REPOSITORY / "images", folder / "images")
+        for name in _LEGAL:
+            shutil.copy(REPOSITORY / name, folder / name)
         yield folder
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from headscale_core.defaults import LOCAL_IMAGES
+
 Object = Mapping[str, Any]
 
 _LONGEST_MESSAGE = 400
@@ -107,10 +109,23 @@ def _container_problem(namespace: str, pod: str, container: Object) -> _Problem 
     if waiting.get("reason") in {"ContainerCreating", "PodInitializing"}:
         return _Problem(2, f"{where} waits: {waiting['reason']}")
     if waiting:
-        return _Problem(1, f"{where} waits: {waiting.get('reason')}: {_short(waiting.get('message'))}")
+        reason = f"{waiting.get('reason')}: {_short(waiting.get('message'))}"
+        return _Problem(1, f"{where} waits: {reason}{_image_hint(container)}")
     if "running" in state and not container.get("ready"):
         return _Problem(3, f"{where} runs and is not ready; see `{logs}`")
     return None
+
+
+def _image_hint(container: Object) -> str:
+    """Return what to do about an image that no registry serves: the default of a checkout."""
+    image = str(container.get("image", ""))
+    if not image.startswith(LOCAL_IMAGES):
+        return ""
+    return (
+        f"; no registry serves {image}: build it from images/sidecar/Dockerfile, and either load it into the nodes "
+        "(`kind load`, `k3d image import`, `minikube image load`) or push it to a registry and set "
+        "`apiKey.managerImage` to its name there"
+    )
 
 
 def _short(text: object) -> str:

@@ -15,7 +15,7 @@ ETCD = "http://127.0.0.1:12379"
 ETCD_PEERS = "http://127.0.0.1:12380"
 CONTAINERD_SOCKET = STATE / "containerd.sock"
 KUBELET_ROOT = STATE / "kubelet"
-PAUSE_IMAGE = "docker.io/headscale-component/pause:1"
+PAUSE_IMAGE = "localhost/headscale-lab-pause:1"
 
 Command = list[str | Path]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from headscale_component.versions import SIDECAR_IMAGE
 from tests.e2e.conftest import an_instance, output_of
 
 WHEELS = sorted((Path(__file__).parent / "released").glob("*.whl"))
@@ -20,6 +21,8 @@ INSTANCE = an_instance(
         "runner": {"expiration": "720h", "reusable": True, "ephemeral": True, "tags": ["tag:ci"]},
         "phone": {"user": "bob", "secretKey": "TS_AUTHKEY", "secretLabels": {"team": "ops"}},
     },
+    # The earlier component has another default: with the same image before and after, the pod stays.
+    apiKey={"managerImage": SIDECAR_IMAGE},
     apiKeys={"ui": {"expiration": "90d", "rotationBuffer": "240h", "overlap": "1h"}},
     # The sidecar of this checkout runs beside the earlier component, which would treat the policy that this sidecar
     # stores in a new database as not owned.

@@ -17,6 +17,7 @@ import pytest
 
 from lab import packages, processes, stack, tools
 from lab.cluster import control, network
+from lab.cluster.parts import PAUSE_IMAGE
 from lab.progress import LabError
 from lab.state import CACHE, KUBECONFIG, PIDS, REPOSITORY, STATE, own_cluster
 
@@ -24,7 +25,6 @@ pytestmark = [
     pytest.mark.e2e,
     pytest.mark.skipif(own_cluster(), reason="KUBECONFIG names a cluster that is not the lab's"),
 ]
-IMAGE = "docker.io/headscale-component/pause:1"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -57,7 +57,7 @@ def recorded(name):
 
 
 def run_pod(name):
-    kubectl("run", name, f"--image={IMAGE}", "--image-pull-policy=Never", "--restart=Never", "-n", "default")
+    kubectl("run", name, f"--image={PAUSE_IMAGE}", "--image-pull-policy=Never", "--restart=Never", "-n", "default")
     kubectl("wait", f"pod/{name}", "--for=condition=Ready", "--timeout=60s", "-n", "default")
     return name
 
@@ -139,7 +139,13 @@ def test_pvc_grows_on_expandable_storage_class(storage_class):
     assert kubectl("get", "pv", volume, "-o", "jsonpath={.spec.capacity.storage}") == "2Gi"
     assert "conditions" not in kubectl("get", "pvc", claim, "-n", "default", "-o", "jsonpath={.status}")
     about = f"--field-selector=involvedObject.name={claim},reason=VolumeResizeSuccessful"
-    assert "resized to 2Gi" in kubectl("get", "events", about, "-n", "default", "-o", "jsonpath={.items[*].message}")
+    # The event follows the change that it reports.
+    deadline = time.monotonic() + 15
+    while "resized to 2Gi" not in kubectl(
+        "get", "events", about, "-n", "default", "-o", "jsonpath={.items[*].message}"
+    ):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
     kubectl("delete", "pod,pvc", claim, "--ignore-not-found", "--timeout=60s", "-n", "default")
     kubectl("wait", f"pv/{volume}", "--for=delete", "--timeout=30s")
 
@@ -176,7 +182,7 @@ def bound_pvc(storage_class):
         "kind": "Pod",
         "metadata": {"name": name},
         "spec": {
-            "containers": [{"name": "pause", "image": IMAGE, "imagePullPolicy": "Never"}],
+            "containers": [{"name": "pause", "image": PAUSE_IMAGE, "imagePullPolicy": "Never"}],
             "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": name}}],
         },
     }

@@ -38,3 +38,14 @@ PROBLEMS = {
 @pytest.mark.parametrize(("found", "problem"), PROBLEMS.values(), ids=PROBLEMS)
 def test_pod_that_is_not_ready_says_why(found, problem):
     assert pod_problem(found) == problem
+
+
+@pytest.mark.parametrize(("image", "hint"), [("localhost/headscale-sidecar:0.1.0", True), ("example.com/s:1", False)])
+def test_local_image_not_pulled_says_how_to_load(image, hint):
+    waiting = container("sidecar", waiting={"reason": "ErrImagePull", "message": "connection refused"})
+
+    problem = pod_problem(pod({**waiting, "image": image}))
+
+    assert problem.startswith("container `sidecar` of pod n/vpn-0 waits: ErrImagePull: connection refused")
+    assert ("build it from images/sidecar/Dockerfile" in problem) is hint
+    assert ("`apiKey.managerImage`" in problem) is hint

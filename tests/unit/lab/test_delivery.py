@@ -13,7 +13,7 @@ from .conftest import calls, program
 
 HERE = delivery._ARCHITECTURES.get(platform.machine(), platform.machine())
 BOOT = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-NAME = "docker.io/headscale-component/sidecar:0.1.0-0123456789ab"
+NAME = "localhost/headscale-sidecar:0.1.0-0123456789ab"
 
 
 def a_node(name="node-1", *, provider="", version="v1.36.3", boot="another", images=(), architecture=HERE, **labels):
@@ -88,11 +88,16 @@ def test_kind_on_podman_sets_its_provider(fake_path):
     assert (fake_path / "provider").read_text() == "podman\n"
 
 
-def test_image_on_all_nodes_is_not_loaded_again(fake_path, capsys):
+@pytest.mark.parametrize(
+    ("name", "reported"),
+    [(NAME, NAME), ("docker.io/team/sidecar:1", "team/sidecar:1")],
+    ids=["local", "docker hub"],
+)
+def test_image_on_all_nodes_is_not_loaded_again(monkeypatch, fake_path, capsys, name, reported):
     program(fake_path, "kind")
-    short = NAME.removeprefix("docker.io/")
+    monkeypatch.setattr(sidecar_image, "content_tag", lambda: name)
 
-    delivery.bring([{**KIND, "status": {**KIND["status"], "images": [{"names": [short]}]}}])
+    delivery.bring([{**KIND, "status": {**KIND["status"], "images": [{"names": [reported]}]}}])
 
     assert calls(fake_path, "kind") == []
     assert "is on the cluster's nodes already" in capsys.readouterr().err

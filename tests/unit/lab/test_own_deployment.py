@@ -61,8 +61,10 @@ class Machine:
         self.programs = folder / "programs"
         self.programs.mkdir()
         self.repository = folder / "checkout"
-        for name in ("lab", "images", "stacks", *sidecar_image._PACKAGES):
+        for name in ("lab", "images", "stacks", "headscale_component", *sidecar_image._PACKAGES):
             shutil.copytree(REPOSITORY / name, self.repository / name, ignore=shutil.ignore_patterns("*.own.yaml"))
+        for name in sidecar_image._LEGAL:
+            shutil.copy(REPOSITORY / name, self.repository / name)
         self.state = folder / "state"
         self.kubeconfig = folder / "kubeconfig"
         self.kubeconfig.write_text(yaml.safe_dump({"current-context": "kind-dev", "contexts": [{"name": "kind-dev"}]}))

@@ -6,7 +6,7 @@ import yaml
 from headscale_component.spec import load_instances
 from lab import own_stack
 
-IMAGE = "docker.io/headscale-component/sidecar:0.1.0-0123456789ab"
+IMAGE = "localhost/headscale-sidecar:0.1.0-0123456789ab"
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from headscale_component.versions import VERSION
 from lab import images, sidecar_image
 from lab.progress import LabError
 
@@ -68,9 +69,19 @@ def test_refused_push_shows_answer_of_registry(fake_path):
         sidecar_image.push(NAME)
 
 
+@pytest.mark.parametrize("engine", ["docker", "podman"])
+def test_image_runs_with_no_settings(engine, fake_path):
+    program(fake_path, engine, 'if [ "$1" = run ]; then echo "SECRET_NAME is required"; exit 2; fi')
+
+    ended = sidecar_image.run()
+
+    assert (ended.returncode, ended.stdout) == (2, "SECRET_NAME is required\n")
+    assert calls(fake_path, engine)[-1] == f"run --rm {sidecar_image.SIDECAR}"
+
+
 def test_tag_changes_with_the_content(tmp_path, monkeypatch):
     before = sidecar_image.content_tag()
-    assert re.fullmatch(r"docker\.io/headscale-component/sidecar:0\.1\.0-[0-9a-f]{12}", before)
+    assert re.fullmatch(rf"localhost/headscale-sidecar:{re.escape(VERSION)}-[0-9a-f]{{12}}", before)
     for name in ("images/sidecar/Dockerfile", "images/sidecar/requirements.lock"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("changed")

@@ -1,5 +1,6 @@
 """The workflows of the repository: rights, and what a pull request without secrets meets."""
 
+import re
 import subprocess
 import tomllib
 from pathlib import Path
@@ -7,7 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-WORKFLOWS = sorted((Path(__file__).parents[3] / ".github" / "workflows").iterdir())
+TOP = Path(__file__).parents[3]
+PREVIEW = TOP / "examples" / "ci-preview" / "preview.yaml"
+WORKFLOWS = [*sorted((TOP / ".github" / "workflows").iterdir()), PREVIEW]
+PINNED = re.compile(r"[\w./-]+@[0-9a-f]{40}")
 
 
 def loaded(name):
@@ -44,7 +48,7 @@ def test_a_preview_is_skipped_without_a_backend(tmp_path, secrets, output):
 
 
 def test_unit_tests_run_on_every_supported_python():
-    project = tomllib.loads((WORKFLOWS[0].parents[2] / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
     versions = loaded("unit")["jobs"]["unit"]["strategy"]["matrix"]["python"]
 
     assert project["requires-python"] == f">={versions[0]}"
@@ -66,6 +70,37 @@ def test_workflows_use_one_version_of_an_action():
     }
 
     assert len(dict(used)) == len(used)
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
+def test_every_action_is_pinned_by_hash(file):
+    lines = [line for line in file.read_text().splitlines() if "uses:" in line]
+
+    assert all(PINNED.fullmatch(line.split("uses:")[1].split()[0]) for line in lines)
+    assert all("# v" in line for line in lines)
+
+
+def test_preview_is_copied_and_not_run_here():
+    assert not (TOP / ".github" / "workflows" / PREVIEW.name).exists()
+
+
+def test_release_pins_image_before_it_builds_wheel():
+    jobs = loaded("release")["jobs"]
+    runs = [step["run"] for step in jobs["wheel"]["steps"] if "run" in step]
+    verbs = [found[1] for run in runs if (found := re.search(r"tools\.release (\w+)", run))]
+
+    assert jobs["wheel"]["needs"] == "image"
+    assert verbs == ["pin", "build"]
+    assert loaded("release")["permissions"] == {}
+
+
+def test_release_image_has_sbom_and_provenance():
+    steps = loaded("release")["jobs"]["image"]["steps"]
+    (build,) = (step["with"] for step in steps if "build-push-action" in step.get("uses", ""))
+
+    assert build["sbom"] is True
+    assert build["provenance"] == "mode=max"
+    assert build["platforms"] == "linux/amd64,linux/arm64"
 
 
 def test_slow_suite_runs_every_night():

@@ -1,0 +1,51 @@
+"""What `mkdocs.yml` needs of us: the pages of the repository's top folder, and anchors as GitHub makes them.
+
+GitHub wants `CHANGELOG.md` and the others at the top (https://docs.github.com/en/communities), and one text is enough;
+the pages in `docs/` are read there too, so their links have to lead somewhere in both places.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+TOP = Path(__file__).parents[1]
+PAGES = {
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "security-policy.md",
+    "SUPPORT.md": "support.md",
+}
+"""Pages of the top folder, and their names in the site."""
+
+_LINK = re.compile(r"\[([^\]]+)\]\(([^)\s:#]+)(#[^)\s]*)?\)")
+
+
+def on_files(files: Any, config: Any) -> Any:  # noqa: ANN401 - MkDocs is not installed where this is checked
+    """Add the pages: https://www.mkdocs.org/dev-guide/plugins/#on_files."""
+    from mkdocs.structure.files import File  # type: ignore[import-not-found] # noqa: PLC0415 - only in the docs' venv
+
+    for name, target in PAGES.items():
+        files.append(File.generated(config, target, content=for_site((TOP / name).read_text())))
+    return files
+
+
+def slug(heading: str, separator: str) -> str:
+    """Return the anchor of a heading: https://python-markdown.github.io/extensions/toc/#slugify."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", separator)
+
+
+def for_site(text: str) -> str:
+    """Return a page of the top folder with its links as they are in the site; a link to another file becomes text."""
+    return _LINK.sub(_link, text)
+
+
+def _link(found: re.Match[str]) -> str:
+    text, path, anchor = found.groups()
+    target = _target(path)
+    return f"[{text}]({target}{anchor or ''})" if target else text
+
+
+def _target(path: str) -> str | None:
+    return PAGES.get(path) or (path.removeprefix("docs/") if path.startswith("docs/") else None)

@@ -61,6 +61,11 @@ def notes(spec: HeadscaleArgs, version: str) -> list[str]:
     if spec.policy is not None:
         document = policy_document(spec.policy)
         notes += [str(problem.under("policy")) for problem in read_otherwise(document, before, after)]
+    if "@" in spec.image:
+        notes.append(
+            f"`image` is pinned by a digest, so that `version` does not change the program: write the digest of "
+            f"{version} together with it"
+        )
     if after > NEWEST_HEADSCALE:
         notes.append(
             f"{after[0]}.{after[1]} is newer than what is known here; it is taken to read what "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, StrictStr, model_validator
@@ -21,6 +22,9 @@ _TAKEN = (
     "/usr",
     "/bin",
     "/lib",
+    "/lib64",
+    "/sbin",
+    "/ko-app",
     "/proc",
     "/sys",
     "/dev",
@@ -28,10 +32,26 @@ _TAKEN = (
 _SYSTEM = ("/", "/etc", "/tmp", "/var", "/var/lib", "/var/run", "/run", "/home", "/root")  # noqa: S108 - names, not files
 
 
+_NAME = r"(?!\.{1,2}(/|$))[^/:\x00-\x1f\x7f]{1,255}"
+_NAMES = rf"(/{_NAME})*/(?!\.\.){_NAME}"
+FILE_PATH = rf"(?!({'|'.join(_TAKEN)})/)(?!({'|'.join(folder.rstrip('/') for folder in _SYSTEM)})/[^/]*$){_NAMES}"
+"""The pattern of a file's path, without the lengths of names in bytes."""
+_LONGEST_NAME_BYTES = 255
+
+
 def _mountable(path: str) -> str:
     folder = posixpath.dirname(path)
-    if not path.startswith("/") or path != posixpath.normpath(path) or path.endswith("/"):
+    if not path.startswith("/") or path.startswith("//") or path != posixpath.normpath(path) or path.endswith("/"):
         raise ValueError(f"`{path}` is no absolute path of a file; write for example `/etc/headscale-tls/tls.crt`")
+    names = path.split("/")
+    if not re.fullmatch(_NAMES, path) or any(
+        len(name.encode(errors="replace")) > _LONGEST_NAME_BYTES for name in names
+    ):
+        raise ValueError(
+            f"{path!r} cannot be mounted: each name in it has at most {_LONGEST_NAME_BYTES} bytes, none has `:` or a "
+            "control character, and the last one does not begin with `..` "
+            "(https://kubernetes.io/docs/reference/kubernetes-api/config-and-storage-resources/volume/#KeyToPath)"
+        )
     if folder in _SYSTEM or any(folder == taken or folder.startswith(f"{taken}/") for taken in _TAKEN):
         raise ValueError(
             f"`{folder}` would hide what is there; give the file a folder of its own, as `/etc/headscale-tls/tls.crt`"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any
 
@@ -12,14 +12,16 @@ from headscale_component.spec import resource_names
 from headscale_component.spec.errors import PathPart, Problem, SpecError, dotted, text_of
 from headscale_component.spec.instance import HeadscaleArgs
 from headscale_component.spec.key_rules import secrets_of, undeclared_owners
-from headscale_component.spec.valid_part import valid_part, value_or_none
+from headscale_component.spec.kubernetes_values import service_name
+from headscale_component.spec.valid_part import rule, valid_part, value_or_none
 from headscale_component.spec.values import DnsLabel
 
 ROOT = "headscale:instances"
 """The key in a stack file under which the instances stand."""
 
 _NAME: TypeAdapter[str] = TypeAdapter(DnsLabel)
-_LONGEST_NAME = 40
+LONGEST_NAME = 40
+"""Characters of an instance's name: Kubernetes makes labels of it and a suffix."""
 
 
 def load_instances(document: object) -> dict[str, HeadscaleArgs]:
@@ -44,6 +46,8 @@ def load_instances(document: object) -> dict[str, HeadscaleArgs]:
         except SpecError as error:
             problems += [problem.under(ROOT, name) for problem in error.problems]
             instances[name] = valid_part(HeadscaleArgs, written)
+    problems += chain.from_iterable(_taken_name(str(name), spec) for name, spec in instances.items())
+    problems += _namespace_labels(instances)
     problems += _shared_secrets(instances)
     problems += _shared_resource_names(instances)
     problems = [_with_instance_of_user(problem, instances) for problem in problems]
@@ -58,15 +62,56 @@ def _mapping(written: object) -> Mapping[str, Any]:
     raise SpecError([Problem((), "must be a mapping, with `version` and `config` at least")])
 
 
-def _name_problems(name: str) -> list[Problem]:
+def _name_problems(name: object) -> list[Problem]:
+    if not isinstance(name, str):
+        return [
+            Problem((ROOT, str(name)), f"is no text but `{name!r}`, and cannot name an instance; write it in quotes")
+        ]
     try:
         _NAME.validate_python(name)
     except ValidationError as error:
         return [Problem((ROOT, name), text_of(detail)) for detail in error.errors()]
-    if len(name) > _LONGEST_NAME:
+    if len(name) > LONGEST_NAME:
         # Pods get the label controller-revision-hash, the set's name and a hash, in 63 characters.
-        return [Problem((ROOT, name), f"has {len(name)} characters; Kubernetes has room for {_LONGEST_NAME}")]
+        return [Problem((ROOT, name), f"has {len(name)} characters; Kubernetes has room for {LONGEST_NAME}")]
+    try:
+        service_name(name)
+    except ValueError as error:
+        return [Problem((ROOT, name), str(error))]
     return []
+
+
+@rule
+def _taken_name(name: str, spec: HeadscaleArgs) -> Iterator[Problem]:
+    """Find an instance whose objects are there already: Kubernetes' own in a namespace."""
+    if name == "default" and spec.api_key.auto_manage:
+        yield Problem(
+            (ROOT, name),
+            "would take over the ServiceAccount `default` of the namespace, with which other pods run, and give it the "
+            "rights on the API key's Secret (https://kubernetes.io/docs/concepts/security/service-accounts/"
+            "#default-service-accounts); choose another name",
+        )
+    if name == "kubernetes" and spec.namespace == "default":
+        yield Problem(
+            (ROOT, name),
+            "is the Service of the API server in the namespace `default` (https://kubernetes.io/docs/tasks/run-application/"
+            "access-api-from-pod/); choose another name or namespace",
+        )
+
+
+def _namespace_labels(instances: Mapping[str, HeadscaleArgs]) -> Iterator[Problem]:
+    """Find two values for one label of a namespace: the instance that comes last would win."""
+    seen: dict[tuple[object, str], tuple[str, str]] = {}
+    for name, spec in instances.items():
+        namespace, labels = value_or_none(spec, "namespace"), value_or_none(spec, "namespace_labels") or {}
+        for label, value in labels.items() if isinstance(namespace, str) else ():
+            owner, other = seen.setdefault((namespace, label), (name, value))
+            if other != value:
+                yield Problem(
+                    (ROOT, name, "namespaceLabels", label),
+                    f"`{value}` contradicts instance `{owner}`, which sets it to `{other}` on the same namespace "
+                    f"`{namespace}`; write the same in both, or in one of them alone",
+                )
 
 
 def _shared_secrets(instances: Mapping[str, HeadscaleArgs]) -> list[Problem]:

@@ -14,12 +14,29 @@ from headscale_component.spec.connection_rules import check_channel, check_direc
 from headscale_component.spec.errors import PathPart, Problem
 from headscale_component.spec.key_rules import (
     check_key_owners,
+    check_read_secrets,
     check_renewals,
     check_rotations,
     check_secret_names,
     check_tags_only_keys,
 )
 from headscale_component.spec.model import is_output
+from headscale_component.spec.pod_objects import (
+    check_each_container,
+    check_each_toleration,
+    check_each_volume,
+    check_pull_secrets,
+)
+from headscale_component.spec.pod_rules import (
+    check_container_ports,
+    check_containers,
+    check_inline_files,
+    check_mounts,
+    check_mounts_of_containers,
+    check_namespace_labels,
+    check_sidecar_ports,
+    check_volumes,
+)
 from headscale_component.spec.policy_rules import policy_problems
 from headscale_component.spec.user import UserSpec
 from headscale_component.spec.user_rules import check_user_names
@@ -162,4 +179,17 @@ RULES: tuple[Callable[[HeadscaleArgs], Iterator[Problem]], ...] = (
     check_direct_address,
     check_paths_exist,
     check_config,
+    check_namespace_labels,
+    check_inline_files,
+    check_volumes,
+    check_each_volume,
+    check_containers,
+    check_each_container,
+    check_each_toleration,
+    check_pull_secrets,
+    check_container_ports,
+    check_sidecar_ports,
+    check_mounts,
+    check_mounts_of_containers,
+    check_read_secrets,
 )

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, StrictBool, StrictInt, StrictStr, WithJsonSchema
 
+from headscale_component.spec.kubernetes_values import DataKey
 from headscale_component.spec.model import OrOutput, SpecModel
 from headscale_component.spec.values import DnsSubdomain
 from headscale_core.defaults import GRPC_PORT
@@ -64,8 +65,8 @@ class UpstreamDefault:
     default: str
 
 
-_PROMETHEUS = re.compile(r"(\d+y)?(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?")
-_HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]*\]|[^:\[\]\s]*):(?P<port>[a-z]+|\d+)")
+_PROMETHEUS = re.compile(r"(\d+y)?(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?", re.ASCII)
+_HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]*\]|[^:\[\]\s]*):(?P<port>[a-z]+|\d+)", re.ASCII)
 _NAMED_PORTS = {"http": 80, "https": 443}
 _LABEL = r"[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?"
 _DOMAIN = re.compile(rf"(?=.{{1,253}}$)({_LABEL}\.)*[A-Za-z]([-A-Za-z0-9]*[A-Za-z0-9])?")
@@ -270,7 +271,7 @@ class KeyReference(SpecModel):
     name: DnsSubdomain
     """Name of the Secret or ConfigMap."""
 
-    key: StrictStr
+    key: DataKey
     """Name of the value in it, for example `client-secret`."""
 
 

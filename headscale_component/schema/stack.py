@@ -39,12 +39,18 @@ class ModelSchema(GenerateJsonSchema):
 
     def generate_inner(self, schema: Any) -> JsonSchemaValue:  # noqa: ANN401 - Pydantic's own union of schemas
         """Return the schema of a value, by the function that checks it where it has one."""
-        if schema["type"] in {"function-after", "function-before"}:
-            found = self._by_validators.get(tuple(_validators_in(schema, schema["type"])))
-            if found is not None:
-                inner = super().generate_inner(schema)
-                return {"anyOf": [inner, *found["anyOf"]]} if "$ref" in inner else dict(found)
+        if schema["type"] == "function-wrap" and self._found(schema["schema"]) is not None:
+            return self.generate_inner(schema["schema"])  # what may be an Output too
+        found = self._found(schema)
+        if found is not None:
+            inner = super().generate_inner(schema)
+            return {"anyOf": [inner, *found["anyOf"]]} if "$ref" in inner else dict(found)
         return super().generate_inner(schema)
+
+    def _found(self, schema: Any) -> Schema | None:  # noqa: ANN401 - Pydantic's own union of schemas
+        if schema["type"] not in {"function-after", "function-before"}:
+            return None
+        return self._by_validators.get(tuple(_validators_in(schema, schema["type"])))
 
     def bool_schema(self, schema: core_schema.BoolSchema) -> JsonSchemaValue:
         """Return the schema of a flag."""
@@ -113,7 +119,7 @@ def _complete(model: type[SpecModel], definition: Schema) -> None:
         rule = OF_FIELDS.get((model.__name__, name))
         if rule is not None:
             kept = {word: value for word, value in written.items() if word in {"description", "default"}}
-            written = {**kept, **rule}
+            written = {**(kept if {"type", "anyOf"} & rule.keys() else written), **rule}
         definition["properties"][key] = written if key in required else or_null(written)
         spellings[key] = name
     with_both_spellings(definition, spellings)

@@ -18,6 +18,7 @@ from headscale_component.spec.config.types import SOCKET_DIRECTORY
 from headscale_component.spec.files import FILE_PATH, FilePathInPod
 from headscale_component.spec.kubernetes_values import LABEL_VALUE, QUALIFIED_NAME
 from headscale_component.spec.model import ENCRYPTED_SCHEMA
+from headscale_component.spec.pod import COMPONENT_LABELS
 from headscale_core.defaults import INSTANCE_LABEL, MANAGED_BY_LABEL, NAME_LABEL, PREFIX
 
 Schema = dict[str, Any]
@@ -49,6 +50,7 @@ _USERNAME = (
     r"|[a-z0-9][a-z0-9._+-]*@[a-z0-9][a-z0-9.-]*\.[a-z]{2,}"
 )
 _OURS = "|".join(name.replace(".", r"\.") for name in (NAME_LABEL, INSTANCE_LABEL, MANAGED_BY_LABEL))
+_FIXED = "|".join(name.replace(".", r"\.") for name in COMPONENT_LABELS)
 _NOT_OURS = rf"(?!{PREFIX})(?!({_OURS})$)"
 _ANNOTATION_NAME = QUALIFIED_NAME.replace("[a-z0-9]", "[a-zA-Z0-9]").replace("[-a-z0-9]", "[-a-zA-Z0-9]")
 
@@ -115,12 +117,18 @@ _OF_TYPES: tuple[tuple[Any, Schema], ...] = (
 OF_FIELDS: dict[tuple[str, str], Schema] = {
     ("HeadscaleArgs", "replicas"): {"anyOf": [{"enum": [0, 1]}, {**pattern("0*[01]"), "deprecated": True}]},
     ("PersistentVolumeClaimSpec", "size"): pattern(rf"(?=[0.]*[1-9]){_SIZE}", examples=["10Gi"]),
+    ("PodSpec", "labels"): _map(rf"(?!({_FIXED})$){QUALIFIED_NAME}", pattern(LABEL_VALUE)),
+    ("PodSpec", "annotations"): _map(_ANNOTATION_NAME, _TEXT),
+    ("PodSpec", "env"): {
+        "propertyNames": {"pattern": f"^(?!HEADSCALE_(?!DEBUG_))({kubernetes_values.VARIABLE_NAME})$"}
+    },
     ("HeadscaleConfig", "unix_socket"): pattern(rf"{SOCKET_DIRECTORY}/[^/]*"),
     ("HeadscaleConfig", "unix_socket_permission"): pattern("0?[0-7]{3}"),
     ("OidcConfig", "scope"): {"type": "array", "items": _TEXT, "contains": {"const": "openid"}},
     ("SqliteConfig", "wal_autocheckpoint"): {"type": "integer", "minimum": -1},
 }
-"""What the JSON Schema says of single fields whose rule is in no type of its own, by model and field."""
+"""What the JSON Schema says of single fields whose rule is in no type of its own, by model and field; one without a
+type is added to what the type says."""
 
 FLAG: Schema = {
     "anyOf": [

@@ -24,7 +24,7 @@ from headscale_core.defaults import (
     VERSION_LABEL,
 )
 
-_FIXED = (COMPONENT_LABEL, INSTANCE_LABEL, MANAGED_BY_LABEL, NAME_LABEL, PART_OF_LABEL, VERSION_LABEL)
+COMPONENT_LABELS = (COMPONENT_LABEL, INSTANCE_LABEL, MANAGED_BY_LABEL, NAME_LABEL, PART_OF_LABEL, VERSION_LABEL)
 
 Resources = Annotated[dict[str, Any], *part_of_pod("ResourceRequirements")]
 Volume = Annotated[dict[str, Any], *part_of_pod("Volume")]
@@ -36,7 +36,7 @@ TopologySpreadConstraint = Annotated[dict[str, Any], *part_of_pod("TopologySprea
 
 
 def _not_ours(labels: dict[str, str]) -> dict[str, str]:
-    taken = sorted(set(labels) & set(_FIXED))
+    taken = sorted(set(labels) & set(COMPONENT_LABELS))
     if taken:
         raise ValueError(f"`{taken[0]}` is a label of this component's own; leave it out")
     return labels

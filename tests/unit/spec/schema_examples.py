@@ -88,7 +88,7 @@ class Grammar:
 @functools.cache
 def text(pattern: str | None, longest: int | None) -> st.SearchStrategy[str]:
     """Return texts of a pattern."""
-    found = st.from_regex(pattern, fullmatch=False) if pattern else st.text(max_size=8) | st.just(DATA_DIRECTORY)
+    found = st.from_regex(pattern.replace("$", r"\Z")) if pattern else st.text(max_size=8) | st.just(DATA_DIRECTORY)
     return found.filter(lambda value: longest is None or len(value) <= longest)
 
 

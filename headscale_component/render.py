@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -48,12 +49,22 @@ def to_yaml(rendered: Iterable[Document]) -> str:
     return yaml.dump_all(rendered, Dumper=_Dumper, explicit_start=True, sort_keys=False, allow_unicode=True)
 
 
+_NO_TEXT_TO_KUBECTL = re.compile(
+    r"[yYnN]|[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?0[xXoObB][0-9a-fA-F_]+"
+)
+"""Texts that are flags and numbers to kubectl, beside those to PyYAML, which quotes them by itself.
+
+Source: https://github.com/kubernetes-sigs/yaml/blob/master/goyaml.v2/resolve.go.
+"""
+
+
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc] # whichever PyYAML was built with
     """Writes texts of several lines as they are."""
 
 
 def _scalar(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+    style = "|" if "\n" in value else "'" if _NO_TEXT_TO_KUBECTL.fullmatch(value) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 
 _Dumper.add_representer(str, _scalar)

@@ -83,6 +83,7 @@ _OF_TYPES: tuple[tuple[Any, Schema], ...] = (
     (values.SecretAnnotations, _map(rf"(?!{PREFIX}){_ANNOTATION_NAME}", _TEXT)),
     (values.UserId, _id()),
     (values.Adoption, {"anyOf": [{"type": "boolean"}, *_id()["anyOf"], {"type": "null"}]}),
+    (kubernetes_values.ReadableText, pattern(kubernetes_values.TEXT)),
     (kubernetes_values.Labels, _map(QUALIFIED_NAME, pattern(LABEL_VALUE))),
     (kubernetes_values.VariableName, pattern(kubernetes_values.VARIABLE_NAME)),
     (kubernetes_values.DataKey, pattern(kubernetes_values.DATA_KEY)),
@@ -118,7 +119,7 @@ OF_FIELDS: dict[tuple[str, str], Schema] = {
     ("HeadscaleArgs", "replicas"): {"anyOf": [{"enum": [0, 1]}, {**pattern("0*[01]"), "deprecated": True}]},
     ("PersistentVolumeClaimSpec", "size"): pattern(rf"(?=[0.]*[1-9]){_SIZE}", examples=["10Gi"]),
     ("PodSpec", "labels"): _map(rf"(?!({_FIXED})$){QUALIFIED_NAME}", pattern(LABEL_VALUE)),
-    ("PodSpec", "annotations"): _map(_ANNOTATION_NAME, _TEXT),
+    ("PodSpec", "annotations"): _map(_ANNOTATION_NAME, pattern(kubernetes_values.TEXT)),
     ("PodSpec", "env"): {
         "propertyNames": {"pattern": f"^(?!HEADSCALE_(?!DEBUG_))({kubernetes_values.VARIABLE_NAME})$"}
     },

@@ -9,6 +9,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, StrictStr, model_validator
 
 from headscale_component.spec.config.types import DATA_DIRECTORY, SOCKET_DIRECTORY, KeyReference
+from headscale_component.spec.kubernetes_values import ReadableText
 from headscale_component.spec.model import OrOutput, SpecModel
 
 CONFIG_DIRECTORY = "/etc/headscale"
@@ -32,7 +33,7 @@ _TAKEN = (
 _SYSTEM = ("/", "/etc", "/tmp", "/var", "/var/lib", "/var/run", "/run", "/home", "/root")  # noqa: S108 - names, not files
 
 
-_NAME = r"(?!\.{1,2}(/|$))[^/:\x00-\x1f\x7f]{1,255}"
+_NAME = r"(?!\.{1,2}(/|$))[^/:\x00-\x1f\x7f-\x9f\ufffe\uffff]{1,255}"
 _NAMES = rf"(/{_NAME})*/(?!\.\.){_NAME}"
 FILE_PATH = rf"(?!({'|'.join(_TAKEN)})/)(?!({'|'.join(folder.rstrip('/') for folder in _SYSTEM)})/[^/]*$){_NAMES}"
 """The pattern of a file's path, without the lengths of names in bytes."""
@@ -66,7 +67,7 @@ FilePathInPod = Annotated[StrictStr, AfterValidator(_mountable)]
 class FileSpec(SpecModel):
     """Where a file's content comes from: exactly one of these."""
 
-    inline: OrOutput[StrictStr] | None = None
+    inline: OrOutput[ReadableText] | None = None
     """The content itself, not for secrets; a change of it rolls the pod."""
 
     config_map_key_ref: KeyReference | None = None

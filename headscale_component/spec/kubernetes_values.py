@@ -31,6 +31,9 @@ VARIABLE_NAME = r"[-._a-zA-Z][-._a-zA-Z0-9]*"
 DATA_KEY = r"(?!\.\.)(?!\.$)[-._a-zA-Z0-9]{1,253}"
 QUANTITY = r"([0-9]+(\.[0-9]*)?|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][-+]?[0-9]+)?"
 
+TEXT = r"[^\x7f-\x84\x86-\x9f\ufffe\uffff]*"
+"""What the API server reads of a text in server-side apply, whose body is YAML: https://yaml.org/spec/1.2.2/#51-character-set."""
+
 _HOST = r"(([A-Za-z0-9]|[A-Za-z0-9][-A-Za-z0-9]*[A-Za-z0-9])(\.([A-Za-z0-9]|[A-Za-z0-9][-A-Za-z0-9]*[A-Za-z0-9]))*"
 _DOMAIN = rf"{_HOST}|\[[0-9a-fA-F:]+\])(:[0-9]+)?"
 _PATH_PART = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
@@ -95,6 +98,17 @@ def data_key(key: str) -> str:
     )
 
 
+def readable(text: str) -> str:
+    """Check that the API server can read a text."""
+    if re.fullmatch(TEXT, text):
+        return text
+    found = next(letter for letter in text if not re.fullmatch(TEXT, letter))
+    raise ValueError(
+        f"holds the control character U+{ord(found):04X}, which Kubernetes cannot read "
+        "(https://yaml.org/spec/1.2.2/#51-character-set); leave it out"
+    )
+
+
 def quantity(text: object) -> object:
     """Check an amount of a resource, as `50m` or `64Mi`; a bare number too."""
     if is_output(text) or (isinstance(text, int | float) and not isinstance(text, bool) and text >= 0):
@@ -136,6 +150,7 @@ def service_name(name: str) -> str:
     )
 
 
+ReadableText = Annotated[StrictStr, AfterValidator(readable)]
 Labels = Annotated[dict[str, StrictStr], AfterValidator(checked_labels)]
 VariableName = Annotated[StrictStr, AfterValidator(variable_name)]
 DataKey = Annotated[StrictStr, AfterValidator(data_key)]

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, StrictStr, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from headscale_component.spec import kubernetes_values
 from headscale_component.spec.config.types import KeyReference
-from headscale_component.spec.kubernetes_values import Labels, VariableName
+from headscale_component.spec.kubernetes_values import Labels, ReadableText, VariableName
 from headscale_component.spec.model import OrOutput, SpecModel
 from headscale_component.spec.pod_types import part_of_pod
 from headscale_component.spec.values import DnsSubdomain
@@ -70,13 +70,13 @@ class PodSpec(SpecModel):
     labels: Annotated[Labels, AfterValidator(_not_ours)] = Field(default_factory=dict)
     """More labels of the pod. Not those that this component writes, of which two are how the StatefulSet selects it."""
 
-    annotations: Annotated[dict[str, OrOutput[StrictStr]], AfterValidator(kubernetes_values.checked_annotations)] = (
+    annotations: Annotated[dict[str, OrOutput[ReadableText]], AfterValidator(kubernetes_values.checked_annotations)] = (
         Field(default_factory=dict)
     )
     """More annotations. A changed one rolls the pod: so a person asks for a restart after a Secret changed."""
 
     env: dict[
-        Annotated[VariableName, AfterValidator(_not_the_configurations)], OrOutput[StrictStr] | VariableSource
+        Annotated[VariableName, AfterValidator(_not_the_configurations)], OrOutput[ReadableText] | VariableSource
     ] = Field(default_factory=dict)
     """More variables of Headscale's container: a text, or where it comes from."""
 

@@ -7,7 +7,7 @@ import pytest
 
 from headscale_component import SpecError, load_instances
 from headscale_component.manifests import containers, files
-from headscale_component.render import documents
+from headscale_component.render import documents, to_yaml
 from headscale_component.spec import HeadscaleArgs, pod_rules
 from headscale_component.spec.model import EncryptedValue
 from headscale_component.upgrade import notes
@@ -98,6 +98,9 @@ REFUSED = {
         "files./x/a.secretKeyRef.key",
     ),
     "a file of two points": (an_instance(files={"/x/..a": {"inline": ""}}), 'files["/x/..a"]'),
+    "a control character in a file": (an_instance(files={"/x/a": {"inline": "a\x81"}}), "files./x/a.inline"),
+    "a control character in a variable": (a_pod(env={"A": "\x7f"}), "pod.env.A"),
+    "a control character in a path": (an_instance(files={"/x/\x9e": {"inline": ""}}), "files"),
     "a long name of a file": (an_instance(files={f"/x/{128 * 'ü'}": {"inline": ""}}), "files./x/"),
     "two slashes": (an_instance(files={"//x/a": {"inline": ""}}), "files.//x/a"),
     "a file beyond measure": (an_instance(files={"/x/a": {"inline": (2**20 + 1) * "a"}}), "files./x/a.inline"),
@@ -220,3 +223,8 @@ def test_types_are_kept_without_descriptions():
 
     assert types["Volume"] == {"type": "object", "properties": {"inner": {"$ref": "Inner"}}, "required": ["inner"]}
     assert types["Inner"] == {"type": "object", "properties": {"again": {"$ref": "Inner"}}}
+
+
+@pytest.mark.parametrize("text", ["y", "N", "1e3", ".5", "3.", "0x1", "0o7", "off", "null", "1", "012"])
+def test_texts_stay_texts_to_kubectl(text):
+    assert to_yaml([{"a": text}]).strip() == f"---\na: '{text}'"

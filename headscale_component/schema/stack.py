@@ -118,7 +118,7 @@ def _complete(model: type[SpecModel], definition: Schema) -> None:
         written = definition["properties"][key]
         rule = OF_FIELDS.get((model.__name__, name))
         if rule is not None:
-            kept = {word: value for word, value in written.items() if word in {"description", "default"}}
+            kept: Schema = {word: value for word, value in written.items() if word in {"description", "default"}}
             written = {**(kept if {"type", "anyOf"} & rule.keys() else written), **rule}
         definition["properties"][key] = written if key in required else or_null(written)
         spellings[key] = name
@@ -131,7 +131,7 @@ def or_null(schema: Schema) -> Schema:
         return schema
     if isinstance(schema.get("type"), str) and not {"enum", "const"} & schema.keys():
         return {**schema, "type": [schema["type"], "null"]}
-    outside = {word: schema[word] for word in ("description", "default", "examples") if word in schema}
+    outside: Schema = {word: schema[word] for word in ("description", "default", "examples") if word in schema}
     inside = {word: value for word, value in schema.items() if word not in outside}
     choices = inside["anyOf"] if set(inside) == {"anyOf"} else [inside]
     return {"anyOf": [*choices, {"type": "null"}], **outside}

@@ -10,10 +10,9 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from headscale_component.schema.spellings import with_both_spellings
-from headscale_component.schema.values import FLAG, OF_FIELDS, by_validators, pattern
+from headscale_component.schema.values import DNS_LABEL, FLAG, OF_FIELDS, by_validators, pattern
 from headscale_component.spec import HeadscaleArgs, kubernetes_values
 from headscale_component.spec.instances import LONGEST_NAME, ROOT
-from headscale_component.spec.kubernetes_values import SERVICE_NAME
 from headscale_component.spec.model import ENCRYPTED_SCHEMA, SpecModel
 from headscale_component.spec.pod_types import KIND_KEY, QUANTITY, snake, types
 
@@ -86,7 +85,7 @@ def stack_schema() -> str:
         "description": "The instances, by name.",
         "type": "object",
         "minProperties": 1,
-        "propertyNames": pattern(SERVICE_NAME, maxLength=LONGEST_NAME),
+        "propertyNames": pattern(DNS_LABEL, maxLength=LONGEST_NAME),
         "additionalProperties": {"$ref": "#/$defs/HeadscaleArgs"},
     }
     whole = {

@@ -23,6 +23,7 @@ from headscale_core.defaults import INSTANCE_LABEL, MANAGED_BY_LABEL, NAME_LABEL
 
 Schema = dict[str, Any]
 
+DNS_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 LARGEST_ID = 2**63 - 1
 
 
@@ -67,7 +68,7 @@ def _map(names: str, inner: Schema) -> Schema:
 _TEXT = {"type": "string"}
 
 _OF_TYPES: tuple[tuple[Any, Schema], ...] = (
-    (values.DnsLabel, pattern(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")),
+    (values.DnsLabel, pattern(DNS_LABEL)),
     (values.DnsSubdomain, pattern(_SUBDOMAIN, maxLength=253)),
     (values.Tag, pattern(r"tag:[a-z][a-z0-9-]*")),
     (values.Email, pattern(r"[^@\s]+@[^@\s]+\.[^@\s]+", maxLength=320)),

@@ -12,7 +12,6 @@ from headscale_component.spec import resource_names
 from headscale_component.spec.errors import PathPart, Problem, SpecError, dotted, text_of
 from headscale_component.spec.instance import HeadscaleArgs
 from headscale_component.spec.key_rules import secrets_of, undeclared_owners
-from headscale_component.spec.kubernetes_values import service_name
 from headscale_component.spec.valid_part import rule, valid_part, value_or_none
 from headscale_component.spec.values import DnsLabel
 
@@ -74,10 +73,6 @@ def _name_problems(name: object) -> list[Problem]:
     if len(name) > LONGEST_NAME:
         # Pods get the label controller-revision-hash, the set's name and a hash, in 63 characters.
         return [Problem((ROOT, name), f"has {len(name)} characters; Kubernetes has room for {LONGEST_NAME}")]
-    try:
-        service_name(name)
-    except ValueError as error:
-        return [Problem((ROOT, name), str(error))]
     return []
 
 

@@ -14,7 +14,6 @@ V = TypeVar("V")
 
 LABELS_URL = "https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/"
 ANNOTATIONS_URL = "https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/"
-NAMES_URL = "https://kubernetes.io/docs/concepts/overview/working-with-objects/names/"
 QUANTITY_URL = "https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/"
 IMAGES_URL = "https://kubernetes.io/docs/concepts/containers/images/"
 
@@ -26,7 +25,6 @@ _SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _NAME_PART = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 QUALIFIED_NAME = rf"((?=[^/]{{1,253}}/){_SUBDOMAIN}/)?{_NAME_PART}"
 LABEL_VALUE = rf"({_NAME_PART})?"
-SERVICE_NAME = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 VARIABLE_NAME = r"[-._a-zA-Z][-._a-zA-Z0-9]*"
 DATA_KEY = r"(?!\.\.)(?!\.$)[-._a-zA-Z0-9]{1,253}"
 QUANTITY = r"([0-9]+(\.[0-9]*)?|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][-+]?[0-9]+)?"
@@ -137,16 +135,6 @@ def _image(text: str, pattern: str, example: str) -> str:
     raise ValueError(
         f"{text!r} is no image: write a name in lower case, with its registry or without, as `{example}`, or with a "
         f"digest, `name@sha256:…` of 64 hexadecimal digits ({IMAGES_URL})"
-    )
-
-
-def service_name(name: str) -> str:
-    """Check the name of a Service: before Kubernetes 1.36 it begins with a letter."""
-    if re.fullmatch(SERVICE_NAME, name):
-        return name
-    raise ValueError(
-        f"`{name}` cannot name a Service, which begins with a letter and has at most 63 of a-z, 0-9 and `-` "
-        f"({NAMES_URL}#rfc-1035-label-names); write for example `vpn`"
     )
 
 

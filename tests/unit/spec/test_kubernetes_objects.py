@@ -132,7 +132,6 @@ def test_what_kubernetes_refuses_is_one_problem(instance, path):
 
 
 NAMES = {
-    "a digit first": ({"1vpn": an_instance()}, r"1vpn: `1vpn` cannot name a Service"),
     "a flag": ({False: an_instance()}, r"False: is no text but `False`.*write it in quotes"),
     "the default account": ({"default": an_instance()}, r"default: would take over the ServiceAccount `default`"),
     "the API's Service": ({"kubernetes": an_instance(namespace="default")}, r"kubernetes: is the Service of the API"),
@@ -155,6 +154,7 @@ def test_name_of_what_is_there_already_is_refused(instances, says):
 
 TAKEN = {
     "default without a sidecar": {"default": an_instance(apiKey={"autoManage": False})},
+    "a digit first, from Kubernetes 1.36 on": {"1vpn": an_instance()},
     "kubernetes elsewhere": {"kubernetes": an_instance()},
     "an image with tag and digest": {"vpn": an_instance(image=f"localhost:5000/a/b:v1@{DIGEST}")},
     "a mount of ours elsewhere": {"vpn": a_pod(volumeMounts=[{"name": "data", "mountPath": "/copy", "subPath": "a"}])},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from headscale_component.spec.kubernetes_values import Image
 from headscale_component.spec.model import SpecModel
 from headscale_component.spec.secret import KeySecretSpec
 from headscale_component.spec.values import (
@@ -50,5 +51,5 @@ class ManagedApiKeySpec(SpecModel):
     """How long a replaced key stays valid, for those who have not read the new one yet; then the sidecar revokes it.
     Secrets that are mounted into pods take a minute or two to change."""
 
-    manager_image: str = SIDECAR_IMAGE
+    manager_image: Image = SIDECAR_IMAGE
     """The sidecar's image, for those who keep images in a registry of their own."""

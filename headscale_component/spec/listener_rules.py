@@ -64,7 +64,7 @@ def check_ports_of_containers(instance: HeadscaleArgs) -> Iterator[Problem]:
         for place, port in enumerate(_ports_of(container)):
             if port in taken:
                 yield Problem(
-                    ("pod", "containers", index, "ports", place),
+                    ("pod", "containers", index, "ports", place, "containerPort"),
                     f"port {port} is that of {taken[port]} too, and containers of a pod share their ports; give "
                     "another one",
                 )
@@ -74,7 +74,7 @@ def _ports_of(container: Mapping[str, Any]) -> Iterator[object]:
     ports = container.get("ports")
     for port in ports if isinstance(ports, list | tuple) else ():
         if isinstance(port, Mapping) and port.get("protocol", "TCP") == "TCP":
-            number = port.get("containerPort", port.get("container_port"))
+            number = port.get("containerPort")
             yield number if isinstance(number, int) else None
         else:
             yield None

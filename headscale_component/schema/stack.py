@@ -10,7 +10,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from headscale_component.schema.spellings import with_both_spellings
-from headscale_component.schema.values import DNS_LABEL, FLAG, OF_FIELDS, by_validators, pattern
+from headscale_component.schema.values import DNS_LABEL, OF_FIELDS, by_validators, pattern
 from headscale_component.spec import HeadscaleArgs, kubernetes_values
 from headscale_component.spec.instance_name import LONGEST_NAME
 from headscale_component.spec.instances import ROOT
@@ -51,10 +51,6 @@ class ModelSchema(GenerateJsonSchema):
         if schema["type"] not in {"function-after", "function-before"}:
             return None
         return self._by_validators.get(tuple(_validators_in(schema, schema["type"])))
-
-    def bool_schema(self, schema: core_schema.BoolSchema) -> JsonSchemaValue:
-        """Return the schema of a flag."""
-        return {"type": "boolean"} if schema.get("strict") else dict(FLAG)
 
     def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
         """Return the schema of a map, with what its names have to be."""

@@ -124,7 +124,7 @@ _OF_TYPES: tuple[tuple[Any, Schema], ...] = (
 )
 
 OF_FIELDS: dict[tuple[str, str], Schema] = {
-    ("HeadscaleArgs", "replicas"): {"anyOf": [{"enum": [0, 1]}, {**pattern("0*[01]"), "deprecated": True}]},
+    ("HeadscaleArgs", "replicas"): {"anyOf": [{"enum": [0, 1]}, {**pattern("0{0,8}[01]"), "deprecated": True}]},
     ("PersistentVolumeClaimSpec", "size"): pattern(rf"(?=[0.]*[1-9]){_SIZE}", examples=["10Gi"]),
     ("PodSpec", "labels"): _map(rf"(?!({_FIXED})$){QUALIFIED_NAME}", pattern(LABEL_VALUE)),
     ("PodSpec", "annotations"): _map(_ANNOTATION_NAME, pattern(kubernetes_values.TEXT)),
@@ -142,18 +142,6 @@ OF_FIELDS: dict[tuple[str, str], Schema] = {
 }
 """What the JSON Schema says of single fields whose rule is in no type of its own, by model and field; one without a
 type is added to what the type says."""
-
-FLAG: Schema = {
-    "anyOf": [
-        {"type": "boolean"},
-        {"enum": [0, 1], "deprecated": True},
-        {
-            **pattern("[01]|[oO]([nN]|[fF][fF])|[tT]([rR][uU][eE])?|[fF]([aA][lL][sS][eE])?|[yY]([eE][sS])?|[nN][oO]?"),
-            "deprecated": True,
-        },
-    ]
-}
-"""A flag outside `config`, with the words that YAML 1.1 and Pydantic read as one."""
 
 
 def by_validators() -> dict[tuple[int, ...], Schema]:

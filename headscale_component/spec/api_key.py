@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import StrictBool
+
 from headscale_component.spec.kubernetes_values import Image
 from headscale_component.spec.model import SpecModel
 from headscale_component.spec.secret import KeySecretSpec
@@ -35,7 +37,7 @@ class ApiKeySpec(KeySecretSpec):
 class ManagedApiKeySpec(SpecModel):
     """The instance's own API key, which the sidecar makes and rotates."""
 
-    auto_manage: bool = True
+    auto_manage: StrictBool = True
     """Whether the sidecar runs. Without it nobody makes the key, and users are managed through the pod instead."""
 
     secret_name: DnsSubdomain = API_KEY_SECRET

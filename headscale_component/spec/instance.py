@@ -10,6 +10,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     ModelWrapValidatorHandler,
+    StrictBool,
     ValidationError,
     WithJsonSchema,
     model_validator,
@@ -87,7 +88,7 @@ class HeadscaleArgs(SpecModel):
     """The namespace of everything. In Python an Output too, such as the name of a Namespace that the program makes, but
     not with `createNamespace`."""
 
-    create_namespace: bool = False
+    create_namespace: StrictBool = False
     """Whether to make the namespace if it is not there. It is never deleted: it holds the data."""
 
     namespace_labels: Labels = Field(default_factory=dict)
@@ -116,7 +117,7 @@ class HeadscaleArgs(SpecModel):
     """How long a new pod may take to be ready before `pulumi up` reports what keeps it. Slow storage or a slow registry
     needs more."""
 
-    retain: bool = True
+    retain: StrictBool = True
     """Whether the data outlives `pulumi destroy`. A later `pulumi up` then finds it again."""
 
     abandon_data: str | None = None
@@ -132,7 +133,7 @@ class HeadscaleArgs(SpecModel):
     users: dict[Username, Annotated[UserSpec, _OR_NOTHING]] = Field(default_factory=dict)
     """The users, by name."""
 
-    adopt_users: bool = False
+    adopt_users: StrictBool = False
     """Whether users of the declared names that exist already are kept from now on; `users.<name>.adopt` for one."""
 
     keys_on_user_deletion: Annotated[

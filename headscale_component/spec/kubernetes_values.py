@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, StrictStr
+from pydantic import AfterValidator, StrictStr
 
 from headscale_component.spec.model import is_output
 from headscale_core.values import metadata
@@ -105,4 +105,3 @@ VariableName = Annotated[StrictStr, AfterValidator(variable_name)]
 DataKey = Annotated[StrictStr, AfterValidator(data_key)]
 ImageRepository = Annotated[StrictStr, AfterValidator(repository)]
 Image = Annotated[StrictStr, AfterValidator(image)]
-ResourceQuantity = Annotated[object, BeforeValidator(quantity)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
 from headscale_component.spec.config.types import DATA_DIRECTORY, SOCKET_DIRECTORY
@@ -64,33 +65,53 @@ def _names_taken(items: Sequence[Mapping[str, Any]], kind: str, ours: Sequence[s
             yield Problem(path, f"`{name}` is the name of `pod.{kind}s[{seen[name]}]` too; choose another one")
 
 
-@rule
 def check_mounts(instance: HeadscaleArgs) -> Iterator[Problem]:
     """Find mounts of no volume, and mounts where the pod has one already."""
-    mounts = instance.pod.volume_mounts
-    yield from _unknown_volumes(instance, mounts, ("pod", "volumeMounts"))
+    yield from _mounts_of_no_volume(instance)
+    yield from _mounts_over_others(instance)
+
+
+@rule
+def _mounts_of_no_volume(instance: HeadscaleArgs) -> Iterator[Problem]:
+    yield from _unknown_volumes(instance, instance.pod.volume_mounts, ("pod", "volumeMounts"))
+
+
+@rule
+def _mounts_over_others(instance: HeadscaleArgs) -> Iterator[Problem]:
     ours = {CONFIG_DIRECTORY, DATA_DIRECTORY, SOCKET_DIRECTORY, *map(posixpath.dirname, instance.files)}
     seen: dict[str, int] = {}
-    for index, mount in enumerate(mounts):
-        folder, path = mount.get("mountPath"), ("pod", "volumeMounts", index, "mountPath")
-        if not isinstance(folder, str):
-            continue
-        place = posixpath.normpath(folder)
-        if not folder.startswith("/") or ":" in folder:
-            yield Problem(path, f"`{folder}` is no absolute path without `:`; write for example `/data`")
-        elif place in ours:
-            yield Problem(path, f"`{folder}` is mounted already; mount another folder, or a file below it")
-        elif seen.setdefault(place, index) != index:
-            yield Problem(path, f"`{folder}` is that of `pod.volumeMounts[{seen[place]}]` too; choose another one")
+    for index, mount in enumerate(instance.pod.volume_mounts):
+        yield from _mount_over_others(index, mount, ours, seen)
+
+
+@rule
+def _mount_over_others(
+    index: int, mount: Mapping[str, Any], ours: AbstractSet[str], seen: dict[str, int]
+) -> Iterator[Problem]:
+    folder, path = mount.get("mountPath"), ("pod", "volumeMounts", index, "mountPath")
+    if not isinstance(folder, str):
+        return
+    place = posixpath.normpath(folder)
+    if not folder.startswith("/") or ":" in folder:
+        yield Problem(path, f"`{folder}` is no absolute path without `:`; write for example `/data`")
+    elif place in ours:
+        yield Problem(path, f"`{folder}` is mounted already; mount another folder, or a file below it")
+    elif seen.setdefault(place, index) != index:
+        yield Problem(path, f"`{folder}` is that of `pod.volumeMounts[{seen[place]}]` too; choose another one")
 
 
 @rule
 def check_mounts_of_containers(instance: HeadscaleArgs) -> Iterator[Problem]:
     """Find mounts of no volume in added containers."""
     for index, container in enumerate(instance.pod.containers):
-        mounts = container.get("volumeMounts")
-        if isinstance(mounts, list):
-            yield from _unknown_volumes(instance, mounts, ("pod", "containers", index, "volumeMounts"))
+        yield from _mounts_of_container(index, container, instance)
+
+
+@rule
+def _mounts_of_container(index: int, container: Mapping[str, Any], instance: HeadscaleArgs) -> Iterator[Problem]:
+    mounts = container.get("volumeMounts")
+    if isinstance(mounts, list):
+        yield from _unknown_volumes(instance, mounts, ("pod", "containers", index, "volumeMounts"))
 
 
 def _unknown_volumes(instance: HeadscaleArgs, mounts: Sequence[object], path: Path) -> Iterator[Problem]:

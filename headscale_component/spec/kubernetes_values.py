@@ -21,11 +21,12 @@ _HOST = r"(([A-Za-z0-9]|[A-Za-z0-9][-A-Za-z0-9]*[A-Za-z0-9])(\.([A-Za-z0-9]|[A-Z
 _DOMAIN = rf"{_HOST}|\[[0-9a-fA-F:]+\])(:[0-9]+)?"
 _PATH_PART = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY = rf"({_DOMAIN}/)?{_PATH_PART}(/{_PATH_PART})*"
-_DIGEST = r"@[A-Za-z][A-Za-z0-9]*([-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}"
+_DIGEST = r"@(sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})"
 _TAG = r":[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}"
 REPOSITORY = rf"(?=.{{1,512}}$){_REPOSITORY}(({_TAG})?{_DIGEST})?"
 IMAGE = rf"(?=.{{1,512}}$){_REPOSITORY}({_TAG})?({_DIGEST})?"
-"""The grammar is that of https://github.com/distribution/reference/blob/main/regexp.go."""
+"""The grammar is that of https://github.com/distribution/reference/blob/main/regexp.go, with the digests of
+https://github.com/opencontainers/go-digest/blob/master/algorithm.go."""
 
 
 def variable_name(name: str) -> str:

@@ -51,7 +51,7 @@ def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 def without_credentials(text: str) -> str:
     """Return a URL or an address without the user and password in it, for messages."""
-    return _CREDENTIALS.sub("…@", text)
+    return _CREDENTIALS.sub("", text)
 
 
 def endpoint(text: str) -> str:

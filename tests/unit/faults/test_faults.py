@@ -222,9 +222,9 @@ REFUSED = {
         ("vpn-metrics", 14, "makes Service `vpn-metrics`, as `vpn` does, and"),
     ],
     "secrets-for-names": [
-        ("config.server_url", 5, "`postgres://…@h` must begin with http:// or"),
+        ("config.server_url", 5, "`postgres://h` must begin with http:// or"),
         ("config.oidc.client_secret.secretKeyRef.name", 5, "is no name of a Kubernetes object: at most 253 of"),
-        ("connection.address", 6, "`https://…@host:1/x y` is no address: write"),
+        ("connection.address", 6, "`https://host:1/x y` is no address: write"),
         ("connection.apiKeySecret", 6, "is no name of a Kubernetes object: at most 253 of"),
     ],
     "secrets-in-wrong-places": [

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import yaml
-
-from headscale_component.manifests import wire
+from headscale_component.manifests import wire, yaml_text
 from headscale_component.manifests.objects import CONFIG_SECRETS, objects
 from headscale_component.spec import HeadscaleArgs
-from headscale_component.spec.model import EncryptedValue
 
 Document = dict[str, Any]
 
@@ -45,16 +42,4 @@ def documents(name: str, spec: HeadscaleArgs) -> list[Document]:
 
 def to_yaml(rendered: Iterable[Document]) -> str:
     """Return documents as one YAML text; a text of several lines, such as `config.yaml`, stays readable in it."""
-    return yaml.dump_all(rendered, Dumper=_Dumper, explicit_start=True, sort_keys=False, allow_unicode=True)
-
-
-class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc] # whichever PyYAML was built with
-    """Writes texts of several lines as they are."""
-
-
-def _scalar(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
-
-
-_Dumper.add_representer(str, _scalar)
-_Dumper.add_representer(EncryptedValue, lambda dumper, value: _scalar(dumper, repr(value)))
+    return yaml_text.many_documents(rendered)

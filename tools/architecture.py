@@ -21,7 +21,7 @@ ROOTS = ("headscale_component", "dynamic_providers", "headscale_sidecar", "heads
 
 LAYERS = (
     ("headscale_component", "headscale_sidecar"),
-    ("headscale_component.manifests", "headscale_component.stack_file"),
+    ("headscale_component.manifests", "headscale_component.schema", "headscale_component.stack_file"),
     ("headscale_component.spec",),
     ("dynamic_providers",),
     ("dynamic_providers.admin",),

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
+from headscale_component.manifests import yaml_text
 from headscale_component.spec import HeadscaleArgs
 from headscale_component.spec.config import HeadscaleConfig
 from headscale_component.spec.config.database import SqliteConfig
 from headscale_component.spec.config.rules import SECRETS, is_secret_reference
 from headscale_component.spec.config.types import GRPC_LISTEN_ADDRESS
 from headscale_component.spec.config.versions import without_unread
-from headscale_component.spec.model import EncryptedValue
 from headscale_component.versions import minor_version
 from headscale_core.defaults import GRPC_PORT
 from headscale_core.values.versions import NODE_SECTION
@@ -36,15 +34,13 @@ def config_tree(spec: HeadscaleArgs) -> Tree:
 
 def to_yaml(tree: Tree) -> str:
     """Return the text of `config.yaml`; equal trees give equal texts."""
-    return yaml.safe_dump(_plain(tree), sort_keys=True, default_flow_style=False, allow_unicode=True)
+    return yaml_text.one_document(_plain(tree))
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any leaf
-    """Return lists for tuples, which YAML would mark as Python's own, and a mark for what cannot be opened."""
+    """Return lists for tuples, which YAML would mark as Python's own."""
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, EncryptedValue):
-        return repr(value)
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 

@@ -53,7 +53,7 @@ def labels(instance: str, spec: HeadscaleArgs, component: str = "control-server"
     """Return the recommended labels of Kubernetes for an object of the instance."""
     return selector(instance) | {
         defaults.COMPONENT_LABEL: component,
-        defaults.VERSION_LABEL: spec.version[:63],
+        defaults.VERSION_LABEL: spec.version[:63].rstrip("-._"),
         defaults.MANAGED_BY_LABEL: defaults.MANAGER,
         defaults.PART_OF_LABEL: defaults.APP_NAME,
     }

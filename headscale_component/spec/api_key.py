@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pydantic import StrictBool
+
+from headscale_component.spec.kubernetes_values import Image
 from headscale_component.spec.model import SpecModel
 from headscale_component.spec.secret import KeySecretSpec
 from headscale_component.spec.values import (
@@ -34,7 +37,7 @@ class ApiKeySpec(KeySecretSpec):
 class ManagedApiKeySpec(SpecModel):
     """The instance's own API key, which the sidecar makes and rotates."""
 
-    auto_manage: bool = True
+    auto_manage: StrictBool = True
     """Whether the sidecar runs. Without it nobody makes the key, and users are managed through the pod instead."""
 
     secret_name: DnsSubdomain = API_KEY_SECRET
@@ -50,5 +53,5 @@ class ManagedApiKeySpec(SpecModel):
     """How long a replaced key stays valid, for those who have not read the new one yet; then the sidecar revokes it.
     Secrets that are mounted into pods take a minute or two to change."""
 
-    manager_image: str = SIDECAR_IMAGE
+    manager_image: Image = SIDECAR_IMAGE
     """The sidecar's image, for those who keep images in a registry of their own."""

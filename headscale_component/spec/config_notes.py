@@ -22,6 +22,14 @@ _EXAMPLES = tuple(
 """Addresses of documentation (RFC 5737, RFC 3849), and that of `config-example.yaml` before 0.27."""
 
 
+_UNPRIVILEGED = {
+    "listen_addr": "0.0.0.0:8080",
+    "metrics_listen_addr": "0.0.0.0:9090",
+    "tls_letsencrypt_listen": "0.0.0.0:8089",
+}
+"""The defaults, which are free."""
+
+
 def config_notes(instance: HeadscaleArgs) -> list[Note]:
     """Return what is legal and probably not meant: addresses that nobody reaches, ports that a pod may not open.
 
@@ -60,7 +68,7 @@ def _low_ports(config: HeadscaleConfig) -> Iterator[Note]:
         if address and port_of(address) < _FIRST_UNPRIVILEGED_PORT:
             text = (
                 f"port {port_of(address)} is below {_FIRST_UNPRIVILEGED_PORT}, and Headscale is not root: where the "
-                "container runtime does not allow it, it does not start; write another port, as `0.0.0.0:8080`"
+                f"container runtime does not allow it, it does not start; write another port, as `{_UNPRIVILEGED[key]}`"
             )
             yield Note("privileged-port", ("config", key), text)
 

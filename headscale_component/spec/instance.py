@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -9,6 +10,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     ModelWrapValidatorHandler,
+    StrictBool,
     ValidationError,
     WithJsonSchema,
     model_validator,
@@ -21,13 +23,14 @@ from headscale_component.spec.connection import ConnectionSpec
 from headscale_component.spec.empty_sections import without_empty
 from headscale_component.spec.errors import SpecError, problems_of
 from headscale_component.spec.files import FilePathInPod, FileSpec
-from headscale_component.spec.kubernetes_names import Labels
+from headscale_component.spec.kubernetes_values import ImageRepository, Labels
 from headscale_component.spec.model import OrOutput, SpecModel
 from headscale_component.spec.note_names import NoteName
 from headscale_component.spec.pod import PodSpec
 from headscale_component.spec.policy import PolicySpec
 from headscale_component.spec.pre_auth_key import PreAuthKeySpec
 from headscale_component.spec.rules import broken_rules
+from headscale_component.spec.type_errors import WHOLE, Mismatch, mismatch_text
 from headscale_component.spec.user import UserSpec
 from headscale_component.spec.valid_part import valid_part, value_or_none
 from headscale_component.spec.values import DnsLabel, DnsSubdomain, Duration, Quantity, Username, Version
@@ -37,15 +40,17 @@ _OR_NOTHING = BeforeValidator(lambda value: {} if value is None else value)
 """A name with nothing behind it, as `alice:`, says all that there is to say."""
 
 
-def _without_tag(image: str) -> str:
-    """Refuse a tag: the pod's image is this with `:version` behind it, or this alone where it has a digest.
+def _whole_number(value: object) -> object:
+    """Take digits in quotes as a number, and no flag."""
+    if isinstance(value, bool) or (isinstance(value, str) and not re.fullmatch("[0-9]{1,9}", value)):
+        raise ValueError(mismatch_text([Mismatch(WHOLE, value)]))
+    return value
 
-    Source: https://github.com/distribution/reference/blob/main/reference.go.
-    """
-    tag = image.rpartition("/")[2].partition(":")[2]
-    if not tag or "@" in image:
-        return image
-    raise ValueError(f"`{image}` has a tag; write `{image.removesuffix(f':{tag}')}`, and the tag as `version`")
+
+def _above_zero(size: str) -> str:
+    if size.strip("0.").rstrip("KMGTPEik"):
+        return size
+    raise ValueError(f"`{size}` is no room for a database; write for example `1Gi`")
 
 
 def _recreate_for_remake(value: object) -> object:
@@ -59,10 +64,10 @@ _RETIRED = {("config", *path): hint for path, hint in RETIRED.items()}
 class PersistentVolumeClaimSpec(SpecModel):
     """The volume that holds the database and the noise key."""
 
-    size: Quantity = "1Gi"
+    size: Annotated[Quantity, AfterValidator(_above_zero)] = "1Gi"
     """Its size. It can grow where the storage class can, and never shrink."""
 
-    storage_class_name: str | None = None
+    storage_class_name: DnsSubdomain | None = None
     """Its storage class; default: the cluster's. Fixed once the volume exists."""
 
 
@@ -83,19 +88,19 @@ class HeadscaleArgs(SpecModel):
     """The namespace of everything. In Python an Output too, such as the name of a Namespace that the program makes, but
     not with `createNamespace`."""
 
-    create_namespace: bool = False
+    create_namespace: StrictBool = False
     """Whether to make the namespace if it is not there. It is never deleted: it holds the data."""
 
     namespace_labels: Labels = Field(default_factory=dict)
     """Labels for the namespace, with `createNamespace`, for example a Pod Security Standard to enforce."""
 
-    image: Annotated[str, AfterValidator(_without_tag)] = "headscale/headscale"
+    image: ImageRepository = "headscale/headscale"
     """Headscale's image: without tag, which is `version`, or pinned by a digest, `name@sha256:…`, of that version."""
 
     image_pull_secrets: tuple[DnsSubdomain, ...] = ()
     """Names of Secrets with which images are pulled."""
 
-    replicas: int = Field(default=1, ge=0)
+    replicas: Annotated[int, BeforeValidator(_whole_number)] = Field(default=1, ge=0)
     """1, or 0 to stop it. Headscale keeps its state in memory: two would each have half of the tailnet."""
 
     persistent_volume_claim: PersistentVolumeClaimSpec = PersistentVolumeClaimSpec()
@@ -112,7 +117,7 @@ class HeadscaleArgs(SpecModel):
     """How long a new pod may take to be ready before `pulumi up` reports what keeps it. Slow storage or a slow registry
     needs more."""
 
-    retain: bool = True
+    retain: StrictBool = True
     """Whether the data outlives `pulumi destroy`. A later `pulumi up` then finds it again."""
 
     abandon_data: str | None = None
@@ -128,7 +133,7 @@ class HeadscaleArgs(SpecModel):
     users: dict[Username, Annotated[UserSpec, _OR_NOTHING]] = Field(default_factory=dict)
     """The users, by name."""
 
-    adopt_users: bool = False
+    adopt_users: StrictBool = False
     """Whether users of the declared names that exist already are kept from now on; `users.<name>.adopt` for one."""
 
     keys_on_user_deletion: Annotated[

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from headscale_component.spec.api_key import ApiKeySpec, ManagedApiKeySpec
+from headscale_component.spec.config.references import SecretReference
+from headscale_component.spec.config.rules import SECRETS
 from headscale_component.spec.errors import PathPart, Problem
 from headscale_component.spec.model import is_output
 from headscale_component.spec.pre_auth_key import PreAuthKeySpec
@@ -123,6 +125,31 @@ def check_secret_names(instance: HeadscaleArgs, added: Path = ()) -> Iterator[Pr
         if first != path:
             text = f"Secret `{secret}` is written by `{'.'.join(map(str, first[:-1]))}` too; name another one"
             yield Problem(path, text)
+
+
+def check_read_secrets(instance: HeadscaleArgs) -> Iterator[Problem]:
+    """Find Secrets of a person's own under the name of a Secret that a key is written to."""
+    written = {(namespace, secret): ".".join(map(str, path[:-1])) for namespace, secret, path in secrets_of(instance)}
+    for name, path in (*_secrets_of_config(instance), *_pull_secrets(instance)):
+        if not is_output(instance.namespace) and (instance.namespace, name) in written:
+            owner = written[instance.namespace, name]
+            yield Problem(path, f"Secret `{name}` is the one that `{owner}` writes; name another one here or there")
+
+
+@rule
+def _secrets_of_config(instance: HeadscaleArgs) -> Iterator[tuple[str, Path]]:
+    for path in SECRETS:
+        section: object = instance.config
+        for part in path:
+            section = getattr(section, {"pass": "pass_"}.get(part, part), None)
+        if isinstance(section, SecretReference):
+            yield section.secret_key_ref.name, ("config", *path, "secretKeyRef", "name")
+
+
+@rule
+def _pull_secrets(instance: HeadscaleArgs) -> Iterator[tuple[str, Path]]:
+    for index, name in enumerate(instance.image_pull_secrets):
+        yield name, ("imagePullSecrets", index)
 
 
 def check_rotations(instance: HeadscaleArgs) -> Iterator[Problem]:

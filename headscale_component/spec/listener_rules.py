@@ -61,20 +61,24 @@ def check_ports_of_containers(instance: HeadscaleArgs) -> Iterator[Problem]:
     if config.metrics_listen_addr:
         taken[port_of(config.metrics_listen_addr)] = "`config.metrics_listen_addr`"
     for index, container in enumerate(instance.pod.containers):
-        for place, port in enumerate(_ports_of(container)):
-            if port in taken:
-                yield Problem(
-                    ("pod", "containers", index, "ports", place),
-                    f"port {port} is that of {taken[port]} too, and containers of a pod share their ports; give "
-                    "another one",
-                )
+        yield from _taken_ports(("pod", "containers", index), container, taken)
+
+
+@rule
+def _taken_ports(path: Path, container: Mapping[str, Any], taken: Mapping[int, str]) -> Iterator[Problem]:
+    for place, port in enumerate(_ports_of(container)):
+        if isinstance(port, int) and port in taken:
+            yield Problem(
+                (*path, "ports", place, "containerPort"),
+                f"port {port} is that of {taken[port]} too, and containers of a pod share their ports; give another",
+            )
 
 
 def _ports_of(container: Mapping[str, Any]) -> Iterator[object]:
     ports = container.get("ports")
     for port in ports if isinstance(ports, list | tuple) else ():
         if isinstance(port, Mapping) and port.get("protocol", "TCP") == "TCP":
-            number = port.get("containerPort", port.get("container_port"))
+            number = port.get("containerPort")
             yield number if isinstance(number, int) else None
         else:
             yield None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import (
@@ -23,6 +24,31 @@ T = TypeVar("T")
 
 class InvalidFieldError(Exception):
     """A field was read that did not pass validation, of an instance that `valid_part` made."""
+
+
+class NamedPart(Mapping[str, Any]):
+    """An invalid object of Kubernetes' in a list: other objects refer to its name, and nothing else of it is read.
+
+    Args:
+        name: Its name, as it was written; None where it has none.
+    """
+
+    def __init__(self, name: object) -> None:
+        self._name = name
+
+    def __getitem__(self, key: str) -> object:
+        """Return the name, and refuse to read another field."""
+        if key == "name":
+            return self._name
+        raise InvalidFieldError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        """Refuse to read the fields."""
+        raise InvalidFieldError
+
+    def __len__(self) -> int:
+        """Refuse to count the fields."""
+        raise InvalidFieldError
 
 
 class SpecModel(BaseModel):

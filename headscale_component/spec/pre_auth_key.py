@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import StrictBool
+
 from headscale_component.spec.secret import KeySecretSpec
 from headscale_component.spec.values import (
     Duration,
@@ -30,10 +32,10 @@ class PreAuthKeySpec(KeySecretSpec):
     expiration: Duration = PRE_AUTH_KEY_EXPIRATION
     """How long the key can be used to join: Go's notation (`1h30m`) or days (`90d`). Headscale has no `never`."""
 
-    reusable: bool = False
+    reusable: StrictBool = False
     """Whether more than one node may join with it."""
 
-    ephemeral: bool = False
+    ephemeral: StrictBool = False
     """Whether nodes that joined with it are removed when they have been away for a while."""
 
     tags: tuple[Tag, ...] = ()

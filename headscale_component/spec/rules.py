@@ -15,18 +15,11 @@ from headscale_component.spec.connection_rules import check_channel, check_direc
 from headscale_component.spec.errors import PathPart, Problem
 from headscale_component.spec.key_rules import (
     check_key_owners,
+    check_read_secrets,
     check_renewals,
     check_rotations,
     check_secret_names,
     check_tags_only_keys,
-)
-from headscale_component.spec.kubernetes_rules import (
-    check_containers,
-    check_image_tag,
-    check_mounts,
-    check_namespace_labels,
-    check_size_of_files,
-    check_volumes,
 )
 from headscale_component.spec.listener_rules import (
     check_acme_port,
@@ -36,7 +29,19 @@ from headscale_component.spec.listener_rules import (
     check_reached,
 )
 from headscale_component.spec.model import is_output
-from headscale_component.spec.pod_fields import check_fields, check_quantities
+from headscale_component.spec.object_rules import (
+    check_image_tag,
+    check_inline_files,
+    check_namespace_labels,
+    check_pull_secrets,
+)
+from headscale_component.spec.pod_objects import check_each_container, check_each_toleration, check_each_volume
+from headscale_component.spec.pod_rules import (
+    check_containers,
+    check_mounts,
+    check_mounts_of_containers,
+    check_volumes,
+)
 from headscale_component.spec.policy.rules import policy_problems
 from headscale_component.spec.user import UserSpec
 from headscale_component.spec.user_rules import check_user_names
@@ -132,7 +137,7 @@ def check_paths_exist(instance: HeadscaleArgs) -> Iterator[Problem]:
 @rule
 def _check_path_exists(instance: HeadscaleArgs, path: tuple[str, ...]) -> Iterator[Problem]:
     value = _value_at(instance.config, path)
-    mounts = [str(mount.get("mountPath", mount.get("mount_path"))) for mount in instance.pod.volume_mounts]
+    mounts = [str(mount.get("mountPath")) for mount in instance.pod.volume_mounts]
     folders = [f"{folder.rstrip('/')}/" for folder in (DATA_DIRECTORY, *mounts)]
     places: list[tuple[Path, object]] = [(path, value)]
     if isinstance(value, tuple):
@@ -184,12 +189,16 @@ RULES: tuple[Callable[[HeadscaleArgs], Iterator[Problem]], ...] = (
     check_acme_port,
     check_reached,
     check_metrics_address,
-    check_namespace_labels,
     check_image_tag,
-    check_size_of_files,
-    check_containers,
+    check_namespace_labels,
+    check_inline_files,
     check_volumes,
+    check_each_volume,
+    check_containers,
+    check_each_container,
+    check_each_toleration,
+    check_pull_secrets,
     check_mounts,
-    check_fields,
-    check_quantities,
+    check_mounts_of_containers,
+    check_read_secrets,
 )

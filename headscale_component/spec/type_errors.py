@@ -14,26 +14,26 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-_TEXT, _FLAG, _WHOLE, _NUMBER = "a text", "`true` or `false`", "a whole number", "a number"
-_LIST, _MAPPING = "a list", "a mapping"
+TEXT, FLAG, WHOLE, NUMBER = "a text", "`true` or `false`", "a whole number", "a number"
+LIST, MAPPING = "a list", "a mapping"
 _EXPECTED = {
-    "string_type": _TEXT,
-    "bool_type": _FLAG,
-    "bool_parsing": _FLAG,
-    "int_type": _WHOLE,
-    "int_parsing": _WHOLE,
-    "int_parsing_size": _WHOLE,
-    "int_from_float": _WHOLE,
-    "float_type": _NUMBER,
-    "float_parsing": _NUMBER,
-    "finite_number": _NUMBER,
-    "list_type": _LIST,
-    "tuple_type": _LIST,
-    "set_type": _LIST,
-    "dict_type": _MAPPING,
-    "mapping_type": _MAPPING,
-    "model_type": _MAPPING,
-    "model_attributes_type": _MAPPING,
+    "string_type": TEXT,
+    "bool_type": FLAG,
+    "bool_parsing": FLAG,
+    "int_type": WHOLE,
+    "int_parsing": WHOLE,
+    "int_parsing_size": WHOLE,
+    "int_from_float": WHOLE,
+    "float_type": NUMBER,
+    "float_parsing": NUMBER,
+    "finite_number": NUMBER,
+    "list_type": LIST,
+    "tuple_type": LIST,
+    "set_type": LIST,
+    "dict_type": MAPPING,
+    "mapping_type": MAPPING,
+    "model_type": MAPPING,
+    "model_attributes_type": MAPPING,
 }
 _BOUNDS = {
     "greater_than_equal": ("ge", "{} or more"),
@@ -80,7 +80,7 @@ def mismatch(path: Iterable[object], detail: Mapping[str, Any], declared: object
     if expected is None:
         return None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    rule = _rule_on_text(declared, str(value)) if expected == _TEXT and is_number else ""
+    rule = _rule_on_text(declared, str(value)) if expected == TEXT and is_number else ""
     return Mismatch(expected, value, rule, may_be_secret(path))
 
 

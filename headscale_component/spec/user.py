@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from headscale_component.spec.model import SpecModel
 from headscale_component.spec.values import Adoption, DisplayName, Email, PictureUrl, Username
@@ -35,9 +35,9 @@ class UserSpec(SpecModel):
     """The name under which it was declared before: the user is renamed in place, and keeps its id, nodes and keys. May
     be left out again after the next `pulumi up`."""
 
-    force_delete: bool = False
+    force_delete: StrictBool = False
     """Whether its nodes are deleted with it, when it is removed from here; they have to join again. Otherwise a user
     with nodes is kept, and the error names them. Has to be in effect (`pulumi up`) before the user is removed."""
 
-    retain: bool = False
+    retain: StrictBool = False
     """Whether the user stays in Headscale when it is removed from here."""

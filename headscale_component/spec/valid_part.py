@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from headscale_component.spec.errors import inner_model
-from headscale_component.spec.model import InvalidFieldError, SpecModel
+from headscale_component.spec.model import InvalidFieldError, NamedPart, SpecModel
 
 M = TypeVar("M", bound=SpecModel)
 P = ParamSpec("P")
@@ -96,6 +96,8 @@ def _adapter(annotation: Any) -> TypeAdapter[Any]:  # noqa: ANN401 - any annotat
 def _valid(annotation: Any, value: object) -> Any:  # noqa: ANN401 - any annotation, any value
     """Return a value, or its valid part: of a section, or of each section in a mapping or a list.
 
+    Of an invalid object of Kubernetes' in a list its name is left.
+
     Raises:
         InvalidFieldError: When the value is invalid, and none of these.
     """
@@ -120,11 +122,21 @@ def _taken_apart(annotation: Any, value: object) -> Any:  # noqa: ANN401 - any a
 
 
 def _valid_item(annotation: Any, value: object) -> Any:  # noqa: ANN401 - any annotation, any value
+    if _is_of_kubernetes(annotation) and isinstance(value, Mapping):
+        try:
+            return _adapter(annotation).validate_python(value)
+        except ValidationError:
+            return NamedPart(value.get("name"))
     section = _section_in(annotation)
     try:
         return _valid(annotation, value)
     except InvalidFieldError:
         return valid_part(section, value)
+
+
+def _is_of_kubernetes(annotation: Any) -> bool:  # noqa: ANN401 - any annotation
+    """Return whether values are mappings whose fields are no model's."""
+    return get_origin(annotation) is Annotated and get_args(annotation)[0] == dict[str, Any]
 
 
 def _section_in(annotation: Any) -> type[SpecModel]:  # noqa: ANN401 - any annotation

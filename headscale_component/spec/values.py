@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
 
 from headscale_core.values import validators
+from headscale_core.values.durations import parse_duration
+
+
+def _a_second_or_more(duration: str) -> str:
+    """Check a time that is written and compared in whole seconds."""
+    if parse_duration(duration) >= timedelta(seconds=1):
+        return duration
+    raise ValueError(f"`{duration}` is less than a second; give more, for example `24h` or `90d`")
 
 
 def _referenced_name(value: str) -> str:
@@ -28,7 +37,7 @@ PictureUrl = Annotated[str, AfterValidator(validators.picture_url)]
 DisplayName = Annotated[str, AfterValidator(validators.display_name)]
 Quantity = Annotated[str, AfterValidator(validators.quantity)]
 Version = Annotated[str, AfterValidator(validators.version)]
-Duration = Annotated[str, AfterValidator(validators.positive_duration)]
+Duration = Annotated[str, AfterValidator(validators.positive_duration), AfterValidator(_a_second_or_more)]
 SpareDuration = Annotated[str, AfterValidator(validators.duration)]
 Username = Annotated[str, AfterValidator(validators.username)]
 ReferencedName = Annotated[str, AfterValidator(_referenced_name)]

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 from headscale_core.defaults import INSTANCE_LABEL, MANAGED_BY_LABEL, NAME_LABEL, PREFIX
+from headscale_core.values import metadata
 from headscale_core.values.durations import parse_duration
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -20,9 +21,14 @@ _TAG = re.compile(r"tag:[a-z][a-z0-9-]*")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|Ei|k|M|G|T|P|E)?")
 _USER_EMAIL = re.compile(r"[a-z0-9][a-z0-9._+-]*@[a-z0-9][a-z0-9.-]*\.[a-z]{2,}")
-_QUALIFIED = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?")
 _IDS_END = 2**63
-_VERSION = re.compile(r"v?\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?")
+
+VERSION = (
+    r"v?(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){2}(-[0-9A-Za-z]([-0-9A-Za-z]*[0-9A-Za-z])?(\.[-0-9A-Za-z]*[0-9A-Za-z])*)?"
+)
+"""The grammar is that of https://semver.org."""
+LONGEST_TAG = 128
+"""Characters of an image's tag: https://github.com/distribution/reference/blob/main/regexp.go."""
 
 
 def dns_label(value: str) -> str:
@@ -82,8 +88,10 @@ def quantity(value: str) -> str:
 
 def version(value: str) -> str:
     """Check a Headscale version: exact, because floating tags break its one-minor-at-a-time upgrades."""
-    if _VERSION.fullmatch(value):
+    if len(value) <= LONGEST_TAG and re.fullmatch(VERSION, value):
         return value
+    if len(value) > LONGEST_TAG:
+        raise ValueError(f"has {len(value)} characters; the tag of an image has room for {LONGEST_TAG}")
     raise ValueError(f"`{value}` is no exact version; write it in full, for example `v0.28.0`")
 
 
@@ -137,23 +145,17 @@ def data_key(value: str) -> str:
 
 
 def secret_labels(values: Mapping[str, str]) -> Mapping[str, str]:
-    """Check labels that people add to a Secret of ours (Kubernetes: values of at most 63 characters)."""
-    for name, value in values.items():
+    """Check labels that people add to a Secret of ours."""
+    for name in values:
         _not_ours(name, (NAME_LABEL, INSTANCE_LABEL, MANAGED_BY_LABEL))
-        if not _QUALIFIED.fullmatch(name) or not re.fullmatch(
-            r"([A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?)?", value
-        ):
-            raise ValueError(f"`{name}: {value}` is no label: see Kubernetes' rules for labels, as `team: ci`")
-    return values
+    return metadata.checked_labels(values)
 
 
 def secret_annotations(values: Mapping[str, str]) -> Mapping[str, str]:
     """Check annotations that people add to a Secret of ours."""
     for name in values:
         _not_ours(name, ())
-        if not _QUALIFIED.fullmatch(name):
-            raise ValueError(f"`{name}` is no annotation: write letters, digits, `-`, `_`, `.`, with a prefix and `/`")
-    return values
+    return metadata.checked_annotations(values)
 
 
 def _not_ours(name: str, taken: tuple[str, ...]) -> None:

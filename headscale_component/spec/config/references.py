@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, StrictStr, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from headscale_component.spec.config.types import DsnWord, Positive, Text
 from headscale_component.spec.errors import text_of
+from headscale_component.spec.kubernetes_values import DataKey
 from headscale_component.spec.model import OrOutput, SpecModel
 from headscale_component.spec.values import ReferencedName
-
-_DATA_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
-
-
-def _data_key(key: str) -> str:
-    """Check a key of a Secret without repeating it: it may be the secret itself, pasted one line too low.
-
-    Source: https://kubernetes.io/docs/concepts/configuration/secret/#restriction-names-data.
-    """
-    if _DATA_KEY.fullmatch(key):
-        return key
-    raise ValueError(
-        "is no key of a Secret or ConfigMap: at most 253 letters, digits, `-`, `_` and `.`, as `client-secret`; write "
-        "the name under which the value stands there, not the value"
-    )
 
 
 class KeyReference(SpecModel):
@@ -35,7 +20,7 @@ class KeyReference(SpecModel):
     name: ReferencedName
     """Name of the Secret or ConfigMap."""
 
-    key: Annotated[StrictStr, AfterValidator(_data_key)]
+    key: DataKey
     """Name of the value in it, for example `client-secret`."""
 
 

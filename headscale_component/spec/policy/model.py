@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import StrictBool
+
 from headscale_component.spec.model import SpecModel
 from headscale_component.spec.policy.sections import (
     AclSpec,
@@ -24,10 +26,10 @@ class PolicySpec(SpecModel):
     file: str | None = None
     """A HuJSON file, by its path from the project's folder."""
 
-    overwrite: bool = False
+    overwrite: StrictBool = False
     """Whether a policy that was stored by hand before is replaced, when this one is first brought up."""
 
-    server_check: bool = False
+    server_check: StrictBool = False
     """Whether a preview asks the running Headscale to check a changed policy without storing it, with its tests (0.29).
     Otherwise a preview connects to no Headscale. One that is not reachable is a warning."""
 
@@ -61,7 +63,7 @@ class PolicySpec(SpecModel):
     ssh_tests: list[SshTestSpec] | None = None
     """The same for SSH (0.29)."""
 
-    randomize_client_port: bool | None = None
+    randomize_client_port: StrictBool | None = None
     """Whether clients use random ports (0.29)."""
 
 

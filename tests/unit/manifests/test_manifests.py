@@ -22,7 +22,7 @@ from headscale_component.manifests import (
 )
 from headscale_component.render import documents
 from headscale_component.spec import HeadscaleArgs
-from headscale_component.spec.kubernetes_rules import volumes_of_component
+from headscale_component.spec.pod_rules import volumes_of_component
 
 REPOSITORY = Path(__file__).parents[3]
 

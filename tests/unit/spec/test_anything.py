@@ -1,12 +1,19 @@
 """Whatever a person writes, the answer is an instance or a list of problems, and never another exception."""
 
+import json
+from contextlib import suppress
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headscale_component import SpecError, load_instances
 from headscale_component.render import documents
+from headscale_component.schema import stack_schema
 from headscale_component.spec import HeadscaleArgs
 from headscale_component.spec.config.versions import fields
+from headscale_component.stack_file import load
+from headscale_component.stack_file.encrypted import hide_encrypted
+from tests.unit.spec.schema_examples import Grammar, changed
 
 keys = st.text(max_size=5) | st.integers() | st.none() | st.booleans() | st.floats() | st.dates()
 leaves = (
@@ -47,3 +54,13 @@ def test_any_document_gives_instances_or_problems(document):
         assert text
     else:
         assert all(documents(name, spec) for name, spec in instances.items())
+
+
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@given(changed(Grammar(json.loads(stack_schema())).instances))
+def test_nearly_valid_instance_is_rendered_or_refused(instance):
+    found = {}
+    with suppress(SpecError):
+        found = load({"vpn": hide_encrypted(instance)})
+
+    assert all(documents(name, spec) for name, spec in found.items())

@@ -349,7 +349,9 @@ def test_container_with_a_port_of_the_pod_is_refused():
         "pod": {"containers": [proxy]},
     }
 
-    with pytest.raises(SpecError, match=r"pod.containers\[0\].ports\[1\]: port 8080 is that of `config.listen_addr`"):
+    with pytest.raises(
+        SpecError, match=r"containers\[0\].ports\[1\].containerPort: port 8080 is that of `config.listen_addr`"
+    ):
         HeadscaleArgs.model_validate(document)
 
 

@@ -526,7 +526,8 @@ def test_names_with_one_prefix_are_accepted():
     assert set(load_instances({"vpn": one, "vpn-test": two})) == {"vpn", "vpn-test"}
 
 
-IMAGES = ["headscale/headscale", "localhost:5000/headscale", "a/b@sha256:0", "a/b:v1@sha256:0"]
+DIGEST = f"sha256:{64 * '0'}"
+IMAGES = ["headscale/headscale", "localhost:5000/headscale", f"a/b@{DIGEST}", f"a/b:v1@{DIGEST}"]
 
 
 @pytest.mark.parametrize("image", IMAGES)

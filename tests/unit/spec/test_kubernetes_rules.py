@@ -39,12 +39,18 @@ BAD = {
     "file of no volume": ({"files": {"/x/..a": {"inline": "a"}}}, "`..a` is no name of a file in a volume"),
     "long file": ({"files": {f"/x/{'a' * 300}": {"inline": "a"}}}, "at most 255 bytes"),
     "two slashes": ({"files": {"//x/a": {"inline": "a"}}}, "`//x/a` is no absolute path"),
-    "too much inline": ({"files": {"/x/a": {"inline": "a" * (2**20 + 1)}}}, "files: have 1048577 bytes inline"),
-    "volume of ours": ({"pod": {"volumes": [{"name": "data"}]}}, "pod.volumes[0].name: `data` is a volume of this"),
+    "too much inline": (
+        {"files": {"/x/a": {"inline": "a" * (2**20 + 1)}}},
+        "files./x/a.inline: is the largest of inline files of 1048577 bytes together",
+    ),
+    "volume of ours": (
+        {"pod": {"volumes": [{"name": "data", "emptyDir": {}}]}},
+        "pod.volumes[0].name: `data` is a volume of this",
+    ),
     "volume without name": ({"pod": {"volumes": [{"emptyDir": {}}]}}, "pod.volumes[0].name: is required"),
     "two volumes of one name": ({"pod": {"volumes": [VOLUME, VOLUME]}}, "pod.volumes[1].name: `x` is the name of"),
     "container of ours": (
-        {"pod": {"containers": [{"name": "apikey-manager"}]}},
+        {"pod": {"containers": [{"name": "apikey-manager", "image": "x"}]}},
         "pod.containers[0].name: `apikey-manager` is a container of this component",
     ),
     "container without name": ({"pod": {"containers": [{"image": "x"}]}}, "pod.containers[0].name: is required"),
@@ -73,7 +79,10 @@ GOOD = {
     "tag of another kind": {"image": f"headscale/headscale:stable@{DIGEST}"},
     "names of the sidecar without it": {
         "apiKey": {"autoManage": False},
-        "pod": {"containers": [{"name": "apikey-manager"}], "volumes": [{"name": "service-account-token"}]},
+        "pod": {
+            "containers": [{"name": "apikey-manager", "image": "x"}],
+            "volumes": [{"name": "service-account-token", "emptyDir": {}}],
+        },
     },
     "mount of our volume": {"pod": {"volumeMounts": [{"name": "data", "mountPath": "/backup", "readOnly": True}]}},
     "label with a prefix": {"pod": {"labels": {"example.com/team": "", "team": "network"}}},

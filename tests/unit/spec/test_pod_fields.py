@@ -5,16 +5,16 @@ import pytest
 from pulumi._types import input_type_py_to_pulumi_names
 
 from headscale_component import HeadscaleArgs, SpecError
-from headscale_component.spec.pod_fields import FIELDS
+from headscale_component.spec.pod_types import types
 
 SDK = {
-    "resources": k8s.core.v1.ResourceRequirementsArgs,
-    "tolerations": k8s.core.v1.TolerationArgs,
-    "affinity": k8s.core.v1.AffinityArgs,
-    "volumeMounts": k8s.core.v1.VolumeMountArgs,
-    "topologySpreadConstraints": k8s.core.v1.TopologySpreadConstraintArgs,
-    "volumes": k8s.core.v1.VolumeArgs,
-    "containers": k8s.core.v1.ContainerArgs,
+    "ResourceRequirements": k8s.core.v1.ResourceRequirementsArgs,
+    "Toleration": k8s.core.v1.TolerationArgs,
+    "Affinity": k8s.core.v1.AffinityArgs,
+    "VolumeMount": k8s.core.v1.VolumeMountArgs,
+    "TopologySpreadConstraint": k8s.core.v1.TopologySpreadConstraintArgs,
+    "Volume": k8s.core.v1.VolumeArgs,
+    "Container": k8s.core.v1.ContainerArgs,
 }
 
 
@@ -22,14 +22,14 @@ def an_instance(pod):
     return {"version": "v0.29.3", "config": {"server_url": "https://vpn.example.com"}, "pod": pod}
 
 
-@pytest.mark.parametrize("key", FIELDS)
-def test_fields_are_those_of_the_sdk(key):
-    assert set(input_type_py_to_pulumi_names(SDK[key]).values()) <= FIELDS[key]
+@pytest.mark.parametrize("kind", SDK)
+def test_fields_are_those_of_the_sdk(kind):
+    assert set(input_type_py_to_pulumi_names(SDK[kind]).values()) <= types()[kind]["properties"].keys()
 
 
 BAD = {
-    "volume": ({"volumes": [{"name": "x", "emptydir": {}}]}, "pod.volumes[0].emptydir: unknown field", "emptyDir"),
-    "resources": ({"resources": {"request": {}}}, "pod.resources.request: unknown field", "requests"),
+    "volume": ({"volumes": [{"name": "x", "emptydir": {}}]}, "pod.volumes[0].emptydir: unknown key", "emptyDir"),
+    "resources": ({"resources": {"request": {}}}, "pod.resources.request: unknown key", "requests"),
     "toleration": ({"tolerations": [{"operater": "Exists"}]}, "pod.tolerations[0].operater", "operator"),
     "container": ({"containers": [{"name": "x", "imag": "x"}]}, "pod.containers[0].imag", "image"),
     "affinity": ({"affinity": {"podAntiaffinity": {}}}, "pod.affinity.podAntiaffinity", "podAntiAffinity"),
@@ -49,8 +49,13 @@ def test_misspelt_field_names_the_right_one(pod, place, remedy):
 
 
 GOOD = {
-    "snake case": {"volumes": [{"name": "x", "empty_dir": {}}], "topology_spread_constraints": [{"max_skew": 1}]},
-    "field of a newer Kubernetes": {"containers": [{"name": "x", "restartPolicyRules": []}]},
+    "snake case": {
+        "volumes": [{"name": "x", "empty_dir": {}}],
+        "topology_spread_constraints": [
+            {"max_skew": 1, "topology_key": "zone", "when_unsatisfiable": "DoNotSchedule", "label_selector": {}}
+        ],
+    },
+    "field of a newer Kubernetes": {"containers": [{"name": "x", "image": "x", "restartPolicyRules": []}]},
     "amounts": {"resources": {"requests": {"cpu": 1, "memory": "1.5Gi"}, "limits": {"cpu": "0.5", "memory": "1e9"}}},
 }
 

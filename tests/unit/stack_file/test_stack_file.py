@@ -105,7 +105,10 @@ REFUSED_AS_SECRETS = {
     "a user": ("      users: {alice: {email: {secure: v1:a}}}\n", f"{PATH}.users.alice.email"),
     "all users": ("      users: {secure: v1:a}\n", f"{PATH}.users"),
     "an item of a list": ("      imagePullSecrets: [{secure: v1:a}]\n", f"{PATH}.imagePullSecrets[0]"),
-    "what is Kubernetes' own": ("      pod: {volumes: [{a: {secure: v1:a}}]}\n", f"{PATH}.pod.volumes[0].a"),
+    "what is Kubernetes' own": (
+        "      pod: {volumes: [{name: a, nfs: {server: b, path: {secure: v1:a}}}]}\n",
+        f"{PATH}.pod.volumes[0].nfs.path",
+    ),
 }
 
 

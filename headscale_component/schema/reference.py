@@ -1,4 +1,4 @@
-"""The JSON Schema of stack files, and the reference page, both made of the models."""
+"""The reference page, made of the models."""
 
 from __future__ import annotations
 
@@ -14,51 +14,7 @@ from headscale_component.spec.config.rules import RETIRED
 from headscale_component.spec.config.types import Since, Until, UpstreamDefault
 from headscale_component.spec.config.versions import marker_of, named
 from headscale_component.spec.errors import inner_model
-from headscale_component.spec.instances import ROOT
 from headscale_component.spec.model import ENCRYPTED_SCHEMA
-
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
-
-
-def stack_schema() -> str:
-    """Return the JSON Schema of a stack file, by which editors complete and check it."""
-    instance = HeadscaleArgs.model_json_schema(by_alias=True)
-    definitions = instance.pop("$defs")
-    whole = {
-        "$schema": DIALECT,
-        "title": "Stack file of Headscale on Kubernetes",
-        "type": "object",
-        "properties": {
-            "config": {
-                "type": "object",
-                "properties": {
-                    ROOT: {
-                        "description": "The instances, by name.",
-                        "type": "object",
-                        "minProperties": 1,
-                        "propertyNames": {"pattern": "^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$"},
-                        "additionalProperties": {"$ref": "#/$defs/HeadscaleArgs"},
-                    }
-                },
-            }
-        },
-        "$defs": {**definitions, "HeadscaleArgs": instance},
-    }
-    return json.dumps(_tidy(whole), indent=2, ensure_ascii=False) + "\n"
-
-
-def _tidy(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Drop the titles that only repeat a key, and the line breaks of docstrings."""
-    if isinstance(value, list):
-        return [_tidy(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    title_of_a_key = isinstance(value.get("title"), str) and "$schema" not in value
-    return {
-        key: " ".join(item.split()) if key == "description" and isinstance(item, str) else _tidy(item)
-        for key, item in value.items()
-        if not (key == "title" and title_of_a_key)
-    }
 
 
 def reference_page() -> str:

@@ -170,11 +170,11 @@ class ApiKeyProvider(KeyProvider):
 
         try:
             retry_idempotent(delete)
-        except (InstanceNotFound, InstanceStopped) as away:
+        except (InstanceNotFound, InstanceStopped) as cause:
             stored = read_if_owned(self.secrets, desired.namespace, desired.secret_name)
             is_stored = stored is not None and belongs_to(stored, desired, prefixes)
             keys = revocation.of_api_key(stored, desired, prefixes, datetime.fromisoformat(props["expires_at"]))
-            self.revoke_later(id_, keys, away, is_stored=is_stored)
+            self.revoke_later(id_, keys, cause, is_stored=is_stored)
             rules.delete_secret(self.secrets, desired, prefixes)
 
 

@@ -53,9 +53,9 @@ class PolicyProvider(HeadscaleProvider):
         except InvalidArgument as error:
             return f"Headscale refuses it: {rules.single_line(error.detail)}"
         except InstanceNotFound:
-            pulumi.log.info(f"{_NOT_CHECKED}: there is no instance yet{_note_on_tests(text)}")
+            pulumi.log.info(f"{_NOT_CHECKED}: there is no instance yet{_tests_hint(text)}")
         except (ChannelError, ClusterError, HeadscaleError) as error:
-            pulumi.log.warn(f"{_NOT_CHECKED}: {str(error).partition(';')[0]}{_note_on_tests(text)}")
+            pulumi.log.warn(f"{_NOT_CHECKED}: {str(error).partition(';')[0]}{_tests_hint(text)}")
         finally:
             channel.close()
         return None
@@ -68,7 +68,11 @@ class PolicyProvider(HeadscaleProvider):
         ownerless = rules.tags_without_owner(olds.get("policy"), news.get("policy"))
         if ownerless:
             pulumi.log.info(rules.removed_tag_owners_warning(ownerless))
-        altered = _is_another(olds, news) or olds.get("tests_can_run") or changed(("overwrite", "database"), olds, news)
+        altered = (
+            _is_policy_changed(olds, news)
+            or olds.get("tests_can_run")
+            or changed(("overwrite", "database"), olds, news)
+        )
         return DiffResult(changes=bool(altered), replaces=another_database(olds, news))
 
     def create(self, props: Props) -> CreateResult:
@@ -91,12 +95,12 @@ class PolicyProvider(HeadscaleProvider):
         if not props.get("policy"):
             return ReadResult(id_, inputs, inputs)
 
-        def look() -> rules.InForce:
+        def observe() -> rules.ObservedPolicy:
             with self.channel.session(wait_for_pod=False) as client:
                 return rules.observe(client, declared=props["policy"])
 
         try:
-            found = retry_idempotent(look)
+            found = retry_idempotent(observe)
         except InstanceNotFound:
             return ReadResult(id_, props, inputs)
         except InstanceStopped as error:
@@ -116,7 +120,7 @@ class PolicyProvider(HeadscaleProvider):
                     return rules.create(client, news["policy"], overwrite=bool(news.get("overwrite")))
                 return rules.store(client, news.get("policy"))
 
-        if _is_another(olds, news) or olds.get("tests_can_run"):
+        if _is_policy_changed(olds, news) or olds.get("tests_can_run"):
             skipped = retry_idempotent(update)
             self.channel.journal.policy.confirm()
             return UpdateResult(_outputs(news, skipped))
@@ -134,14 +138,14 @@ def _outputs(props: Props, skipped: list[str]) -> Props:
     return {**props, "tests_skipped": skipped}
 
 
-def _note_on_tests(policy: str) -> str:
+def _tests_hint(policy: str) -> str:
     """Return what is to be known of a policy's tests before there is a Headscale."""
     if not acl_tests.has_tests(policy):
         return ""
     return "; its tests need nodes: those whose nodes have not joined by then are left out at first, and reported"
 
 
-def _is_another(olds: Props, news: Props) -> bool:
+def _is_policy_changed(olds: Props, news: Props) -> bool:
     """Return whether a policy says something else; the order of its keys, its layout and its comments do not."""
     if isinstance(news.get("policy"), Unknown):
         return True

@@ -18,7 +18,7 @@ from dynamic_providers.resource import HeadscaleResource
 from headscale_core.defaults import PRE_AUTH_KEY_DATA_KEY, PRE_AUTH_KEY_EXPIRATION
 from headscale_core.keys import pre_auth_key as rules
 from headscale_core.keys import renewal, revocation
-from headscale_core.keys.pre_auth_key_secret import DesiredPreAuthKey, IssuedPreAuthKey, holds
+from headscale_core.keys.pre_auth_key_secret import DesiredPreAuthKey, IssuedPreAuthKey, belongs_to
 from headscale_core.keys.secrets import read_if_owned
 from headscale_core.values import validators
 from headscale_core.values.durations import parse_duration
@@ -161,10 +161,10 @@ class PreAuthKeyProvider(KeyProvider):
 
         try:
             retry_idempotent(delete)
-        except (InstanceNotFound, InstanceStopped) as away:
+        except (InstanceNotFound, InstanceStopped) as cause:
             stored = read_if_owned(self.secrets, *place)
-            is_stored = stored is not None and holds(stored, state)
-            self.revoke_later(id_, revocation.of_pre_auth_key(stored, state), away, is_stored=is_stored)
+            is_stored = stored is not None and belongs_to(stored, state)
+            self.revoke_later(id_, revocation.of_pre_auth_key(stored, state), cause, is_stored=is_stored)
             rules.delete_secret(self.secrets, state, place)
 
 

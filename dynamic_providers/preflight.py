@@ -33,8 +33,8 @@ from headscale_core.rollout.upgrade import (
 )
 
 _COMPARED = ("version", "policy", "retain", "abandon_data", "size", "storage_class")
-_SEEN = ("server", "cluster_id", "claim")
-_PATIENCE_SECONDS = 5.0
+_OBSERVED = ("server", "cluster_id", "claim")
+_CONNECT_TIMEOUT_SECONDS = 5.0
 
 
 class PreflightProvider(HeadscaleProvider):
@@ -83,9 +83,9 @@ class PreflightProvider(HeadscaleProvider):
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """Return what is known; the PVC is added where it was created later and nothing else identifies the cluster."""
-        inputs = {name: value for name, value in props.items() if name not in _SEEN}
+        inputs = {name: value for name, value in props.items() if name not in _OBSERVED}
         is_known = props.get("cluster_id") or props.get("claim")
-        return ReadResult(id_, props if is_known else {**props, **self._pvc_seen()}, inputs)
+        return ReadResult(id_, props if is_known else {**props, **self._observed_pvc()}, inputs)
 
     def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
         """Refuse what the PVC cannot serve, and store a changed policy while the old version still runs.
@@ -156,14 +156,14 @@ class PreflightProvider(HeadscaleProvider):
         try:
             if self.channel.cluster.server() in {None, olds.get("server")}:
                 return False
-            now = self._seen()
+            now = self._observe()
         except ClusterError:
             return False
         # A PVC that may not be read shows nothing; one that is not there shows another cluster.
         before = olds if "claim" in now else {**olds, "claim": None}
         return is_another_cluster(_identity(before), _identity(now))
 
-    def _seen(self) -> Props:
+    def _observe(self) -> Props:
         """Return which cluster and which PVC this is, as far as they may be read; the PVC may be made later.
 
         Raises:
@@ -172,10 +172,10 @@ class PreflightProvider(HeadscaleProvider):
         return {
             "server": self.channel.cluster.server() or "",
             "cluster_id": read_cluster_id(self.channel.cluster),
-            **self._pvc_seen(),
+            **self._observed_pvc(),
         }
 
-    def _pvc_seen(self) -> Props:
+    def _observed_pvc(self) -> Props:
         try:
             return {"claim": self._watcher.pvc_uid() or ""}
         except ClusterUnreachable:
@@ -190,9 +190,9 @@ class PreflightProvider(HeadscaleProvider):
         could not tell another cluster from this one.
         """
         try:
-            seen = self._seen()
+            seen = self._observe()
         except ClusterError:
-            return {"cluster_id": "", **{name: olds[name] for name in _SEEN if olds.get(name) is not None}}
+            return {"cluster_id": "", **{name: olds[name] for name in _OBSERVED if olds.get(name) is not None}}
         self.channel.user_registry.identity.accept()
         return seen
 
@@ -202,7 +202,7 @@ class PreflightProvider(HeadscaleProvider):
         Raises:
             RolloutError: When another policy is stored, or which one is cannot be found out though the pod runs.
         """
-        channel = Channel(self.channel.settings, connect_timeout_seconds=_PATIENCE_SECONDS)
+        channel = Channel(self.channel.settings, connect_timeout_seconds=_CONNECT_TIMEOUT_SECONDS)
         try:
             with channel.session() as client:
                 stored = policy_rules.stored(client)
@@ -273,7 +273,7 @@ class Preflight(HeadscaleResource, module="headscale", name="Preflight"):
         abandon_data: `namespace/instance` of the data that may be left behind; None for none.
     """
 
-    computed: ClassVar[tuple[str, ...]] = _SEEN
+    computed: ClassVar[tuple[str, ...]] = _OBSERVED
 
     def __init__(
         self,

@@ -111,7 +111,7 @@ class Headscale(pulumi.ComponentResource):
         has_metrics = any(item.key == METRICS_SERVICE for item in declared)
         self.metrics_service_name = names.metrics_service(self._instance) if has_metrics else None
         workload, template = declare_objects(declared, self, self._check_before())
-        self._rollout = self._follow(workload, template)
+        self._rollout = self._declare_rollout(workload, template)
         self._admin = AdminResources(name, spec, self, self.connection, self._rollout)
         for username, user in spec.users.items():
             self._admin.add_user(username, user)
@@ -213,7 +213,7 @@ class Headscale(pulumi.ComponentResource):
             opts=ResourceOptions(parent=self, provider=self.connection),
         )
 
-    def _follow(self, workload: pulumi.Resource, template: pulumi.Output[str]) -> Rollout:
+    def _declare_rollout(self, workload: pulumi.Resource, template: pulumi.Output[str]) -> Rollout:
         """Declare the rollout, for which everything waits that needs a running Headscale."""
         spec = self.args
         return Rollout(

@@ -21,7 +21,7 @@ from headscale_sidecar.health import Health
 _POLL_SECONDS = 30.0
 _FIRST_BACKOFF_SECONDS = 1.0
 _LONGEST_BACKOFF_SECONDS = 60.0
-_NOBODY_THERE = "Unreachable"
+_UNREACHABLE = "Unreachable"
 """The kind of failure where Headscale does not listen: what failed has waited for it already."""
 _LONGEST_REASON = 1000
 _KEY = re.compile(r"(hskey-|aHNrZXkt)[A-Za-z0-9+/=_-]+")
@@ -154,7 +154,7 @@ class ApiKeyController:
         if self.health.expires_at <= self.now().timestamp():
             self.health.ready = False
         # Headscale without a policy lets everybody in as soon as it listens: nobody sleeps through that.
-        is_awaited = not self.has_policy and kind == _NOBODY_THERE
+        is_awaited = not self.has_policy and kind == _UNREACHABLE
         longest = _FIRST_BACKOFF_SECONDS if is_awaited else _LONGEST_BACKOFF_SECONDS
         pause = min(longest, _FIRST_BACKOFF_SECONDS * 2.0 ** min(self.failures_in_a_row - 1, 6))
         return float(pause) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load

@@ -42,7 +42,7 @@ class RolloutWatcher:
         self._cluster, self._settings, self._report = cluster, settings, report
         self._location = InstanceLocation(settings.namespace, settings.instance)
 
-    def follow(self, desired: DesiredRollout) -> str | None:
+    def wait(self, desired: DesiredRollout) -> str | None:
         """Wait for the pod of the newest template, a Headscale that answers as its version, and a PVC of its size.
 
         Returns:
@@ -57,7 +57,7 @@ class RolloutWatcher:
             try:
                 waits_for = self._state(desired)
             except ClusterError as error:
-                if not _may_pass(error):
+                if not _is_transient(error):
                     raise
                 waits_for = str(error)
             if not waits_for:
@@ -211,7 +211,7 @@ class RolloutWatcher:
         if pod is None or unready_containers(pod) != [SIDECAR_CONTAINER]:
             return waits_for
         try:
-            status, text = self._ask(SIDECAR_HEALTH_PORT, "/readyz", tls=False)
+            status, text = self._get_from_pod(SIDECAR_HEALTH_PORT, "/readyz", tls=False)
         except (ClusterError, OSError, http.client.HTTPException) as error:
             return f"{waits_for}; the sidecar could not be asked why ({error})"
         return waits_for if status == http.client.OK else f"{waits_for}; {SIDECAR_CONTAINER}: {text.strip()}"
@@ -219,7 +219,7 @@ class RolloutWatcher:
     def _wrong_version(self, version: str) -> str:
         """Return what is wrong with what answers; Headscale tells its version from 0.27 on."""
         try:
-            status, text = self._ask(self._settings.http_port, "/version", tls=self._settings.tls)
+            status, text = self._get_from_pod(self._settings.http_port, "/version", tls=self._settings.tls)
             answered = json.loads(text).get("version") if status == http.client.OK else None
         except ClusterError as error:
             if error.status == _FORBIDDEN:
@@ -233,7 +233,7 @@ class RolloutWatcher:
             return ""
         return f"Headscale answers as {answered} and not as {version}: does `image` hold another version?"
 
-    def _ask(self, port: int, path: str, *, tls: bool) -> tuple[int, str]:
+    def _get_from_pod(self, port: int, path: str, *, tls: bool) -> tuple[int, str]:
         """Return status and text of a GET to a port in the pod."""
         with self._cluster.port_forward(self._location.pod, self._location.namespace, port) as local:
             connection = http.client.HTTPConnection("127.0.0.1", local, timeout=_REQUEST_SECONDS)
@@ -275,7 +275,7 @@ class RolloutWatcher:
         return f"{root}/namespaces/{self._location.namespace}/{kind}/{name}".rstrip("/")
 
 
-def _may_pass(error: ClusterError) -> bool:
+def _is_transient(error: ClusterError) -> bool:
     """Return whether an API server may answer otherwise in a moment: it does not answer, or is busy."""
     status = error.status or 0
     return isinstance(error, ClusterUnreachable) or status == _TOO_MANY or status >= _SERVER_FAULT

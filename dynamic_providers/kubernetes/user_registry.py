@@ -92,7 +92,7 @@ class PvcUserRegistry:
                 names = self._read()
         return names
 
-    def holds(self, name: str) -> bool | None:
+    def contains(self, name: str) -> bool | None:
         """Return whether a user is in the registry; None where that is not known: none is kept, or it is incomplete."""
         names = self.names()
         if not self._is_kept:

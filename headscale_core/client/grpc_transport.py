@@ -25,7 +25,7 @@ Answer = TypeVar("Answer", bound=Message)
 _SERVICE = "/headscale.v1.HeadscaleService"
 MAX_DETAIL = 300
 
-NOBODY = 2**62
+NO_USER_ID = 2**62
 """The id of a user that is not there; 0 is no filter and lists everybody, and databases count to 2**63."""
 
 
@@ -121,7 +121,7 @@ class GrpcTransport:
 
     def _lists_keys_of_all(self) -> bool:
         try:
-            self.call("ListPreAuthKeys", wire.ListPreAuthKeysRequest(user=NOBODY), wire.Empty)
+            self.call("ListPreAuthKeys", wire.ListPreAuthKeysRequest(user=NO_USER_ID), wire.Empty)
         except NotFound:
             return False
         return True

@@ -20,8 +20,8 @@ from headscale_core.keys.pre_auth_key_secret import (
     DesiredPreAuthKey,
     IssuedPreAuthKey,
     Keys,
+    belongs_to,
     by_id,
-    holds,
     issued_as_desired,
     issued_in,
     secret_for,
@@ -234,7 +234,7 @@ def delete(
         place: Namespace and name of its Secret.
     """
     stored = read_if_owned(store, *place)
-    if stored is not None and holds(stored, state):
+    if stored is not None and belongs_to(stored, state):
         remove_pending(client, stored, keys.values())
         recreated = issued_in(stored)
         if recreated and recreated.key_id != state.key_id and recreated.find_in(keys):
@@ -251,7 +251,7 @@ def delete_secret(store: SecretStore, state: IssuedPreAuthKey, place: tuple[str,
         Whether it held this key.
     """
     stored = read_if_owned(store, *place)
-    if stored is None or not holds(stored, state):
+    if stored is None or not belongs_to(stored, state):
         return False
     store.delete(*place)
     return True

@@ -154,7 +154,7 @@ def data_key_of(stored: StoredSecret) -> str:
     return stored.annotations.get(DATA_KEY_NAME, only)
 
 
-def holds(stored: StoredSecret, state: IssuedPreAuthKey) -> bool:
+def belongs_to(stored: StoredSecret, state: IssuedPreAuthKey) -> bool:
     """Return whether a Secret holds the key that the state knows, or the one that was recreated in its place."""
     annotations = stored.annotations
     is_same_key = annotations.get(KEY_ID) == state.key_id and time_in(annotations, EXPIRES_AT) == state.expires_at

@@ -52,7 +52,7 @@ def of_pre_auth_key(stored: StoredSecret | None, state: pre_auth_keys.IssuedPreA
         state: The key that the state knows.
     """
     keys = {PendingRevocation(PRE_AUTH_KEY, state.key_id, state.expires_at)}
-    if stored is not None and pre_auth_keys.holds(stored, state):
+    if stored is not None and pre_auth_keys.belongs_to(stored, state):
         if recreated := pre_auth_keys.issued_in(stored):
             keys.add(PendingRevocation(PRE_AUTH_KEY, recreated.key_id, recreated.expires_at))
         keys |= _pending(PRE_AUTH_KEY, stored)

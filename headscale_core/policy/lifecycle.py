@@ -20,8 +20,8 @@ class PolicyError(HeadscaleError):
 
 
 @dataclass(frozen=True, slots=True)
-class InForce:
-    """What is in force of a declared policy.
+class ObservedPolicy:
+    """What Headscale has of a declared policy.
 
     Attributes:
         policy: The policy, in the declared words where it means the same.
@@ -89,14 +89,14 @@ def stored(client: HeadscaleClient) -> str:
         return ""
 
 
-def observe(client: HeadscaleClient, *, declared: str) -> InForce:
-    """Return what is in force of a declared policy."""
+def observe(client: HeadscaleClient, *, declared: str) -> ObservedPolicy:
+    """Return what Headscale has of a declared policy."""
     found = stored(client)
     skipped = acl_tests.skipped_tests(found, declared)
     if skipped is None:
-        return InForce(declared if found == declared else found)
+        return ObservedPolicy(declared if found == declared else found)
     unresolvable = acl_tests.unresolvable_tests(client, declared) if skipped else []
-    return InForce(declared, tuple(skipped), can_run=bool({*skipped} - {*unresolvable}))
+    return ObservedPolicy(declared, tuple(skipped), can_run=bool({*skipped} - {*unresolvable}))
 
 
 def check(client: HeadscaleClient, policy: str) -> list[str] | None:

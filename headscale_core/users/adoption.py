@@ -91,7 +91,7 @@ def _of_email(client: HeadscaleClient, address: str) -> list[User]:
 
 def _is_owned(client: HeadscaleClient, user: User, profile: Profile, registry: UserRegistry) -> bool:
     """Return whether we made a user; with no registry, one as declared that has nothing to lose counts as ours."""
-    is_ours = registry.holds(user.name)
+    is_ours = registry.contains(user.name)
     if is_ours is not None:
         return is_ours
     keys = any(belongs_to(key, user) for key in client.list_pre_auth_keys())

@@ -19,7 +19,7 @@ class UserError(HeadscaleError):
 class UserRegistry(Protocol):
     """Which users this stack created or adopted: kept with the data itself, for the state may be lost."""
 
-    def holds(self, name: str) -> bool | None:
+    def contains(self, name: str) -> bool | None:
         """Return whether a user of this name is in the registry; None where that is not known."""
         ...
 

@@ -53,7 +53,7 @@ def rename(client: HeadscaleClient, state: UserRef, new: str, registry: UserRegi
         raise UserError(gone)
     if _others(client, state, new):
         raise UserError(taken)
-    was_ours = registry.holds(new)
+    was_ours = registry.contains(new)
     registry.add(new)
     if has_no_name(user):
         # Its identity provider gives it none: it is declared otherwise, and stays as it is.

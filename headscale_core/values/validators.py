@@ -139,7 +139,7 @@ def data_key(value: str) -> str:
 def secret_labels(values: Mapping[str, str]) -> Mapping[str, str]:
     """Check labels that people add to a Secret of ours (Kubernetes: values of at most 63 characters)."""
     for name, value in values.items():
-        _not_ours(name, (NAME_LABEL, INSTANCE_LABEL, MANAGED_BY_LABEL))
+        _require_not_reserved(name, (NAME_LABEL, INSTANCE_LABEL, MANAGED_BY_LABEL))
         if not _QUALIFIED.fullmatch(name) or not re.fullmatch(
             r"([A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?)?", value
         ):
@@ -150,13 +150,13 @@ def secret_labels(values: Mapping[str, str]) -> Mapping[str, str]:
 def secret_annotations(values: Mapping[str, str]) -> Mapping[str, str]:
     """Check annotations that people add to a Secret of ours."""
     for name in values:
-        _not_ours(name, ())
+        _require_not_reserved(name, ())
         if not _QUALIFIED.fullmatch(name):
             raise ValueError(f"`{name}` is no annotation: write letters, digits, `-`, `_`, `.`, with a prefix and `/`")
     return values
 
 
-def _not_ours(name: str, taken: tuple[str, ...]) -> None:
+def _require_not_reserved(name: str, taken: tuple[str, ...]) -> None:
     if name in taken or name.startswith(PREFIX):
         raise ValueError(f"`{name}` is written by this component itself; choose another name")
 

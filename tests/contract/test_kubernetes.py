@@ -240,7 +240,7 @@ def test_registered_users_are_read_by_the_next_program(kubernetes, registry):
     first.remove("bob")
 
     again = registry()
-    assert (again.holds("alice"), again.holds("bob"), again.names()) == (True, False, {"alice"})
+    assert (again.contains("alice"), again.contains("bob"), again.names()) == (True, False, {"alice"})
     assert again.is_found("alice")
 
 
@@ -279,7 +279,7 @@ def test_full_pvc_takes_no_more_users(kubernetes, api_client, registry):
     full = registry(warn=said.append)
     full.add("alice")
 
-    assert full.holds("alice") is None
+    assert full.contains("alice") is None
     assert len(said) == 1
 
 
@@ -289,7 +289,7 @@ def test_without_pvc_no_registry_is_kept(kubernetes, api_client, registry):
     users.add("alice")
 
     assert not users.has_pvc()
-    assert users.holds("alice") is None
+    assert users.contains("alice") is None
 
 
 ISSUED = StoredSecret({"api-key": "text"}, {KEY_ID: "abc", EXPIRES_AT: "2030-01-01T00:00:00+00:00"})

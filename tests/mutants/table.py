@@ -317,7 +317,7 @@ MUTANTS = (
     Mutant(
         "keys: the Secret of another preauth key is deleted",
         "headscale_core/keys/pre_auth_key.py",
-        "if stored is None or not holds(stored, state):",
+        "if stored is None or not belongs_to(stored, state):",
         "if stored is None:",
         (KEYS,),
     ),
@@ -558,7 +558,7 @@ MUTANTS = (
     Mutant(
         "rollout: a failed rollout is not followed again",
         "dynamic_providers/rollout.py",
-        "if not self._follower.is_settled(_desired(props)) or",
+        "if not self._watcher.is_settled(_desired(props)) or",
         "if",
         (ROLLOUT_LIFECYCLE,),
     ),

@@ -115,7 +115,7 @@ def store_policy_before_upgrade(api):
 def look_up(api):
     settings = Settings("vpn", "n", kubeconfig=api.kubeconfig)
     with pytest.raises(pulumi.RunError, match="there is no StatefulSet n/vpn"):
-        lookup._ask(settings, lambda client: client.list_users())
+        lookup._run(settings, lambda client: client.list_users())
 
 
 @pytest.mark.parametrize("call", [check_policy, store_policy_before_upgrade, look_up], ids=lambda call: call.__name__)

@@ -23,8 +23,8 @@ def headscale():
 @pytest.fixture
 def ask(headscale, api, monkeypatch):
     """Look something up as a program does; takes the lookup, and returns what it comes to."""
-    monkeypatch.setattr(lookup, "_PATIENCE_SECONDS", 0.1)
-    monkeypatch.setattr(lookup, "_PATIENCE_IN_PREVIEW_SECONDS", 0.1)
+    monkeypatch.setattr(lookup, "_CONNECT_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr(lookup, "_PREVIEW_CONNECT_TIMEOUT_SECONDS", 0.1)
     found = []
     monkeypatch.setattr(lookup, "_read", lambda _connection, look, _after: found.append(look))
     with contextlib.ExitStack() as ends:
@@ -36,7 +36,7 @@ def ask(headscale, api, monkeypatch):
 
         def run(look, *arguments, **options):
             look(None, *arguments, **options)
-            return lookup._ask(settings, found.pop())
+            return lookup._run(settings, found.pop())
 
         yield run
 

@@ -41,7 +41,7 @@ def warnings(monkeypatch):
 def upgrade(direct, headscale, warnings, monkeypatch):
     """Run the preflight of a change; takes inputs, and returns the policy that is stored afterwards."""
     monkeypatch.setattr(provider_module, "_channels", {})
-    monkeypatch.setattr(preflight_module, "_PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(preflight_module, "_CONNECT_TIMEOUT_SECONDS", 0.1)
     configuration = direct(headscale)
 
     def run(news, olds=OLD):

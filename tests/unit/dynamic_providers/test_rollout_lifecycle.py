@@ -65,11 +65,11 @@ def followed(monkeypatch):
     """The targets that were followed; nothing is waited for."""
     targets = []
 
-    def follow(watcher, target):
+    def wait(watcher, target):
         targets.append(target)
         return watcher.pvc_uid()
 
-    monkeypatch.setattr(RolloutWatcher, "follow", follow)
+    monkeypatch.setattr(RolloutWatcher, "wait", wait)
     return targets
 
 

@@ -311,7 +311,7 @@ def test_next_change_revokes_recorded_keys(started_again):
 
 
 def test_next_rollout_revokes_recorded_keys(started_again, monkeypatch):
-    monkeypatch.setattr(RolloutWatcher, "follow", lambda *_: "uid")
+    monkeypatch.setattr(RolloutWatcher, "wait", lambda *_: "uid")
     monkeypatch.setattr(RolloutWatcher, "pvc", lambda *_: None)
     place = {"namespace": "n", "instance": "vpn", "version": "v0.29.3", "size": "1Gi", "ready_timeout": "1m"}
 

@@ -31,7 +31,7 @@ def noted(api):
 def test_two_programs_lose_nothing_of_each_other(claim):
     first, second = a_record(claim), a_record(claim)
     for record in (first, second):
-        assert record.holds("alice") is False
+        assert record.contains("alice") is False
 
     first.add("alice")
     second.add("bob")
@@ -46,8 +46,8 @@ def test_two_programs_lose_nothing_of_each_other(claim):
 def test_name_of_a_directory_is_recorded(claim, name):
     a_record(claim).add(name)
 
-    assert a_record(claim).holds(name) is True
-    assert a_record(claim).holds(name.swapcase()) is False
+    assert a_record(claim).contains(name) is True
+    assert a_record(claim).contains(name.swapcase()) is False
 
 
 def test_conflict_on_the_pvc_is_retried(claim):
@@ -131,9 +131,9 @@ def test_full_pvc_ends_registry_and_not_update(claim, monkeypatch, room):
 
     assert len(said) == 1
     assert "no room" in said[0]
-    assert record.holds("user-0") is True
+    assert record.contains("user-0") is True
     for reader in (record, a_record(claim)):
-        assert reader.holds("user-39") is None, "whether it is ours cannot be told"
+        assert reader.contains("user-39") is None, "whether it is ours cannot be told"
     record.remove("user-0")
     assert "user-0" not in noted(claim).split(",")
 
@@ -145,7 +145,7 @@ def test_without_right_or_pvc_no_registry_is_kept(api, status):
 
     record.add("alice")
 
-    assert record.holds("alice") is None
+    assert record.contains("alice") is None
 
 
 def test_pvc_annotation_is_proof_of_the_cluster(claim):

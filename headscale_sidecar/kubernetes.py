@@ -141,7 +141,10 @@ class ManagedSecret:
             raise KubernetesError(f"Secret {namespace}/{name} cannot be read: {body.get('message')}")
         labels = body["metadata"].get("labels") or {}
         if any(labels.get(key) != value for key, value in self._labels().items()):
-            raise SecretNotOwned(f"Secret {namespace}/{name} exists and is not ours; delete it, or name another one")
+            raise SecretNotOwned(
+                f"Secret {namespace}/{name} exists and is not managed by this component; delete it, or give another "
+                "`secretName`"
+            )
         data = {
             key: base64.b64decode(value).decode(errors="replace") for key, value in (body.get("data") or {}).items()
         }

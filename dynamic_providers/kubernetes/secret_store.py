@@ -152,8 +152,8 @@ class KubernetesSecretStore:
     def _require_owned(self, namespace: str, name: str, labels: Mapping[str, str]) -> None:
         if not self._is_owned(labels):
             raise SecretNotOwned(
-                f"Secret {namespace}/{name} exists and is not this {self.kind}'s: nothing was changed; "
-                "give another `secretName`, or delete that Secret if nobody needs it"
+                f"Secret {namespace}/{name} exists and is not managed as `{self.kind}` of instance `{self.instance}`: "
+                "nothing was changed; give another `secretName`, or delete that Secret if it is not needed"
             )
 
     def _is_owned(self, labels: Mapping[str, str]) -> bool:

@@ -124,7 +124,7 @@ def test_write_without_change_keeps_resource_version(kubernetes, api_client, sto
 def test_foreign_secret_is_neither_read_nor_deleted(kubernetes, api_client, store):
     foreign_secret(kubernetes, api_client)
 
-    with pytest.raises(SecretNotOwned, match=r"exists and is not this preauth-key's: nothing was changed"):
+    with pytest.raises(SecretNotOwned, match=r"exists and is not managed as `preauth-key` of .*: nothing was changed"):
         store.read(kubernetes.namespace, "laptop")
     store.delete(kubernetes.namespace, "laptop")
 

@@ -22,7 +22,7 @@ SIDECAR_API = "tests/unit/headscale_sidecar/test_api_server.py"
 ROLLOUT_RULES = "tests/unit/dynamic_providers/test_rollout_rules.py"
 ROLLOUT = "tests/unit/dynamic_providers/test_rollout.py"
 ROLLOUT_LIFECYCLE = "tests/unit/dynamic_providers/test_rollout_lifecycle.py"
-FOLLOWING = "tests/unit/dynamic_providers/test_following.py"
+ROLLOUT_WATCHER = "tests/unit/dynamic_providers/test_rollout_watcher.py"
 PREFLIGHT = "tests/unit/dynamic_providers/test_preflight.py"
 PREFLIGHT_POLICY = "tests/unit/dynamic_providers/test_preflight_policy.py"
 INSTANCES = "tests/unit/dynamic_providers/test_instances.py"
@@ -504,7 +504,7 @@ MUTANTS = (
         "headscale_core/rollout/rollout.py",
         '.get("controller-revision-hash") != status.get("updateRevision"):',
         '.get("controller-revision-hash") == "":',
-        (ROLLOUT_RULES, FOLLOWING),
+        (ROLLOUT_RULES, ROLLOUT_WATCHER),
     ),
     Mutant(
         "rollout: a StatefulSet that no controller has seen counts",

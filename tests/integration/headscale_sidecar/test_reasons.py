@@ -74,7 +74,8 @@ def test_secret_not_owned_is_the_reason(headscale, api_server, make_sidecar):
     sidecar = make_sidecar()
     sidecar.start()
 
-    assert why_not(sidecar) == "Secret ns/key exists and is not ours; delete it, or name another one"
+    problem = "Secret ns/key exists and is not managed by this component"
+    assert why_not(sidecar) == f"{problem}; delete it, or give another `secretName`"
     assert eventually("an Event", lambda: api_server.events)[0]["reason"] == "SecretNotOwned"
 
 

@@ -168,7 +168,7 @@ def provider(api, monkeypatch):
     return make
 
 
-CLAIM = "/api/v1/namespaces/n/persistentvolumeclaims/data-vpn-0"
+PVC = "/api/v1/namespaces/n/persistentvolumeclaims/data-vpn-0"
 SECRETS = "/api/v1/namespaces/n/secrets"
 RESOURCES = {
     "user": (UserProvider, USER),
@@ -213,7 +213,7 @@ def test_wrong_cluster_is_left_by_the_persons_word(api, provider, kind, props, m
 @EACH
 def test_instance_with_remaining_pvc_was_deleted(api, provider, kind, props):
     api.objects[SECRETS] = {"metadata": {}, "items": []}
-    api.put(CLAIM, {"headscale-component/users": "alice,bob"})
+    api.put(PVC, {"headscale-component/users": "alice,bob"})
     read, delete = both(provider(kind), props)
 
     assert read().id == "1"
@@ -221,7 +221,7 @@ def test_instance_with_remaining_pvc_was_deleted(api, provider, kind, props):
 
 
 def test_note_of_other_users_is_no_evidence(api, provider):
-    api.put(CLAIM, {"headscale-component/users": "bob"})
+    api.put(PVC, {"headscale-component/users": "bob"})
 
     with pytest.raises(UserFacingError, match="user `alice` is not known to be gone"):
         provider(UserProvider).delete("1", dict(USER))
@@ -250,7 +250,7 @@ def test_outage_in_the_middle_drops_nothing(api, provider, monkeypatch):
     """A cluster that has answered this process is there."""
     monkeypatch.setenv(DROP_VARIABLE, "true")
     made = provider(UserProvider)
-    assert made.channel.cluster.request("GET", CLAIM).status == 404
+    assert made.channel.cluster.request("GET", PVC).status == 404
 
     def away(*_, **__):
         raise ClusterUnreachable("the Kubernetes cluster is unreachable")

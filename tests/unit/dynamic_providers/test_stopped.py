@@ -33,7 +33,7 @@ from .test_rollout_rules import container, pod
 
 STATEFUL_SET = "/apis/apps/v1/namespaces/n/statefulsets/vpn"
 POD = "/api/v1/namespaces/n/pods/vpn-0"
-CLAIM = "/api/v1/namespaces/n/persistentvolumeclaims/data-vpn-0"
+PVC = "/api/v1/namespaces/n/persistentvolumeclaims/data-vpn-0"
 SECRETS = "/api/v1/namespaces/n/secrets"
 END = datetime(2030, 1, 1, 0, 0, 0, 123456, UTC)
 LATER = datetime(2031, 1, 1, tzinfo=UTC)
@@ -77,7 +77,7 @@ def stopped(api, monkeypatch):
     api.said = []
     monkeypatch.setattr("pulumi.log.warn", api.said.append)
     api.objects[STATEFUL_SET] = {"metadata": {"namespace": "n", "name": "vpn"}, "spec": {"replicas": 0}}
-    api.put(CLAIM, {USERS_ANNOTATION: "alice"})
+    api.put(PVC, {USERS_ANNOTATION: "alice"})
     return api
 
 
@@ -94,7 +94,7 @@ def a_provider(api, kind):
 
 
 def noted(api):
-    return set(filter(None, api.objects[CLAIM]["metadata"]["annotations"].get(REVOKE_ANNOTATION, "").split(",")))
+    return set(filter(None, api.objects[PVC]["metadata"]["annotations"].get(REVOKE_ANNOTATION, "").split(",")))
 
 
 def a_secret(api, name, kind, **notes):
@@ -200,9 +200,9 @@ def test_deleted_keys_are_recorded_and_their_secrets_deleted(stopped):
 
     assert noted(stopped) - NOTED == {"preauth-key//2032-01-01T00:00:00+00:00"}
     assert noted(stopped) >= NOTED
-    assert stopped.objects[CLAIM]["metadata"]["annotations"][USERS_ANNOTATION] == "alice"
+    assert stopped.objects[PVC]["metadata"]["annotations"][USERS_ANNOTATION] == "alice"
     assert not [path for path in stopped.objects if path.startswith(SECRETS)]
-    assert "secret" not in json.dumps(stopped.objects[CLAIM])
+    assert "secret" not in json.dumps(stopped.objects[PVC])
     assert "until then, at the longest until 2030-01-01 00:00 UTC, it is valid" in stopped.said[1]
 
 
@@ -219,7 +219,7 @@ REFUSED = {"no right": 403, "etcd is away": 500}
 
 @pytest.mark.parametrize("status", REFUSED.values(), ids=REFUSED)
 def test_key_that_cannot_be_recorded_stays(stopped, status):
-    stopped.refuse = lambda method, path: (status, "no") if (method, path) == ("PATCH", CLAIM) else None
+    stopped.refuse = lambda method, path: (status, "no") if (method, path) == ("PATCH", PVC) else None
 
     with pytest.raises(
         UserFacingError, match=r"preauth key 1 cannot be revoked.*nor written to PVC n/data-vpn-0.*start the"
@@ -230,7 +230,7 @@ def test_key_that_cannot_be_recorded_stays(stopped, status):
 
 
 def test_without_pvc_and_pod_nothing_is_recorded(stopped):
-    del stopped.objects[CLAIM]
+    del stopped.objects[PVC]
 
     delete_both(stopped)
 
@@ -239,7 +239,7 @@ def test_without_pvc_and_pod_nothing_is_recorded(stopped):
 
 def test_without_pvc_unready_pod_keeps_keys(stopped):
     start(stopped, UNREADY)
-    del stopped.objects[CLAIM]
+    del stopped.objects[PVC]
 
     with pytest.raises(UserFacingError, match="there is no such PVC"):
         delete_both(stopped)
@@ -260,7 +260,7 @@ def test_many_keys_share_looks_and_notes(stopped):
 
     assert len(noted(stopped)) == 100
     assert stopped.count("GET", POD) < 10
-    assert stopped.count("PATCH", CLAIM) < 60
+    assert stopped.count("PATCH", PVC) < 60
     assert time.monotonic() - begun < 20
 
 

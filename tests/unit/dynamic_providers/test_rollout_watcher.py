@@ -140,9 +140,10 @@ def test_forbidden_port_forward_counts_as_ready(serve):
 def test_sidecar_says_itself_why_it_is_not_ready(serve):
     unready = pod(container(), container("apikey-manager", ready=False), ready=False)
     cluster = healthy(serve, pods=unready)
-    cluster.ports[8081] = serve("not ready: Secret headscale/headscale-api-key is not ours\n", 503)
+    problem = "Secret headscale/headscale-api-key exists and is not managed by this component"
+    cluster.ports[8081] = serve(f"not ready: {problem}\n", 503)
 
-    with pytest.raises(RolloutError, match=r"is not ready after .*Secret headscale/headscale-api-key is not ours"):
+    with pytest.raises(RolloutError, match=f"is not ready after .*{problem}"):
         a_watcher(cluster).wait(TARGET)
 
 

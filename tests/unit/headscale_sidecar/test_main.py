@@ -128,7 +128,7 @@ def test_broken_relay_fails_the_health_of_the_process(environment):
 
         relay.broken_since, relay.broken_by = time.monotonic() - 3600, "no descriptor left"
 
-        assert state.answer("/healthz") == (503, "the relay accepts nobody: no descriptor left\n")
+        assert state.answer("/healthz") == (503, "the relay accepts no connection: no descriptor left\n")
     finally:
         for service in services:
             service.listener.close()

@@ -39,7 +39,7 @@ def test_unknown_key_has_policy_ensured_first(calls):
 
     assert calls == ["policy", "key"]
     stored = "stored a policy that denies everything"
-    assert [event for event, _ in said] == [stored, "ready", stored, "made an API key", "ready"]
+    assert [event for event, _ in said] == [stored, "ready", stored, "created an API key", "ready"]
 
 
 def test_failed_policy_is_retried_before_the_key(calls):

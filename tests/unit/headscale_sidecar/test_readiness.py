@@ -109,7 +109,7 @@ def test_invalid_new_key_is_not_ready(scene):
     scene.is_valid = False
     scene.controller.rotate = lambda: "another"
 
-    assert scene.answers() == (503, "not ready: Headscale does not take the key that it just made\n")
+    assert scene.answers() == (503, "not ready: Headscale rejects the key that it just created\n")
 
 
 def test_missing_secret_after_rotation_is_not_ready(scene):

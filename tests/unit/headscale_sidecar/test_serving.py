@@ -164,7 +164,7 @@ def test_accept_failing_for_long_is_a_failure(monkeypatch):
         assert service.failure_reason() == ""
         monkeypatch.setattr(serving, "_BROKEN_SECONDS", 0.0)
         loop.run_once()
-        assert service.failure_reason() == "the relay accepts nobody: [Errno 24] as told"
+        assert service.failure_reason() == "the relay accepts no connection: [Errno 24] as told"
 
 
 def test_failing_event_loop_continues(monkeypatch):

@@ -81,7 +81,7 @@ def test_invalid_key_is_rotated_with_a_logged_reason(secret, works, reason):
     controller.reconcile_once()
 
     assert len(replacements) == 1
-    assert said[0] == ("made an API key", {"reason": reason, "prefix": "prefix"})
+    assert said[0] == ("created an API key", {"reason": reason, "prefix": "prefix"})
     assert controller.health.ready
 
 

@@ -60,7 +60,7 @@ class KeyProvider(HeadscaleProvider):
         Args:
             id_: The id in the state.
             keys: The keys.
-            cause: Why Headscale cannot be asked.
+            cause: Why Headscale is unreachable.
             is_stored: Whether the key's Secret is there, which shows that this is the right cluster.
 
         Raises:

@@ -59,7 +59,7 @@ def list_nodes(
 
 
 def get_policy(connection: HeadscaleConnection, *, after: Sequence[pulumi.CustomResource] = ()) -> pulumi.Output[str]:
-    """Return the policy in force as HuJSON, empty where there is none and everybody reaches everybody.
+    """Return the stored policy as HuJSON, empty where there is none and Headscale allows everything.
 
     Args:
         connection: The Headscale.

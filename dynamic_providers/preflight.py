@@ -133,11 +133,11 @@ class PreflightProvider(HeadscaleProvider):
                 f"same address: is it the right context? If so, {meaning}; {hint}"
             ) from None
         except ClusterError:
-            # What is changed next says why the cluster does not answer.
+            # The next changed resource reports why the cluster does not answer.
             return
 
     def _check_pvc(self, props: Props) -> None:
-        """Raise RolloutError where the PVC cannot serve what is declared; the rollout says why it cannot be read."""
+        """Raise RolloutError where the PVC cannot serve what is declared; the rollout reports why it cannot be read."""
         if not props.get("size"):
             return
         try:
@@ -184,7 +184,7 @@ class PreflightProvider(HeadscaleProvider):
             return {}
 
     def _observed(self, olds: Props) -> Props:
-        """Return which cluster and PVC this is, and take it as the right one: its rules were checked before.
+        """Return which cluster and PVC this is, and accept it as the right one: it was checked before.
 
         Where the API server does not answer, the state keeps what it knows of the cluster: without it, the next update
         could not tell another cluster from this one.
@@ -261,7 +261,7 @@ class Preflight(HeadscaleResource, module="headscale", name="Preflight"):
     Attributes:
         size: The PVC's declared size, a Kubernetes quantity.
         storage_class: The PVC's declared class; None for whatever it has.
-        server: Address of the API server, as text; empty where the kubeconfig does not tell.
+        server: Address of the API server, as text; empty where the kubeconfig has none.
         cluster_id: What identifies the cluster; empty where it may not be read.
         claim: The PVC's uid, which identifies the cluster where nothing else does; empty where there was none yet.
         instance: Name of the instance.

@@ -97,7 +97,7 @@ def changed(names: tuple[str, ...], olds: Props, news: Props) -> list[str]:
 
 
 def another_database(olds: Props, news: Props) -> list[str]:
-    """Return `database` where the state speaks of another one than is declared: what was in that is to be recreated."""
+    """Return `database` where the state has another one than is declared: its objects are to be recreated."""
     return changed(("database",), olds, news) if olds.get("database") and news.get("database") else []
 
 

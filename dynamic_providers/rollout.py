@@ -1,4 +1,4 @@
-"""The rollout of an instance as a Pulumi resource: an update ends when the new pod serves, and says why it does not."""
+"""The rollout of an instance as a Pulumi resource: an update ends when the new pod serves, or with why it does not."""
 
 from typing import Any, ClassVar
 
@@ -28,11 +28,11 @@ class RolloutProvider(HeadscaleProvider):
     """Adapter of the rollout's rules. Its dotted path is in people's state: moving it needs an alias here."""
 
     def check(self, olds: Props, news: Props) -> CheckResult:
-        """Note which API server it is, as far as the kubeconfig tells."""
+        """Record the address of the API server, where the kubeconfig has it."""
         return CheckResult({**news, "server": self.channel.cluster.server() or olds.get("server")}, [])
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
-        """Follow where the template, the version or the PVC changed; replace where another database answers.
+        """Update where the template, the version or the PVC changed; replace where another database answers.
 
         A call is made only where the cluster looks like another one, and it need not be answered.
 
@@ -52,20 +52,20 @@ class RolloutProvider(HeadscaleProvider):
         if problem := pvc_change or _wrong_step(olds, news):
             raise RolloutError(problem)
         rolls_out = bool(changed(_ROLLOUT_FIELDS, olds, news)) or olds.get("is_settled") is False
-        # Another address of the same cluster is no change: it differs with where somebody stands.
+        # Another address of the same cluster is no change: it depends on the network from which Pulumi runs.
         stored = changed(("replicas", "ready_timeout", "retain", "abandon_data"), olds, news)
         return DiffResult(changes=rolls_out or bool(stored))
 
     def create(self, props: Props) -> CreateResult:
-        """Follow the first rollout; the id tells the database from every other one, and its cluster."""
+        """Wait for the first rollout; the id identifies the database and its cluster."""
         pvc_uid = self._wait_for_rollout(props)
         id_ = database_id(_location(props), pvc_uid, self._cluster_id(), props.get("server"))
         return CreateResult(id_, {**props, **self._observed_pvc()})
 
     def read(self, id_: str, props: Props) -> ReadResult:
-        """Look whether the pod is as it was left, and which PVC it has; where not, the next update follows again.
+        """Check whether the pod is as it was left, and which PVC it has; where not, the next update waits again.
 
-        It is never gone for Pulumi: whether what is in the database is the same as before, that tells by itself.
+        It is never gone for Pulumi: whether the database is the same as before is observed by users, keys and policy.
         """
         inputs = {name: value for name, value in props.items() if name not in {*_OBSERVED, "is_settled"}}
         outs = {**inputs, **self._observed_pvc()}
@@ -74,7 +74,7 @@ class RolloutProvider(HeadscaleProvider):
         return ReadResult(id_, outs, inputs)
 
     def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
-        """Follow the rollout, and notice a PVC that is another one than before."""
+        """Wait for the rollout, and fail where the PVC is another one than before."""
         if not changed(_ROLLOUT_FIELDS, olds, news) and olds.get("is_settled") is not False:
             return UpdateResult(keep_outputs(news, olds, _OBSERVED))
         pvc_uid = self._wait_for_rollout(news)
@@ -98,7 +98,7 @@ class RolloutProvider(HeadscaleProvider):
             self._watcher.delete_pvc(_location(props), str(props["claim"]))
 
     def _observed_pvc(self) -> Props:
-        """Return what tells the PVC from others: its uid and its class."""
+        """Return what identifies the PVC: its uid and its storage class."""
         pvc = self._watcher.pvc()
         if pvc is None:
             return {}
@@ -112,7 +112,7 @@ class RolloutProvider(HeadscaleProvider):
             return ""
 
     def _wait_for_rollout(self, props: Props) -> str | None:
-        """Follow the rollout, and revoke the keys that were deleted while Headscale did not run."""
+        """Wait for the rollout, and revoke the keys that were deleted while Headscale did not run."""
         desired = _desired(props)
         pvc_uid = self._watcher.wait(desired)
         self.channel.reconnect()

@@ -157,7 +157,7 @@ class User(HeadscaleResource, module="headscale", name="User"):
 
     Attributes:
         username: Its name; a change renames it in place.
-        database: What tells the database that it is in from another, in which it is recreated; None where the resource
+        database: Identifies its database; in another one it is recreated; None where the resource
             is `deleted_with` one that is replaced then, as the component's users are.
         display_name: The person's name. A change of this and the two below replaces the user, which is refused while
             it has nodes; what is None is left as it is.

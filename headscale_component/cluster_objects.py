@@ -54,7 +54,7 @@ def _options(item: ClusterObject, parent: pulumi.Resource, first: list[pulumi.Re
         delete_before_replace=None if item.is_autonamed or item.key == NAMESPACE else True,
         # A namespace holds the data, and so outlives its instance.
         retain_on_delete=True if item.key == NAMESPACE else None,
-        # A StatefulSet's claim template cannot change; the rollout grows the PVC.
+        # `volumeClaimTemplates` of a StatefulSet are immutable; the rollout resizes the PVC.
         ignore_changes=["spec.volumeClaimTemplates"] if item.key == STATEFUL_SET else None,
     )
 

@@ -79,7 +79,7 @@ class Headscale(pulumi.ComponentResource):
         """Declare an instance.
 
         Args:
-            name: The instance's name, which its objects in the cluster bear.
+            name: The instance's name, which its objects in the cluster have.
             args: The instance; a mapping is checked as the stack YAML is.
             opts: Options; `provider` may be a Kubernetes provider, none is made here.
             instance: The instance's name in the cluster, where `name` has to be another: Pulumi takes each name once,

@@ -154,8 +154,8 @@ class Channel:
             namespace, instance = self.settings.namespace, self.settings.instance
             raise WrongCluster(
                 f"{what} is not known to be gone: in {self.cluster.name} there is neither StatefulSet "
-                f"{namespace}/{instance}, nor an annotation of ours on PVC {namespace}/{pvc_name(instance)}, nor a "
-                "Secret that would hold it; is this the right cluster, context and namespace?"
+                f"{namespace}/{instance}, nor an annotation of this component on PVC {namespace}/{pvc_name(instance)}, "
+                "nor a Secret that would hold it; is this the right cluster, context and namespace?"
             )
 
     def reconnect(self) -> None:

@@ -46,10 +46,10 @@ class RolloutWatcher:
         """Wait for the pod of the newest template, a Headscale that answers as its version, and a PVC of its size.
 
         Returns:
-            The PVC's uid, which tells one database from another; None where there is no PVC yet.
+            The PVC's uid, which identifies the database; None where there is no PVC yet.
 
         Raises:
-            RolloutError: When the time is over, with what the pod says about itself; when the PVC can never be so.
+            RolloutError: When the time is over, with the pod's reason; when the PVC can never become as declared.
             ClusterError: When something may not be read.
         """
         begun, reported_at, reported = time.monotonic(), time.monotonic(), ""
@@ -95,7 +95,7 @@ class RolloutWatcher:
         return str(metadata["uid"])
 
     def is_settled(self, desired: DesiredRollout) -> bool:
-        """Return whether everything is as a rollout is to end, at this moment."""
+        """Return whether the rollout is complete now."""
         return not self._state(desired, resize=False)
 
     def stopped(self) -> str:
@@ -143,7 +143,7 @@ class RolloutWatcher:
         pod = self._get("v1", "pods", self._location.pod)
         problem = rules.pod_state(self._location, stateful_set, pod, (), replicas=desired.replicas)
         if problem:
-            # Events are read where they may tell why.
+            # Events are read only where they may have the reason.
             return rules.pod_state(self._location, stateful_set, pod, self._events(), replicas=desired.replicas)
         if pod is None:
             return ""
@@ -176,7 +176,7 @@ class RolloutWatcher:
             )
 
     def _recreate(self, pvc: Object, desired: DesiredRollout) -> None:
-        """Put the declared PVC in the place of one that never had a volume.
+        """Recreate as declared a PVC that was never bound to a volume.
 
         One that has got a volume meanwhile is another by then, and stays. Where the StatefulSet's controller makes
         it by its template first, this is done again.
@@ -204,7 +204,7 @@ class RolloutWatcher:
             time.sleep(_PAUSE_SECONDS)
 
     def _reason(self, waits_for: str) -> str:
-        """Return what keeps the pod, in the sidecar's own words where it is that, and a way out if one is known."""
+        """Return why the pod is not ready, with the sidecar's own reason, and a hint if one is known."""
         if hint := crash_hint(waits_for):
             return f"{waits_for}; {hint}"
         pod = self._get("v1", "pods", self._location.pod)
@@ -217,7 +217,7 @@ class RolloutWatcher:
         return waits_for if status == http.client.OK else f"{waits_for}; {SIDECAR_CONTAINER}: {text.strip()}"
 
     def _wrong_version(self, version: str) -> str:
-        """Return what is wrong with what answers; Headscale tells its version from 0.27 on."""
+        """Return why the version that answers is wrong; Headscale reports its version from 0.27 on."""
         try:
             status, text = self._get_from_pod(self._settings.http_port, "/version", tls=self._settings.tls)
             answered = json.loads(text).get("version") if status == http.client.OK else None
@@ -240,7 +240,7 @@ class RolloutWatcher:
             try:
                 connection.connect()
                 if tls:
-                    # The certificate bears the public name; the port-forward ends in this very pod.
+                    # The certificate has the public name; the port-forward ends in this very pod.
                     trust = ssl._create_unverified_context()  # noqa: S323, SLF001 - as above
                     name = self._settings.server_name or "localhost"
                     connection.sock = trust.wrap_socket(connection.sock, server_hostname=name)
@@ -276,6 +276,6 @@ class RolloutWatcher:
 
 
 def _is_transient(error: ClusterError) -> bool:
-    """Return whether an API server may answer otherwise in a moment: it does not answer, or is busy."""
+    """Return whether a failure is transient: the API server does not answer, or is busy."""
     status = error.status or 0
     return isinstance(error, ClusterUnreachable) or status == _TOO_MANY or status >= _SERVER_FAULT

@@ -108,7 +108,7 @@ def issue(
         now: The time.
         before: Its Secret, as it was read; None where there is none.
         lifetime: How long it is valid; None for as long as is declared.
-        recreated_from: Ids of the keys that it stands in for, which the state may still know.
+        recreated_from: Ids of the keys that it replaces, which the state may still have.
         replaced: The key in `before` that the caller deletes afterwards; None where there is none. It is in `PENDING`
             until then, for nothing else names it.
 
@@ -156,7 +156,7 @@ def issue(
     try:
         store.write(*place, secret)
     except Exception:
-        # Whether it was written is known only after a read; if that fails too, `PENDING` tells the next run.
+        # Whether it was written is known only after a read; if that fails too, the next run finds `PENDING`.
         found = store.read(*place)
         if found is None or found.annotations.get(KEY_ID) != issued.key_id:
             client.delete_pre_auth_key(key.id)
@@ -187,7 +187,7 @@ def observe(
 
     Args:
         keys: Headscale's keys by id.
-        stored: Its Secret, None where there is none of ours.
+        stored: Its Secret, None where there is none that this component manages.
         desired: The key as it was declared.
         state: The key that the state knows.
         now: The time.

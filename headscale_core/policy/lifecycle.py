@@ -38,7 +38,7 @@ def create(client: HeadscaleClient, declared: str, *, overwrite: bool) -> list[s
     """Store a policy where none was, the same one, or the sidecar's; return the tests that were left out.
 
     Raises:
-        PolicyError: When another one is stored already and it is not said that it may go.
+        PolicyError: When another one is stored already and `overwrite` is not set.
     """
     found = stored(client)
     if (
@@ -55,7 +55,7 @@ def create(client: HeadscaleClient, declared: str, *, overwrite: bool) -> list[s
 
 
 def store(client: HeadscaleClient, declared: str | None) -> list[str]:
-    """Make a policy the one in force; Headscale keeps a copy of each, so the same one is not stored again.
+    """Store a policy; Headscale keeps a copy of each, so the same one is not stored again.
 
     `SetPolicy` in https://github.com/juanfont/headscale/blob/v0.29.3/hscontrol/db/policy.go creates a row each time.
 
@@ -163,7 +163,7 @@ def removed_tag_owners_warning(tags: Collection[str]) -> str:
     """Return what becomes of nodes whose tags a policy knows no more."""
     named = ", ".join(f"`{tag}`" for tag in tags)
     return (
-        f"{named} no longer under `tagOwners` of the policy: nodes that bear such a tag keep it, and no rule can name "
+        f"{named} no longer under `tagOwners` of the policy: nodes with such a tag keep it, and no rule can name "
         "them by it any more; give them another by `headscale nodes tag --identifier ID --tags TAGS`"
     )
 

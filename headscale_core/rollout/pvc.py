@@ -102,7 +102,7 @@ def must_recreate_pvc(pvc: Object, stateful_set: Object, size: str, storage_clas
 
 
 def _is_by_template(pvc: Object, stateful_set: Object) -> bool:
-    """Return whether a PVC is as the StatefulSet makes it: one that somebody made to restore a backup stays."""
+    """Return whether a PVC is as the StatefulSet creates it: one that was created to restore a backup stays."""
     if any(pvc["spec"].get(name) for name in ("dataSource", "dataSourceRef", "selector")):
         return False
     template = (stateful_set["spec"].get("volumeClaimTemplates") or [{}])[0]

@@ -112,7 +112,7 @@ def format_users(users: list[User], *, called: str = "") -> str:
 
     Args:
         users: The users.
-        called: A name that goes without saying.
+        called: The name that need not be repeated.
     """
     listed = [_in_words(user, called) for user in users[:_MOST_SHOWN]]
     more = len(users) - len(listed)

@@ -70,7 +70,7 @@ def rename(client: HeadscaleClient, state: UserRef, new: str, registry: UserRegi
 
 
 def replacement_warning(name: str, fields: Sequence[str]) -> str:
-    """Return what a change of the profile comes to."""
+    """Return the warning that a changed profile replaces the user."""
     return (
         f"user `{name}`: Headscale cannot change {' and '.join(fields)} of a user; it is deleted and recreated with "
         "another id, and so are its keys. That is refused while it has nodes"
@@ -95,7 +95,7 @@ def delete_for_replacement(
         state: The user; one that is gone is done.
         new: The name that the other one is to have.
         now: The time.
-        registry: Which users are ours.
+        registry: The users that this stack created or adopted.
         recovery: See `delete`.
 
     Returns:
@@ -142,7 +142,7 @@ def delete(
         client: The Headscale.
         state: The user.
         now: The time.
-        registry: Which users are ours.
+        registry: The users that this stack created or adopted.
         delete_nodes: Whether its nodes go first; they have to join again.
         recovery: Where 0.28 deletes everybody's keys with a user: recreates ours; None to refuse the deletion instead.
 

@@ -374,8 +374,8 @@ MUTANTS = (
     Mutant(
         "sidecar: a new key is logged",
         "headscale_sidecar/controller.py",
-        'self.log("made an API key", reason=reason, prefix=prefix)',
-        'self.log("made an API key", reason=reason, prefix=str(getattr(self._read_secret()[0], "data", "")))',
+        'self.log("created an API key", reason=reason, prefix=prefix)',
+        'self.log("created an API key", reason=reason, prefix=str(getattr(self._read_secret()[0], "data", "")))',
         (READINESS,),
     ),
     Mutant(
@@ -393,7 +393,7 @@ MUTANTS = (
         (HEALTH,),
     ),
     Mutant(
-        "sidecar: healthy while the relay accepts nobody",
+        "sidecar: healthy while the relay accepts no connection",
         "headscale_sidecar/__main__.py",
         "state.checks = (admin.failure_reason,)",
         "state.checks = ()",

@@ -82,7 +82,7 @@ def test_policy_is_read_as_it_is_stored(headscale, ask):
 def test_unreachable_headscale_ends_the_program(headscale, ask):
     headscale.refuse = lambda _method: (grpc.StatusCode.UNAVAILABLE, "closing")
 
-    with pytest.raises(pulumi.RunError, match="found nobody there"):
+    with pytest.raises(pulumi.RunError, match="failed to connect"):
         ask(lookup.get_policy)
 
 

@@ -134,7 +134,7 @@ def test_lost_connection_is_reported_after_three_tries(program):
     provider = program.provider(UserProvider)
     program.headscale.refuse = failing("CreateUser", 9)
 
-    with pytest.raises(UserFacingError, match="found nobody there"):
+    with pytest.raises(UserFacingError, match="failed to connect"):
         provider.create({"username": "alice"})
 
     assert program.headscale.calls.count("CreateUser") == 3

@@ -64,7 +64,7 @@ def test_conflict_on_the_pvc_is_retried(pvc):
 def test_endless_conflict_ends_with_one_message(pvc, monkeypatch):
     pvc.refuse = lambda method, path: (409, "modified") if method == "PATCH" else None
 
-    with pytest.raises(ClusterError, match="others write it all the time"):
+    with pytest.raises(ClusterError, match="other programs keep changing it"):
         a_registry(pvc).add("alice")
 
 

@@ -275,12 +275,12 @@ def test_concurrent_registries_lose_nothing(kubernetes, registry):
 
 def test_full_pvc_takes_no_more_users(kubernetes, api_client, registry):
     changed(api_client, claim_path(kubernetes), annotations={"theirs": "x" * (256 * 1024 - 300)})
-    said = []
-    full = registry(warn=said.append)
+    messages = []
+    full = registry(warn=messages.append)
     full.add("alice")
 
     assert full.contains("alice") is None
-    assert len(said) == 1
+    assert len(messages) == 1
 
 
 def test_without_pvc_no_registry_is_kept(kubernetes, api_client, registry):

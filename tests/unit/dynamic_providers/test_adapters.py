@@ -42,8 +42,8 @@ def _no_network(monkeypatch):
 
 def a_provider(kind):
     provider = kind()
-    told = {"headscale:instance": "vpn", "headscale:namespace": "ns"}
-    provider.configure(ConfigureRequest(Config(told, "project")))
+    settings = {"headscale:instance": "vpn", "headscale:namespace": "ns"}
+    provider.configure(ConfigureRequest(Config(settings, "project")))
     return provider
 
 
@@ -165,7 +165,7 @@ SAME_TIMES = {
 
 
 @pytest.mark.parametrize(("kind", "before", "after"), SAME_TIMES.values(), ids=SAME_TIMES)
-def test_a_time_written_otherwise_is_no_change(kind, before, after):
+def test_equal_duration_is_no_change(kind, before, after):
     usual = {**KEY, "expiration": "2160h", "rotation_buffer": "1h"}
     olds = {**usual, "key": "k", "expires_at": (datetime.now(UTC) + timedelta(days=40)).isoformat(), **before}
 
@@ -174,20 +174,20 @@ def test_a_time_written_otherwise_is_no_change(kind, before, after):
     assert (result.changes, result.replaces) == (False, [])
 
 
-def test_another_time_is_a_change():
+def test_changed_duration_replaces_the_key():
     olds = issued_key(expiration="24h")
 
     assert a_provider(PreAuthKeyProvider).diff("7", olds, {**KEY, "expiration": "25h"}).replaces == ["expiration"]
 
 
 def test_changed_tags_warn_that_nodes_keep_theirs(monkeypatch):
-    said = []
-    monkeypatch.setattr("pulumi.log.warn", said.append)
+    messages = []
+    monkeypatch.setattr("pulumi.log.warn", messages.append)
 
     a_provider(PreAuthKeyProvider).diff("7", issued_key(tags=["tag:ci"]), {**KEY, "tags": ["tag:build"]})
 
-    assert "from `tag:ci` to `tag:build`: nodes that joined with it keep the tags" in said[0]
-    assert "headscale nodes tag" in said[0]
+    assert "from `tag:ci` to `tag:build`: nodes that joined with it keep the tags" in messages[0]
+    assert "headscale nodes tag" in messages[0]
 
 
 REUSABLE = {"reusable": True}
@@ -227,16 +227,16 @@ def test_edited_secret_is_restored_with_same_key():
 
 
 def test_removed_policy_warns_what_becomes_allowed(monkeypatch):
-    said = []
-    monkeypatch.setattr("pulumi.log.warn", said.append)
+    messages = []
+    monkeypatch.setattr("pulumi.log.warn", messages.append)
 
     result = a_provider(PolicyProvider).diff("policy", {"policy": '{"acls": [{}, {}], "ssh": [{}]}'}, {})
 
     assert result.changes
-    assert "(2 of `acls`, 1 of `ssh`): without one Headscale lets every node reach every port" in said[0]
+    assert "(2 of `acls`, 1 of `ssh`): without one Headscale lets every node reach every port" in messages[0]
 
 
-def test_a_thousand_reads_ask_once():
+def test_list_cache_shares_one_call():
     asked = []
     list_cache = ListCache(clock=iter([0, 1, 2, 3, 4, 20, 21]).__next__)
     lists = [list_cache.get("users", lambda: asked.append(1) or len(asked)) for _ in range(4)]

@@ -99,8 +99,8 @@ def test_event_loop_times_out_and_goes_on():
 
 def provider(kind, api):
     made = kind()
-    told = {"instance": "vpn", "namespace": "n", "kubeconfig": api.kubeconfig}
-    made.configure(ConfigureRequest(Config({f"headscale:{key}": value for key, value in told.items()}, "project")))
+    config = {"instance": "vpn", "namespace": "n", "kubeconfig": api.kubeconfig}
+    made.configure(ConfigureRequest(Config({f"headscale:{key}": value for key, value in config.items()}, "project")))
     return made
 
 

@@ -94,10 +94,10 @@ def test_refused_call_ends_the_program(headscale, ask):
 
 
 def test_unreachable_headscale_is_unknown_in_a_preview(headscale, ask, monkeypatch):
-    said: list[str] = []
-    monkeypatch.setattr("pulumi.log.warn", said.append)
+    messages: list[str] = []
+    monkeypatch.setattr("pulumi.log.warn", messages.append)
     monkeypatch.setattr("pulumi.runtime.is_dry_run", lambda: True)
     headscale.refuse = lambda _method: (grpc.StatusCode.UNAVAILABLE, "closing")
 
     assert isinstance(ask(lookup.get_policy), Unknown)
-    assert said[0].startswith("not known in this preview: ")
+    assert messages[0].startswith("not known in this preview: ")

@@ -32,9 +32,9 @@ def headscale():
 
 @pytest.fixture
 def warnings(monkeypatch):
-    said: list[str] = []
-    monkeypatch.setattr("pulumi.log.warn", said.append)
-    return said
+    messages: list[str] = []
+    monkeypatch.setattr("pulumi.log.warn", messages.append)
+    return messages
 
 
 @pytest.fixture

@@ -55,8 +55,8 @@ def create_pvc(api):
 
 @pytest.fixture
 def provider(cluster):
-    made, told = RolloutProvider(), {"instance": "vpn", "namespace": "headscale", "kubeconfig": cluster.kubeconfig}
-    made.configure(ConfigureRequest(Config({f"headscale:{key}": value for key, value in told.items()}, "project")))
+    made, settings = RolloutProvider(), {"instance": "vpn", "namespace": "headscale", "kubeconfig": cluster.kubeconfig}
+    made.configure(ConfigureRequest(Config({f"headscale:{key}": value for key, value in settings.items()}, "project")))
     return made
 
 

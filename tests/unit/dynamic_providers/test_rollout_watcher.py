@@ -122,10 +122,10 @@ def test_answer_of_another_version_is_an_error(serve):
         a_watcher(healthy(serve, version="v0.28.0")).wait(TARGET)
 
 
-@pytest.mark.parametrize("told", ["dev", "", "vpn"])
-def test_version_without_number_is_accepted(serve, told):
+@pytest.mark.parametrize("version", ["dev", "", "vpn"])
+def test_version_without_number_is_accepted(serve, version):
     cluster = healthy(serve)
-    cluster.ports[8080] = serve(told)
+    cluster.ports[8080] = serve(version)
 
     assert a_watcher(cluster).wait(TARGET) == "u"
 
@@ -137,7 +137,7 @@ def test_forbidden_port_forward_counts_as_ready(serve):
     assert a_watcher(cluster).wait(TARGET) == "u"
 
 
-def test_sidecar_says_itself_why_it_is_not_ready(serve):
+def test_unready_sidecar_reports_its_reason(serve):
     unready = pod(container(), container("apikey-manager", ready=False), ready=False)
     cluster = healthy(serve, pods=unready)
     problem = "Secret headscale/headscale-api-key exists and is not managed by this component"

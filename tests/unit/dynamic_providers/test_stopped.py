@@ -74,8 +74,8 @@ def _no_pauses(monkeypatch):
 def stopped(api, monkeypatch):
     """An instance that is scaled to 0, with its claim."""
     monkeypatch.setattr(provider_module, "_channels", {})
-    api.said = []
-    monkeypatch.setattr("pulumi.log.warn", api.said.append)
+    api.messages = []
+    monkeypatch.setattr("pulumi.log.warn", api.messages.append)
     api.objects[STATEFUL_SET] = {"metadata": {"namespace": "n", "name": "vpn"}, "spec": {"replicas": 0}}
     api.put(PVC, {USERS_ANNOTATION: "alice"})
     return api
@@ -88,8 +88,8 @@ def start(api, found):
 
 def a_provider(api, kind):
     made = kind()
-    told = {"instance": "vpn", "namespace": "n", "kubeconfig": api.kubeconfig}
-    made.configure(ConfigureRequest(Config({f"headscale:{key}": value for key, value in told.items()}, "project")))
+    given = {"instance": "vpn", "namespace": "n", "kubeconfig": api.kubeconfig}
+    made.configure(ConfigureRequest(Config({f"headscale:{key}": value for key, value in given.items()}, "project")))
     return made
 
 
@@ -104,13 +104,13 @@ def a_secret(api, name, kind, **notes):
 
 def delete_both(api):
     """Delete a preauth key whose Secret tells of a killed run, and an API key."""
-    told = {
+    given = {
         annotations.KEY_ID: "8",
         annotations.EXPIRES_AT: LATER.isoformat(),
         annotations.RECREATED_FROM: "1",
         annotations.PENDING: datetime(2032, 1, 1, tzinfo=UTC).isoformat(),
     }
-    a_secret(api, "s", PreAuthKeyProvider, **told)
+    a_secret(api, "s", PreAuthKeyProvider, **given)
     api.objects[f"{SECRETS}/s"]["data"] = {"key": "c2VjcmV0"}
     a_secret(api, "a", ApiKeyProvider, **{annotations.KEY_ID: "abc", annotations.EXPIRES_AT: END.isoformat()})
     a_provider(api, PreAuthKeyProvider).delete("1", dict(KEY))
@@ -122,9 +122,9 @@ def test_refresh_keeps_the_state_with_one_warning(stopped):
         read = a_provider(stopped, kind).read("1", dict(props))
         assert (read.id, read.outs) == ("1", props)
 
-    assert len(stopped.said) == 1
-    assert "pod n/vpn-0 does not exist: StatefulSet n/vpn is scaled to 0" in stopped.said[0]
-    assert "users, keys and policy were not looked at" in stopped.said[0]
+    assert len(stopped.messages) == 1
+    assert "pod n/vpn-0 does not exist: StatefulSet n/vpn is scaled to 0" in stopped.messages[0]
+    assert "users, keys and policy were not looked at" in stopped.messages[0]
     assert stopped.count("GET", STATEFUL_SET) == 1
 
 
@@ -136,8 +136,8 @@ def test_unready_pod_is_waited_for_once(stopped):
         a_provider(stopped, kind).read("1", dict(props))
 
     assert time.monotonic() - begun < 1
-    assert len(stopped.said) == 1
-    assert "ImagePullBackOff" in stopped.said[0]
+    assert len(stopped.messages) == 1
+    assert "ImagePullBackOff" in stopped.messages[0]
 
 
 def fail(monkeypatch, channel, error):
@@ -166,7 +166,7 @@ def test_failure_of_a_ready_pod_is_no_stop(stopped, monkeypatch, kind, props):
         with pytest.raises(UserFacingError, match=r"broken.*is ready"):
             a_provider(stopped, kind).delete("1", dict(props))
     assert noted(stopped) == set()
-    assert stopped.said == []
+    assert stopped.messages == []
 
 
 UNREADY_SIDECAR = pod(container(), container("apikey-manager", ready=False), ready=False)
@@ -177,7 +177,7 @@ def test_failed_attempt_at_unready_pod_counts_as_stopped(stopped, monkeypatch):
     fail(monkeypatch, a_provider(stopped, UserProvider).channel, BROKEN)
 
     assert a_provider(stopped, UserProvider).read("1", dict(USER)).outs == USER
-    assert "`apikey-manager` of pod headscale/vpn-0 runs and is not ready" in stopped.said[0]
+    assert "`apikey-manager` of pod headscale/vpn-0 runs and is not ready" in stopped.messages[0]
 
 
 def test_refused_port_forward_is_no_stop(stopped, monkeypatch):
@@ -203,7 +203,7 @@ def test_deleted_keys_are_recorded_and_their_secrets_deleted(stopped):
     assert stopped.objects[PVC]["metadata"]["annotations"][USERS_ANNOTATION] == "alice"
     assert not [path for path in stopped.objects if path.startswith(SECRETS)]
     assert "secret" not in json.dumps(stopped.objects[PVC])
-    assert "until then, at the longest until 2030-01-01 00:00 UTC, it is valid" in stopped.said[1]
+    assert "until then, at the longest until 2030-01-01 00:00 UTC, it is valid" in stopped.messages[1]
 
 
 def test_key_of_a_deleted_instance_is_recorded(stopped):

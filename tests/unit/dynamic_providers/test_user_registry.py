@@ -123,14 +123,14 @@ def test_full_pvc_ends_registry_and_not_update(pvc, monkeypatch, room):
     monkeypatch.setattr(user_registry, "_ROOM_BYTES", room)
     filler = "x" * (1800 if room == 2000 else 256 * 1024 - 200)
     pvc.put(PVC, {"other": filler})
-    said = []
-    registry = a_registry(pvc, warn=said.append)
+    messages = []
+    registry = a_registry(pvc, warn=messages.append)
 
     for number in range(40):
         registry.add(f"user-{number}")
 
-    assert len(said) == 1
-    assert "no room" in said[0]
+    assert len(messages) == 1
+    assert "no room" in messages[0]
     assert registry.contains("user-0") is True
     for reader in (registry, a_registry(pvc)):
         assert reader.contains("user-39") is None, "whether it is ours cannot be told"

@@ -1,7 +1,7 @@
 """What programs read from a running Headscale, as Outputs.
 
 A preview of an instance that is not there yet has nothing to read: the Outputs are unknown then, as those of any
-resource that is to be made. The same holds, with a warning, for a preview with no way to the Headscale.
+resource that is to be created. The same holds, with a warning, for a preview that cannot reach the Headscale.
 """
 
 import asyncio

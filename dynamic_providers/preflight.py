@@ -54,7 +54,7 @@ class PreflightProvider(HeadscaleProvider):
         return CheckResult({name: value for name, value in news.items() if name != "upgrade_notes"}, [])
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
-        """Refuse to leave data behind without consent, before any object is made in another location.
+        """Refuse to leave data behind without consent, before any object is created in another location.
 
         A call is made only where the kubeconfig leads to another address than before, and it need not be answered.
 
@@ -96,7 +96,7 @@ class PreflightProvider(HeadscaleProvider):
 
         Raises:
             RolloutError: As `create`; when the policy that is stored is not this stack's; when another cluster answers
-                at the same address, for which `diff` makes no call.
+                at the same address, for which `diff` sends no request.
         """
         self._require_same_cluster(olds, news)
         self._check_pvc(news)
@@ -164,7 +164,7 @@ class PreflightProvider(HeadscaleProvider):
         return is_another_cluster(_identity(before), _identity(now))
 
     def _observe(self) -> Props:
-        """Return which cluster and which PVC this is, as far as they may be read; the PVC may be made later.
+        """Return which cluster and which PVC this is, as far as they may be read; the PVC may be created later.
 
         Raises:
             ClusterError: When the API server does not answer.

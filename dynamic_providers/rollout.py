@@ -82,7 +82,7 @@ class RolloutProvider(HeadscaleProvider):
             location = _location(news)
             raise RolloutError(
                 f"PVC {location.namespace}/{location.pvc} is another one than before: it was recreated, and its "
-                "database with it; `pulumi up --refresh` makes users, keys and policy in it"
+                "database with it; `pulumi up --refresh` creates users, keys and policy in it"
             )
         if not olds.get("claim") and pvc_uid and is_of_another_pvc(id_, pvc_uid):
             location = _location(news)

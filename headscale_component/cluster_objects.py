@@ -46,7 +46,7 @@ def _options(item: ClusterObject, parent: pulumi.Resource, first: list[pulumi.Re
     """Return the options of an object.
 
     A Kubernetes provider with another address is replaced, and all objects with it: an object whose name never changes
-    would be made first and then deleted under that name (https://www.pulumi.com/docs/iac/concepts/options/deletebeforereplace/).
+    would be created first and then deleted under that name (https://www.pulumi.com/docs/iac/concepts/options/deletebeforereplace/).
     """
     return pulumi.ResourceOptions(
         parent=parent,

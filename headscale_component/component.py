@@ -81,7 +81,7 @@ class Headscale(pulumi.ComponentResource):
         Args:
             name: The instance's name, which its objects in the cluster have.
             args: The instance; a mapping is checked as the stack YAML is.
-            opts: Options; `provider` may be a Kubernetes provider, none is made here.
+            opts: Options; `provider` may be a Kubernetes provider, none is created here.
             instance: The instance's name in the cluster, where `name` has to be another: Pulumi takes each name once,
                 and instances in other namespaces or clusters may have one name.
 

@@ -1,7 +1,7 @@
 """Many connections in one thread: a client that is slow, idle or broken blocks no other.
 
 Each connection is served by tasks. A task is a generator that yields what it waits for, a socket and an event, and is
-resumed when that is there; no thread is made and no call blocks. asyncio does the same, for 2 MB and 6 KB a connection.
+resumed when that is there; no thread is started and no call blocks. asyncio does the same, for 2 MB and 6 KB each.
 
 Every service has a cap. At the cap a new client takes the place of the connection that was idle longest, so who
 opens hundreds only closes their own, and a client that asks at once is answered.

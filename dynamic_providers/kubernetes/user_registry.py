@@ -229,7 +229,7 @@ class PvcUserRegistry:
         if _INCOMPLETE not in names:
             self._warn(
                 f"PVC {self._pvc} has no room in its annotations for more users: should the state be lost, those "
-                "that are made from now on need `adopt: true`"
+                "that are created from now on need `adopt: true`"
             )
         return names & desired | {_INCOMPLETE}
 

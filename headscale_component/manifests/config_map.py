@@ -23,7 +23,7 @@ def config_text(spec: HeadscaleArgs) -> str | pulumi.Output[str]:
 def config_map(instance: str, spec: HeadscaleArgs, text: str | pulumi.Output[str]) -> k8s.core.v1.ConfigMapInitArgs:
     """Return the immutable ConfigMap with the configuration.
 
-    It has no name of its own: the Kubernetes provider appends a random suffix to the resource's, so a change makes a
+    It has no name of its own: the Kubernetes provider appends a random suffix to the resource's, so a change creates a
     new object, rolls the pod by the name in its template, and then removes the old one. A name made of the content
     would meet itself again where a failed change is taken back.
     """

@@ -55,7 +55,7 @@ class Unauthenticated(ApiError):
     """The API key is wrong, expired or missing."""
 
     summary = "was refused"
-    hint = "the API key is wrong, expired or revoked: make a new one and put it where this one came from"
+    hint = "the API key is wrong, expired or revoked: create a new one and put it where this one came from"
 
 
 class PermissionDenied(ApiError):

@@ -142,7 +142,7 @@ def issue(
             _rollback_secret(store, desired, before)
         if isinstance(error, NotFound):
             raise UserError(
-                f"the key for Secret {'/'.join(place)} cannot be made: Headscale has no user with id "
+                f"the key for Secret {'/'.join(place)} cannot be created: Headscale has no user with id "
                 f"{desired.user_id}; see `headscale users list`"
             ) from None
         raise

@@ -186,7 +186,7 @@ def crash_hint(log_text: str) -> str | None:
         name = f"`{ambiguous[1]}`" if ambiguous[1] else "a name"
         why = (
             f"the policy in the database names {name}, which is more than one user, as where somebody logged in under "
-            "the name of a user made here; write the e-mail address or the id at the provider, which one of them has"
+            "the name of a user created here; write the e-mail address or the id at the provider, which one of them has"
         )
     elif _REFUSED in log_text:
         why = "this version of Headscale refuses the policy in its database"

@@ -1,6 +1,6 @@
 """The rules of the PVC with an instance's database: whether it can serve what is declared, and how it grows.
 
-A StatefulSet never changes the PVC that it made from its `volumeClaimTemplates`
+A StatefulSet never changes the PVC that it created from its `volumeClaimTemplates`
 (https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#stable-storage).
 """
 

@@ -1,4 +1,4 @@
-"""How a user is found, adopted or made."""
+"""How a user is found, adopted or created."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def find_or_create(
         registry: The users that this stack created or adopted.
         adopt: None to take nobody else's. `true` to adopt the one of this name where there is one; where there is
             none and the name is an e-mail address, the one to whom an identity provider gave it and no name. An id to
-            adopt that very user, and never to make one.
+            adopt that very user, and never to create one.
 
     Raises:
         UserError: When one of this name exists that may not be taken, or is otherwise; when nobody has the id.
@@ -48,10 +48,10 @@ def find_or_create(
         )
     except AlreadyExists:
         # A call that lost its connection may have created it all the same: the registry has it.
-        made = next((user for user in client.list_users(name=name) if not user.provider_id), None)
-        if made is None:
+        created = next((user for user in client.list_users(name=name) if not user.provider_id), None)
+        if created is None:
             raise
-        return _as_declared(made, profile.differences(made))
+        return _as_declared(created, profile.differences(created))
 
 
 def _register(user: User, name: str, profile: Profile, registry: UserRegistry) -> User:

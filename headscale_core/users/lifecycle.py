@@ -102,7 +102,7 @@ def delete_for_replacement(
         The Secrets whose keys were recreated.
 
     Raises:
-        UserError: When it has nodes, comes from an identity provider, or the other one could not be made.
+        UserError: When it has nodes, comes from an identity provider, or the other one could not be created.
     """
     user = find(client, state)
     if user is None:
@@ -121,7 +121,7 @@ def delete_for_replacement(
     nodes = nodes_of(client, user)
     if nodes:
         raise UserError(
-            f"Headscale cannot change the profile of a user, only make another one, and `{user.name}` has nodes: "
+            f"Headscale cannot change the profile of a user, only create another one, and `{user.name}` has nodes: "
             f"{_named(nodes)}; take the change back, or delete them first by `headscale nodes delete`"
         )
     return delete(client, state, now, registry, recovery=recovery)
@@ -207,6 +207,6 @@ def _keep_keys_of_others(client: HeadscaleClient, user: User, now: datetime) -> 
     if others:
         raise UserError(
             f"deleting user `{user.name}` would delete {len(others)} preauth key(s) that are not its own: Headscale "
-            "0.28 deletes everybody's (headscale issue 3154); upgrade to 0.29 first, or write "
-            "`keysOnUserDeletion: recreate` for the instance: the keys of this stack are then recreated right away"
+            "0.28 deletes everybody's (https://github.com/juanfont/headscale/issues/3154); upgrade to 0.29 first, or "
+            "write `keysOnUserDeletion: recreate` for the instance: the keys of this stack are then recreated at once"
         )

@@ -1,4 +1,4 @@
-"""What is read and deleted while Headscale does not run: the state is kept, and keys are noted for revocation."""
+"""What is read and deleted while Headscale does not run: the state is kept, and keys are recorded_keys for revocation."""
 
 import contextlib
 import dataclasses
@@ -93,7 +93,7 @@ def a_provider(api, kind):
     return made
 
 
-def noted(api):
+def recorded_keys(api):
     return set(filter(None, api.objects[PVC]["metadata"]["annotations"].get(REVOKE_ANNOTATION, "").split(",")))
 
 
@@ -165,7 +165,7 @@ def test_failure_of_a_ready_pod_is_no_stop(stopped, monkeypatch, kind, props):
     if kind in {PreAuthKeyProvider, ApiKeyProvider}:
         with pytest.raises(UserFacingError, match=r"broken.*is ready"):
             a_provider(stopped, kind).delete("1", dict(props))
-    assert noted(stopped) == set()
+    assert recorded_keys(stopped) == set()
     assert stopped.messages == []
 
 
@@ -198,8 +198,8 @@ def test_what_may_not_be_read_stays_an_error(stopped):
 def test_deleted_keys_are_recorded_and_their_secrets_deleted(stopped):
     delete_both(stopped)
 
-    assert noted(stopped) - NOTED == {"preauth-key//2032-01-01T00:00:00+00:00"}
-    assert noted(stopped) >= NOTED
+    assert recorded_keys(stopped) - NOTED == {"preauth-key//2032-01-01T00:00:00+00:00"}
+    assert recorded_keys(stopped) >= NOTED
     assert stopped.objects[PVC]["metadata"]["annotations"][USERS_ANNOTATION] == "alice"
     assert not [path for path in stopped.objects if path.startswith(SECRETS)]
     assert "secret" not in json.dumps(stopped.objects[PVC])
@@ -211,7 +211,7 @@ def test_key_of_a_deleted_instance_is_recorded(stopped):
 
     delete_both(stopped)
 
-    assert noted(stopped) >= NOTED
+    assert recorded_keys(stopped) >= NOTED
 
 
 REFUSED = {"no right": 403, "etcd is away": 500}
@@ -250,7 +250,7 @@ def test_user_waits_until_the_instance_is_started(stopped):
         a_provider(stopped, UserProvider).delete("1", dict(USER))
 
 
-def test_many_keys_share_looks_and_notes(stopped):
+def test_many_deleted_keys_share_requests(stopped):
     start(stopped, UNREADY)
     keys = [(str(number), {**KEY, "secret_name": f"s-{number}"}) for number in range(100)]
     begun = time.monotonic()
@@ -258,7 +258,7 @@ def test_many_keys_share_looks_and_notes(stopped):
     with ThreadPoolExecutor(16) as threads:
         list(threads.map(lambda key: a_provider(stopped, PreAuthKeyProvider).delete(*key), keys))
 
-    assert len(noted(stopped)) == 100
+    assert len(recorded_keys(stopped)) == 100
     assert stopped.count("GET", POD) < 10
     assert stopped.count("PATCH", PVC) < 60
     assert time.monotonic() - begun < 20
@@ -300,7 +300,11 @@ def started_again(stopped, monkeypatch):
 
 
 def revoked(again):
-    return (set(again.headscale.pre_auth), set(again.headscale.api), noted(again.api)) == ({2}, {"other"}, set())
+    return (set(again.headscale.pre_auth), set(again.headscale.api), recorded_keys(again.api)) == (
+        {2},
+        {"other"},
+        set(),
+    )
 
 
 def test_next_change_revokes_recorded_keys(started_again):
@@ -325,12 +329,12 @@ def test_failed_revocation_stays_recorded(started_again, monkeypatch):
         raise Unreachable("ListApiKeys", "vpn", "away")
 
     monkeypatch.setattr(started_again.headscale, "list_api_keys", away)
-    before = noted(started_again.api)
+    before = recorded_keys(started_again.api)
 
     with pytest.raises(ConnectionLost), started_again.channel.change():
         pass
 
-    assert noted(started_again.api) == before
+    assert recorded_keys(started_again.api) == before
 
 
 def test_id_of_another_database_is_left_alone(started_again):

@@ -1,4 +1,4 @@
-"""What is read and deleted while Headscale does not run: the state is kept, and keys are recorded_keys for revocation."""
+"""What is read and deleted while Headscale does not run: the state is kept, and revocations are recorded."""
 
 import contextlib
 import dataclasses

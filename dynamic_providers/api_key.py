@@ -61,7 +61,7 @@ class ApiKeyOutputs(TypedDict, total=False):
         superseded: Prefixes of the keys that it replaced and that are not revoked yet; once `replaced`.
         not_found: True where a refresh found that the Secret holds no key that Headscale knows; the next update
             rotates; once `is_lost`.
-        secret_drift: True where a refresh found that somebody changed the Secret; the next update writes it again;
+        secret_drift: True where a refresh found drift of the Secret; the next update writes it again;
             once `secret_is_wrong`.
     """
 
@@ -113,7 +113,7 @@ class ApiKeyProvider(KeyProvider):
     def read(self, id_: str, props: Props) -> ReadResult:
         """Return whether the Secret holds a key that Headscale knows; where not, the next update rotates.
 
-        It is never gone for Pulumi, so that the key that nobody holds any more is revoked.
+        It is never gone for Pulumi, so that the lost key is revoked.
         """
         inputs = {name: props.get(name) for name in _INPUTS}
         keys = self.list_if_reachable(id_, props, self.channel.lists.api_keys)
@@ -170,11 +170,11 @@ class ApiKeyProvider(KeyProvider):
 
         try:
             retry_idempotent(delete)
-        except (InstanceNotFound, InstanceStopped) as away:
+        except (InstanceNotFound, InstanceStopped) as cause:
             stored = read_if_owned(self.secrets, desired.namespace, desired.secret_name)
             is_stored = stored is not None and belongs_to(stored, desired, prefixes)
             keys = revocation.of_api_key(stored, desired, prefixes, datetime.fromisoformat(props["expires_at"]))
-            self.revoke_later(id_, keys, away, is_stored=is_stored)
+            self.revoke_later(id_, keys, cause, is_stored=is_stored)
             rules.delete_secret(self.secrets, desired, prefixes)
 
 
@@ -182,14 +182,14 @@ class ApiKey(HeadscaleResource, module="headscale", name="ApiKey"):
     """A key for Headscale's API, in a Secret, with `expiration` and `created-at`.
 
     Attributes:
-        owner: Its name in Pulumi, which is in the Secret too and says whose it is.
-        database: What tells the database that it is in from another, in which it is recreated; None for no such thing.
+        owner: Its name in Pulumi, which is in the Secret too, as its owner.
+        database: Identifies its database; in another one it is recreated; None for no such thing.
         namespace: Namespace of the Secret.
         secret_name: Name of the Secret.
         expiration: How long a key is valid.
         rotation_buffer: A key with less than this left is rotated by the next update.
         overlap: How long a replaced key stays valid; the next update after that revokes it.
-        secret_key: Under which name the key stands in the Secret; None for `api-key`.
+        secret_key: The name of the key in the Secret's `data`; None for `api-key`.
         secret_labels: Labels of the Secret besides our own.
         secret_annotations: Annotations of the Secret besides our own.
         prefix: What names the key in Headscale's lists; no secret.

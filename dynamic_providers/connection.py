@@ -64,7 +64,7 @@ def _settings_from(get: Callable[[str], object]) -> Settings:
 
 
 def _as_text(value: pulumi.Input[object]) -> pulumi.Input[str]:
-    """Return a setting as the text that stands in the state."""
+    """Return a setting as the text that the state has."""
     if isinstance(value, int | str):
         return encode(value)
     # An output of another provider that was not given is an Output too, of None.

@@ -21,7 +21,7 @@ class ProviderError(Exception):
 
 
 class ChannelError(ProviderError):
-    """Headscale cannot be reached; the message says what is in the way and what to look at."""
+    """Headscale is unreachable; the message has the cause and what to check."""
 
 
 class ClusterError(ChannelError):
@@ -37,7 +37,7 @@ class ClusterError(ChannelError):
 
 
 class ClusterUnreachable(ClusterError):
-    """No API server answers, or no kubeconfig tells where one is."""
+    """No API server answers, or no kubeconfig has its address."""
 
 
 class ConnectFailed(ChannelError):

@@ -51,7 +51,7 @@ class KeyProvider(HeadscaleProvider):
         self,
         id_: str,
         keys: Collection[PendingRevocation],
-        away: InstanceNotFound | InstanceStopped,
+        cause: InstanceNotFound | InstanceStopped,
         *,
         is_stored: bool,
     ) -> None:
@@ -60,7 +60,7 @@ class KeyProvider(HeadscaleProvider):
         Args:
             id_: The id in the state.
             keys: The keys.
-            away: Why Headscale cannot be asked.
+            cause: Why Headscale is unreachable.
             is_stored: Whether the key's Secret is there, which shows that this is the right cluster.
 
         Raises:
@@ -68,6 +68,6 @@ class KeyProvider(HeadscaleProvider):
             UserFacingError: When they cannot be recorded.
         """
         title = f"{self.title} {id_}"
-        if isinstance(away, InstanceNotFound) and not is_stored:
+        if isinstance(cause, InstanceNotFound) and not is_stored:
             self.channel.require_proof_of_deletion(title)
-        self.channel.revocations.add(title, keys, away)
+        self.channel.revocations.add(title, keys, cause)

@@ -36,7 +36,7 @@ class KeyInputs(TypedDict, total=False):
 
     Attributes:
         owner: The resource's name in Pulumi.
-        database: What tells the database that the key is in from another.
+        database: Identifies the database that the key is in.
         namespace: Namespace of the Secret.
         secret_name: Name of the Secret.
         secret_key: Under which name the key is in it, where that is not the default.

@@ -1,7 +1,7 @@
 """What programs read from a running Headscale, as Outputs.
 
 A preview of an instance that is not there yet has nothing to read: the Outputs are unknown then, as those of any
-resource that is to be made. The same holds, with a warning, for a preview with no way to the Headscale.
+resource that is to be created. The same holds, with a warning, for a preview that cannot reach the Headscale.
 """
 
 import asyncio
@@ -17,8 +17,8 @@ from headscale_core import HeadscaleClient, HeadscaleError, Node, NotFound, User
 
 Found = TypeVar("Found")
 
-_PATIENCE_IN_PREVIEW_SECONDS = 5.0
-_PATIENCE_SECONDS = 40.0
+_PREVIEW_CONNECT_TIMEOUT_SECONDS = 5.0
+_CONNECT_TIMEOUT_SECONDS = 40.0
 
 
 def get_user(
@@ -35,14 +35,14 @@ def get_user(
         pulumi.RunError: When there is none of this name, or more than one; the program fails with it.
     """
 
-    def look(client: HeadscaleClient) -> User:
+    def query(client: HeadscaleClient) -> User:
         found = client.list_users(name=name)
         if len(found) != 1:
             ids = f"more than one (ids {', '.join(str(user.id) for user in found)})" if found else "none"
             raise pulumi.RunError(f"there is {ids} with the name `{name}` in Headscale")
         return found[0]
 
-    return _read(connection, look, after)
+    return _read(connection, query, after)
 
 
 def list_nodes(
@@ -59,43 +59,43 @@ def list_nodes(
 
 
 def get_policy(connection: HeadscaleConnection, *, after: Sequence[pulumi.CustomResource] = ()) -> pulumi.Output[str]:
-    """Return the policy in force as HuJSON, empty where there is none and everybody reaches everybody.
+    """Return the stored policy as HuJSON, empty where there is none and Headscale allows everything.
 
     Args:
         connection: The Headscale.
         after: Resources that are to be there first.
     """
 
-    def look(client: HeadscaleClient) -> str:
+    def query(client: HeadscaleClient) -> str:
         try:
             return client.get_policy()
         except NotFound:
             return ""
 
-    return _read(connection, look, after)
+    return _read(connection, query, after)
 
 
 def _read(
     connection: HeadscaleConnection,
-    look: Callable[[HeadscaleClient], Found],
+    query: Callable[[HeadscaleClient], Found],
     after: Sequence[pulumi.CustomResource] = (),
 ) -> pulumi.Output[Found]:
-    async def answer(known: list[Any]) -> Found:
+    async def run(known: list[Any]) -> Found:
         settings: Settings = known[0]
-        return await asyncio.to_thread(_ask, settings, look)
+        return await asyncio.to_thread(_run, settings, query)
 
     # The settings are secret, and what is found is not.
-    return pulumi.Output.unsecret(pulumi.Output.all(connection.settings, *(value.id for value in after)).apply(answer))
+    return pulumi.Output.unsecret(pulumi.Output.all(connection.settings, *(value.id for value in after)).apply(run))
 
 
-def _ask(settings: Settings, look: Callable[[HeadscaleClient], Found]) -> Found:
+def _run(settings: Settings, query: Callable[[HeadscaleClient], Found]) -> Found:
     in_preview = pulumi.runtime.is_dry_run()
     channel = Channel(
-        settings, connect_timeout_seconds=_PATIENCE_IN_PREVIEW_SECONDS if in_preview else _PATIENCE_SECONDS
+        settings, connect_timeout_seconds=_PREVIEW_CONNECT_TIMEOUT_SECONDS if in_preview else _CONNECT_TIMEOUT_SECONDS
     )
     try:
         with channel.session() as client:
-            return look(client)
+            return query(client)
     except HeadscaleError as error:
         raise pulumi.RunError(str(error)) from None
     except ChannelError as error:

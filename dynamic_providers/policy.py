@@ -53,22 +53,26 @@ class PolicyProvider(HeadscaleProvider):
         except InvalidArgument as error:
             return f"Headscale refuses it: {rules.single_line(error.detail)}"
         except InstanceNotFound:
-            pulumi.log.info(f"{_NOT_CHECKED}: there is no instance yet{_note_on_tests(text)}")
+            pulumi.log.info(f"{_NOT_CHECKED}: there is no instance yet{_tests_hint(text)}")
         except (ChannelError, ClusterError, HeadscaleError) as error:
-            pulumi.log.warn(f"{_NOT_CHECKED}: {str(error).partition(';')[0]}{_note_on_tests(text)}")
+            pulumi.log.warn(f"{_NOT_CHECKED}: {str(error).partition(';')[0]}{_tests_hint(text)}")
         finally:
             channel.close()
         return None
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
-        """Compare the texts; say what becomes allowed where the policy goes."""
+        """Compare the texts; warn what becomes allowed where the policy is removed."""
         self.channel.journal.policy.declare(is_declared=bool(news.get("policy")))
         if olds.get("policy") and not news.get("policy"):
             pulumi.log.warn(rules.removal_warning(olds["policy"]))
         ownerless = rules.tags_without_owner(olds.get("policy"), news.get("policy"))
         if ownerless:
             pulumi.log.info(rules.removed_tag_owners_warning(ownerless))
-        altered = _is_another(olds, news) or olds.get("tests_can_run") or changed(("overwrite", "database"), olds, news)
+        altered = (
+            _is_policy_changed(olds, news)
+            or olds.get("tests_can_run")
+            or changed(("overwrite", "database"), olds, news)
+        )
         return DiffResult(changes=bool(altered), replaces=another_database(olds, news))
 
     def create(self, props: Props) -> CreateResult:
@@ -86,17 +90,17 @@ class PolicyProvider(HeadscaleProvider):
         return CreateResult("policy", _outputs(props, skipped))
 
     def read(self, id_: str, props: Props) -> ReadResult:
-        """Return the policy in force, where one is declared; what is not declared is left to others."""
+        """Return the stored policy, where one is declared; an undeclared one is not managed."""
         inputs = {name: value for name, value in props.items() if name not in _COMPUTED}
         if not props.get("policy"):
             return ReadResult(id_, inputs, inputs)
 
-        def look() -> rules.InForce:
+        def observe() -> rules.ObservedPolicy:
             with self.channel.session(wait_for_pod=False) as client:
                 return rules.observe(client, declared=props["policy"])
 
         try:
-            found = retry_idempotent(look)
+            found = retry_idempotent(observe)
         except InstanceNotFound:
             return ReadResult(id_, props, inputs)
         except InstanceStopped as error:
@@ -107,42 +111,42 @@ class PolicyProvider(HeadscaleProvider):
         return ReadResult(id_, {name: value for name, value in outs.items() if value is not None}, inputs)
 
     def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
-        """Store the policy, in force at once; none means Headscale's default, by which everybody reaches everybody."""
+        """Store the policy, effective at once; none means Headscale's default, which allows everything."""
 
         def update() -> list[str]:
             with self.channel.change() as client:
                 if news.get("policy") and not olds.get("policy"):
-                    # What others stored until now goes as little as when an instance is made.
+                    # A policy that others stored is kept, as at the creation of an instance.
                     return rules.create(client, news["policy"], overwrite=bool(news.get("overwrite")))
                 return rules.store(client, news.get("policy"))
 
-        if _is_another(olds, news) or olds.get("tests_can_run"):
+        if _is_policy_changed(olds, news) or olds.get("tests_can_run"):
             skipped = retry_idempotent(update)
             self.channel.journal.policy.confirm()
             return UpdateResult(_outputs(news, skipped))
         return UpdateResult(keep_outputs(news, olds, _COMPUTED))
 
     def delete(self, _id: str, _props: Props) -> None:
-        """Leave what is in force: this goes where the instance goes, or where a file takes its place."""
+        """Leave the stored policy: it is deleted with the instance, or a policy file replaces it."""
 
 
 def _outputs(props: Props, skipped: list[str]) -> Props:
-    """Return the outputs of a policy that was stored without some of its tests, and say so."""
+    """Return the outputs of a policy that was stored without some of its tests, and warn."""
     if not skipped:
         return props
     pulumi.log.warn(rules.skipped_tests_warning(props["policy"], skipped))
     return {**props, "tests_skipped": skipped}
 
 
-def _note_on_tests(policy: str) -> str:
-    """Return what is to be known of a policy's tests before there is a Headscale."""
+def _tests_hint(policy: str) -> str:
+    """Return a hint about a policy's tests before there is a Headscale."""
     if not acl_tests.has_tests(policy):
         return ""
     return "; its tests need nodes: those whose nodes have not joined by then are left out at first, and reported"
 
 
-def _is_another(olds: Props, news: Props) -> bool:
-    """Return whether a policy says something else; the order of its keys, its layout and its comments do not."""
+def _is_policy_changed(olds: Props, news: Props) -> bool:
+    """Return whether a policy changes its meaning; order of keys, layout and comments do not count."""
     if isinstance(news.get("policy"), Unknown):
         return True
     return bool(changed(("policy",), olds, news)) and not rules.is_equivalent(
@@ -154,8 +158,8 @@ class Policy(HeadscaleResource, module="headscale", name="Policy"):
     """Who may reach whom in a tailnet.
 
     Attributes:
-        policy: The policy as HuJSON; None leaves it to others. From a policy to None opens everything, and says so.
-        database: What tells the database that it is in from another, in which it is stored again; None for none.
+        policy: The policy as HuJSON; None for an unmanaged one. From a policy to None allows everything and warns.
+        database: Identifies its database; in another one it is stored again; None for none.
         overwrite: Whether a policy that was stored by others before is replaced.
         server_check: True where a preview, and `pulumi up`, ask the running Headscale to check a changed policy (0.29
             and newer can); None, the default, for no connection before something is stored.

@@ -18,7 +18,7 @@ from dynamic_providers.resource import HeadscaleResource
 from headscale_core.defaults import PRE_AUTH_KEY_DATA_KEY, PRE_AUTH_KEY_EXPIRATION
 from headscale_core.keys import pre_auth_key as rules
 from headscale_core.keys import renewal, revocation
-from headscale_core.keys.pre_auth_key_secret import DesiredPreAuthKey, IssuedPreAuthKey, holds
+from headscale_core.keys.pre_auth_key_secret import DesiredPreAuthKey, IssuedPreAuthKey, belongs_to
 from headscale_core.keys.secrets import read_if_owned
 from headscale_core.values import validators
 from headscale_core.values.durations import parse_duration
@@ -39,7 +39,7 @@ class PreAuthKeyInputs(KeyInputs, total=False):
     Attributes:
         user_id: Id of the owner, None for a key with tags alone.
         reusable: Whether more than one node may join with it.
-        ephemeral: Whether its nodes are removed when they are away.
+        ephemeral: Whether its nodes are removed when they are offline.
         tags: Tags for its nodes, sorted.
         renew_before: A key with less than this left is replaced, a duration as text.
         recreate_if_invalid: `never`, `whenExpired` or `always`, see `renewal.is_renewal_due`.
@@ -61,7 +61,7 @@ class PreAuthKeyOutputs(TypedDict, total=False):
         expires_at: When it expires, RFC 3339 with microseconds.
         invalid_reason: Why a refresh found it invalid, one of the reasons in `renewal`; absent where it is valid.
             Earlier versions wrote it as `ended`.
-        secret_drift: True where a refresh found that somebody changed the Secret; the next update writes it again.
+        secret_drift: True where a refresh found drift of the Secret; the next update writes it again.
             Earlier versions wrote it as `secret_is_wrong`.
     """
 
@@ -161,10 +161,10 @@ class PreAuthKeyProvider(KeyProvider):
 
         try:
             retry_idempotent(delete)
-        except (InstanceNotFound, InstanceStopped) as away:
+        except (InstanceNotFound, InstanceStopped) as cause:
             stored = read_if_owned(self.secrets, *place)
-            is_stored = stored is not None and holds(stored, state)
-            self.revoke_later(id_, revocation.of_pre_auth_key(stored, state), away, is_stored=is_stored)
+            is_stored = stored is not None and belongs_to(stored, state)
+            self.revoke_later(id_, revocation.of_pre_auth_key(stored, state), cause, is_stored=is_stored)
             rules.delete_secret(self.secrets, state, place)
 
 
@@ -172,18 +172,18 @@ class PreAuthKey(HeadscaleResource, module="headscale", name="PreAuthKey"):
     """A key with which nodes join, and the Secret that holds it.
 
     Attributes:
-        owner: Its name in Pulumi, which is in the Secret too and says whose it is.
-        database: What tells the database that it is in from another, in which it is recreated; None for no such thing.
+        owner: Its name in Pulumi, which is in the Secret too, as its owner.
+        database: Identifies its database; in another one it is recreated; None for no such thing.
         namespace: Namespace of the Secret.
         secret_name: Name of the Secret.
         user_id: The owner's id; None for a key with tags alone.
         expiration: How long it can be used to join.
         reusable: Whether more than one node may join with it; this and the two below are None where they are off.
-        ephemeral: Whether its nodes are removed when they are away.
+        ephemeral: Whether its nodes are removed when they are offline.
         tags: Tags for its nodes.
         renew_before: A key with less than this left is replaced by the next update; None for not.
         recreate_if_invalid: What is done about a key that expired or was used: `never`, `whenExpired`, `always`.
-        secret_key: Under which name the key stands in the Secret; None for `key`.
+        secret_key: The name of the key in the Secret's `data`; None for `key`.
         secret_labels: Labels of the Secret besides our own.
         secret_annotations: Annotations of the Secret besides our own.
         key: The key, a Pulumi secret.

@@ -33,8 +33,8 @@ from headscale_core.rollout.upgrade import (
 )
 
 _COMPARED = ("version", "policy", "retain", "abandon_data", "size", "storage_class")
-_SEEN = ("server", "cluster_id", "claim")
-_PATIENCE_SECONDS = 5.0
+_OBSERVED = ("server", "cluster_id", "claim")
+_CONNECT_TIMEOUT_SECONDS = 5.0
 
 
 class PreflightProvider(HeadscaleProvider):
@@ -54,7 +54,7 @@ class PreflightProvider(HeadscaleProvider):
         return CheckResult({name: value for name, value in news.items() if name != "upgrade_notes"}, [])
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
-        """Refuse to leave data behind without consent, before any object is made in another location.
+        """Refuse to leave data behind without consent, before any object is created in another location.
 
         A call is made only where the kubeconfig leads to another address than before, and it need not be answered.
 
@@ -83,9 +83,9 @@ class PreflightProvider(HeadscaleProvider):
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """Return what is known; the PVC is added where it was created later and nothing else identifies the cluster."""
-        inputs = {name: value for name, value in props.items() if name not in _SEEN}
+        inputs = {name: value for name, value in props.items() if name not in _OBSERVED}
         is_known = props.get("cluster_id") or props.get("claim")
-        return ReadResult(id_, props if is_known else {**props, **self._pvc_seen()}, inputs)
+        return ReadResult(id_, props if is_known else {**props, **self._observed_pvc()}, inputs)
 
     def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
         """Refuse what the PVC cannot serve, and store a changed policy while the old version still runs.
@@ -96,7 +96,7 @@ class PreflightProvider(HeadscaleProvider):
 
         Raises:
             RolloutError: As `create`; when the policy that is stored is not this stack's; when another cluster answers
-                at the same address, for which `diff` makes no call.
+                at the same address, for which `diff` sends no request.
         """
         self._require_same_cluster(olds, news)
         self._check_pvc(news)
@@ -133,11 +133,11 @@ class PreflightProvider(HeadscaleProvider):
                 f"same address: is it the right context? If so, {meaning}; {hint}"
             ) from None
         except ClusterError:
-            # What is changed next says why the cluster does not answer.
+            # The next changed resource reports why the cluster does not answer.
             return
 
     def _check_pvc(self, props: Props) -> None:
-        """Raise RolloutError where the PVC cannot serve what is declared; the rollout says why it cannot be read."""
+        """Raise RolloutError where the PVC cannot serve what is declared; the rollout reports why it cannot be read."""
         if not props.get("size"):
             return
         try:
@@ -156,15 +156,15 @@ class PreflightProvider(HeadscaleProvider):
         try:
             if self.channel.cluster.server() in {None, olds.get("server")}:
                 return False
-            now = self._seen()
+            now = self._observe()
         except ClusterError:
             return False
         # A PVC that may not be read shows nothing; one that is not there shows another cluster.
         before = olds if "claim" in now else {**olds, "claim": None}
         return is_another_cluster(_identity(before), _identity(now))
 
-    def _seen(self) -> Props:
-        """Return which cluster and which PVC this is, as far as they may be read; the PVC may be made later.
+    def _observe(self) -> Props:
+        """Return which cluster and which PVC this is, as far as they may be read; the PVC may be created later.
 
         Raises:
             ClusterError: When the API server does not answer.
@@ -172,10 +172,10 @@ class PreflightProvider(HeadscaleProvider):
         return {
             "server": self.channel.cluster.server() or "",
             "cluster_id": read_cluster_id(self.channel.cluster),
-            **self._pvc_seen(),
+            **self._observed_pvc(),
         }
 
-    def _pvc_seen(self) -> Props:
+    def _observed_pvc(self) -> Props:
         try:
             return {"claim": self._watcher.pvc_uid() or ""}
         except ClusterUnreachable:
@@ -184,15 +184,15 @@ class PreflightProvider(HeadscaleProvider):
             return {}
 
     def _observed(self, olds: Props) -> Props:
-        """Return which cluster and PVC this is, and take it as the right one: its rules were checked before.
+        """Return which cluster and PVC this is, and accept it as the right one: it was checked before.
 
         Where the API server does not answer, the state keeps what it knows of the cluster: without it, the next update
         could not tell another cluster from this one.
         """
         try:
-            seen = self._seen()
+            seen = self._observe()
         except ClusterError:
-            return {"cluster_id": "", **{name: olds[name] for name in _SEEN if olds.get(name) is not None}}
+            return {"cluster_id": "", **{name: olds[name] for name in _OBSERVED if olds.get(name) is not None}}
         self.channel.user_registry.identity.accept()
         return seen
 
@@ -202,7 +202,7 @@ class PreflightProvider(HeadscaleProvider):
         Raises:
             RolloutError: When another policy is stored, or which one is cannot be found out though the pod runs.
         """
-        channel = Channel(self.channel.settings, connect_timeout_seconds=_PATIENCE_SECONDS)
+        channel = Channel(self.channel.settings, connect_timeout_seconds=_CONNECT_TIMEOUT_SECONDS)
         try:
             with channel.session() as client:
                 stored = policy_rules.stored(client)
@@ -261,7 +261,7 @@ class Preflight(HeadscaleResource, module="headscale", name="Preflight"):
     Attributes:
         size: The PVC's declared size, a Kubernetes quantity.
         storage_class: The PVC's declared class; None for whatever it has.
-        server: Address of the API server, as text; empty where the kubeconfig does not tell.
+        server: Address of the API server, as text; empty where the kubeconfig has none.
         cluster_id: What identifies the cluster; empty where it may not be read.
         claim: The PVC's uid, which identifies the cluster where nothing else does; empty where there was none yet.
         instance: Name of the instance.
@@ -273,7 +273,7 @@ class Preflight(HeadscaleResource, module="headscale", name="Preflight"):
         abandon_data: `namespace/instance` of the data that may be left behind; None for none.
     """
 
-    computed: ClassVar[tuple[str, ...]] = _SEEN
+    computed: ClassVar[tuple[str, ...]] = _OBSERVED
 
     def __init__(
         self,

@@ -24,7 +24,7 @@ _CALLS = ("configure", "check", "diff", "create", "read", "update", "delete")
 _DROPPING = {"read": failures.drop_unreachable_on_read, "delete": failures.drop_unreachable_on_delete}
 
 
-def _as_it_is(call: failures.Call) -> failures.Call:
+def _unchanged(call: failures.Call) -> failures.Call:
     return call
 
 
@@ -47,7 +47,7 @@ class HeadscaleProvider(ResourceProvider):
         super().__init_subclass__(**options)
         for name in _CALLS:
             if call := cls.__dict__.get(name):
-                setattr(cls, name, failures.with_user_facing_errors(_DROPPING.get(name, _as_it_is)(call)))
+                setattr(cls, name, failures.with_user_facing_errors(_DROPPING.get(name, _unchanged)(call)))
 
     @failures.with_user_facing_errors
     def configure(self, req: ConfigureRequest) -> None:
@@ -97,7 +97,7 @@ def changed(names: tuple[str, ...], olds: Props, news: Props) -> list[str]:
 
 
 def another_database(olds: Props, news: Props) -> list[str]:
-    """Return `database` where the state speaks of another one than is declared: what was in that is to be recreated."""
+    """Return `database` where the state has another one than is declared: its objects are to be recreated."""
     return changed(("database",), olds, news) if olds.get("database") and news.get("database") else []
 
 

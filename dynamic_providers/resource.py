@@ -11,7 +11,7 @@ import pulumi
 from pulumi.dynamic import Resource, ResourceProvider
 
 _SDK_FRAMES = 5
-"""Frames of the SDK between its look at the call stack and the constructor of a dynamic resource."""
+"""Frames of the SDK between its inspection of the call stack and the constructor of a dynamic resource."""
 
 
 class HeadscaleResource(Resource, module="headscale"):

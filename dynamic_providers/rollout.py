@@ -1,4 +1,4 @@
-"""The rollout of an instance as a Pulumi resource: an update ends when the new pod serves, and says why it does not."""
+"""The rollout of an instance as a Pulumi resource: an update ends when the new pod serves, or with why it does not."""
 
 from typing import Any, ClassVar
 
@@ -20,26 +20,26 @@ from headscale_core.rollout.rollout import DesiredRollout, InstanceLocation, Rol
 from headscale_core.rollout.upgrade import step_problem
 from headscale_core.values.durations import parse_duration
 
-_SEEN = ("claim", "claim_class")
-_FOLLOWED = ("template", "version", "size", "storage_class")
+_OBSERVED = ("claim", "claim_class")
+_ROLLOUT_FIELDS = ("template", "version", "size", "storage_class")
 
 
 class RolloutProvider(HeadscaleProvider):
     """Adapter of the rollout's rules. Its dotted path is in people's state: moving it needs an alias here."""
 
     def check(self, olds: Props, news: Props) -> CheckResult:
-        """Note which API server it is, as far as the kubeconfig tells."""
+        """Record the address of the API server, where the kubeconfig has it."""
         return CheckResult({**news, "server": self.channel.cluster.server() or olds.get("server")}, [])
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
-        """Follow where the template, the version or the PVC changed; replace where another database answers.
+        """Update where the template, the version or the PVC changed; replace where another database answers.
 
         A call is made only where the cluster looks like another one, and it need not be answered.
 
         Raises:
             RolloutError: When the PVC cannot become what is declared, or data would be left behind without consent.
         """
-        if self._moves(olds, news):
+        if self._is_moved(olds, news):
             old = _location(olds)
             elsewhere, consent = old.namespace == news["namespace"], news.get("abandon_data")
             meaning = rules.move_warning(old, _location(news), retain=bool(olds.get("retain")), elsewhere=elsewhere)
@@ -51,38 +51,38 @@ class RolloutProvider(HeadscaleProvider):
         pvc_change = (_shrink_problem(olds, news) or _storage_class_problem(olds, news)) if olds.get("claim") else ""
         if problem := pvc_change or _wrong_step(olds, news):
             raise RolloutError(problem)
-        followed = bool(changed(_FOLLOWED, olds, news)) or olds.get("is_settled") is False
-        # Another address of the same cluster is no change: it differs with where somebody stands.
+        rolls_out = bool(changed(_ROLLOUT_FIELDS, olds, news)) or olds.get("is_settled") is False
+        # Another address of the same cluster is no change: it depends on the network from which Pulumi runs.
         stored = changed(("replicas", "ready_timeout", "retain", "abandon_data"), olds, news)
-        return DiffResult(changes=followed or bool(stored))
+        return DiffResult(changes=rolls_out or bool(stored))
 
     def create(self, props: Props) -> CreateResult:
-        """Follow the first rollout; the id tells the database from every other one, and its cluster."""
-        pvc_uid = self._followed(props)
+        """Wait for the first rollout; the id identifies the database and its cluster."""
+        pvc_uid = self._wait_for_rollout(props)
         id_ = database_id(_location(props), pvc_uid, self._cluster_id(), props.get("server"))
-        return CreateResult(id_, {**props, **self._seen()})
+        return CreateResult(id_, {**props, **self._observed_pvc()})
 
     def read(self, id_: str, props: Props) -> ReadResult:
-        """Look whether the pod is as it was left, and which PVC it has; where not, the next update follows again.
+        """Check whether the pod is as it was left, and which PVC it has; where not, the next update waits again.
 
-        It is never gone for Pulumi: whether what is in the database is the same as before, that tells by itself.
+        It is never gone for Pulumi: whether the database is the same as before is observed by users, keys and policy.
         """
-        inputs = {name: value for name, value in props.items() if name not in {*_SEEN, "is_settled"}}
-        outs = {**inputs, **self._seen()}
-        if not self._follower.is_settled(_desired(props)) or self.channel.revocations.are_pending():
+        inputs = {name: value for name, value in props.items() if name not in {*_OBSERVED, "is_settled"}}
+        outs = {**inputs, **self._observed_pvc()}
+        if not self._watcher.is_settled(_desired(props)) or self.channel.revocations.are_pending():
             outs["is_settled"] = False
         return ReadResult(id_, outs, inputs)
 
     def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
-        """Follow the rollout, and notice a PVC that is another one than before."""
-        if not changed(_FOLLOWED, olds, news) and olds.get("is_settled") is not False:
-            return UpdateResult(keep_outputs(news, olds, _SEEN))
-        pvc_uid = self._followed(news)
+        """Wait for the rollout, and fail where the PVC is another one than before."""
+        if not changed(_ROLLOUT_FIELDS, olds, news) and olds.get("is_settled") is not False:
+            return UpdateResult(keep_outputs(news, olds, _OBSERVED))
+        pvc_uid = self._wait_for_rollout(news)
         if olds.get("claim") and pvc_uid and pvc_uid != olds["claim"]:
             location = _location(news)
             raise RolloutError(
                 f"PVC {location.namespace}/{location.pvc} is another one than before: it was recreated, and its "
-                "database with it; `pulumi up --refresh` makes users, keys and policy in it"
+                "database with it; `pulumi up --refresh` creates users, keys and policy in it"
             )
         if not olds.get("claim") and pvc_uid and is_of_another_pvc(id_, pvc_uid):
             location = _location(news)
@@ -90,16 +90,16 @@ class RolloutProvider(HeadscaleProvider):
                 f"PVC {location.namespace}/{location.pvc} is another one than that of which the last refresh found "
                 "nothing: what this update does not create in its database, `pulumi up --refresh` recreates"
             )
-        return UpdateResult({**news, **self._seen()})
+        return UpdateResult({**news, **self._observed_pvc()})
 
     def delete(self, _id: str, props: Props) -> None:
         """Delete the PVC where its data is not to be retained; it goes with the pod that uses it."""
         if not props.get("retain") and props.get("claim"):
-            self._follower.delete_pvc(_location(props), str(props["claim"]))
+            self._watcher.delete_pvc(_location(props), str(props["claim"]))
 
-    def _seen(self) -> Props:
-        """Return what tells the PVC from others: its uid and its class."""
-        pvc = self._follower.pvc()
+    def _observed_pvc(self) -> Props:
+        """Return what identifies the PVC: its uid and its storage class."""
+        pvc = self._watcher.pvc()
         if pvc is None:
             return {}
         return {"claim": pvc["metadata"].get("uid"), "claim_class": pvc["spec"].get("storageClassName")}
@@ -111,10 +111,10 @@ class RolloutProvider(HeadscaleProvider):
         except ClusterError:
             return ""
 
-    def _followed(self, props: Props) -> str | None:
-        """Follow the rollout, and revoke the keys that were deleted while Headscale did not run."""
+    def _wait_for_rollout(self, props: Props) -> str | None:
+        """Wait for the rollout, and revoke the keys that were deleted while Headscale did not run."""
         desired = _desired(props)
-        pvc_uid = self._follower.follow(desired)
+        pvc_uid = self._watcher.wait(desired)
         self.channel.reconnect()
         if desired.replicas:
             try:
@@ -126,17 +126,17 @@ class RolloutProvider(HeadscaleProvider):
         return pvc_uid
 
     @property
-    def _follower(self) -> RolloutWatcher:
+    def _watcher(self) -> RolloutWatcher:
         return RolloutWatcher(self.channel.cluster, self.channel.settings, pulumi.log.info)
 
-    def _moves(self, olds: Props, news: Props) -> bool:
+    def _is_moved(self, olds: Props, news: Props) -> bool:
         """Return whether another database will answer."""
         if changed(("namespace", "instance"), olds, news):
             return True
         if not changed(("server",), olds, news) or not olds.get("claim"):
             return False
         try:
-            pvc_uid = self._follower.pvc_uid()
+            pvc_uid = self._watcher.pvc_uid()
         except ClusterError as error:
             pulumi.log.warn(
                 f"the cluster's address changed from {olds.get('server')} to {news.get('server')}; this preview "
@@ -152,7 +152,7 @@ class Rollout(HeadscaleResource, module="headscale", name="Rollout"):
     Attributes:
         instance: Name of the instance.
         namespace: Its namespace.
-        template: A hash of the StatefulSet; a change is followed until its pod serves.
+        template: A hash of the StatefulSet; a change is waited for until its pod serves.
         version: Headscale's version, which has to answer.
         replicas: 1, or 0 for an instance that is stopped.
         size: The PVC's size, a Kubernetes quantity. It can grow, and never shrink.
@@ -165,7 +165,7 @@ class Rollout(HeadscaleResource, module="headscale", name="Rollout"):
         claim_class: The PVC's storage class.
     """
 
-    computed: ClassVar[tuple[str, ...]] = _SEEN
+    computed: ClassVar[tuple[str, ...]] = _OBSERVED
     claim: pulumi.Output[str | None]
 
     def __init__(

@@ -42,10 +42,10 @@ class ConnectionFields(Generic[Text, Number, Flag]):
         address: `host:port` for gRPC or `https://host` for REST, for `direct`.
         api_key: The key, for `direct` and `pod`; a Pulumi secret.
         api_key_secret: A Secret in the namespace that holds the key under `api-key`; read at the time of use.
-        tls: Whether gRPC speaks TLS.
+        tls: Whether gRPC uses TLS.
         ca_certificate: PEM of the authority to trust instead of the system's.
         transport: `grpc` (0.26 to 0.29) or `rest` (0.28 and newer), for `pod`; the relay finds out by itself.
-        http_port: Where Headscale serves HTTP in the pod, for `pod` by REST.
+        http_port: Where Headscale serves HTTP in the pod, for `pod` over REST.
         server_name: The name in Headscale's certificate, for `pod` with TLS.
         keys_on_user_deletion: What happens where 0.28 deletes everybody's keys with a user: `refuse`, or
             `recreate`; states have `remake` for the second.
@@ -82,7 +82,7 @@ class Settings(ConnectionFields[str, int, bool]):
 
     @property
     def uses_temporary_api_key(self) -> bool:
-        """Whether an API key is made for the moment, and deleted after use."""
+        """Whether a temporary API key is created, and deleted after use."""
         return self.channel == "pod" and not (self.api_key or self.api_key_secret)
 
 

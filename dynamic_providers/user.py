@@ -43,7 +43,7 @@ class UserProvider(HeadscaleProvider):
         )
 
     def diff(self, id_: str, olds: Props, news: Props) -> DiffResult:
-        """Rename in place; replace where Headscale cannot change what differs. No call is made."""
+        """Rename in place; replace where Headscale cannot change what differs, without a request."""
         olds = _current(olds)
         unmanaged = olds.get("unmanaged_profile") or {}
         profile = changed(_declared(news), {name: olds.get(name) or unmanaged.get(name) for name in _PROFILE}, news)
@@ -54,11 +54,11 @@ class UserProvider(HeadscaleProvider):
             self.channel.journal.replaced_users[news["username"]] = _known(id_, olds)
             pulumi.log.warn(rules.replacement_warning(olds["username"], profile))
         # One that is replaced is deleted in `create`, where it is known that nothing is lost by that: the engine would
-        # delete the Secrets of its keys first, and then the user by the rules of one that is removed.
+        # delete the Secrets of its keys first, and then the user as one that is removed.
         return DiffResult(changes=bool(profile or others), replaces=profile, delete_before_replace=False)
 
     def create(self, props: Props) -> CreateResult:
-        """Find or make the user, so that a repeat makes no second one; the one that it replaces goes first."""
+        """Find or create the user, so that a repeat creates no second one; the one it replaces is deleted first."""
         replaced = self.channel.journal.replaced_users.get(props["username"])
 
         def find_or_create() -> HeadscaleUser:
@@ -157,7 +157,7 @@ class User(HeadscaleResource, module="headscale", name="User"):
 
     Attributes:
         username: Its name; a change renames it in place.
-        database: What tells the database that it is in from another, in which it is recreated; None where the resource
+        database: Identifies its database; in another one it is recreated; None where the resource
             is `deleted_with` one that is replaced then, as the component's users are.
         display_name: The person's name. A change of this and the two below replaces the user, which is refused while
             it has nodes; what is None is left as it is.
@@ -166,7 +166,7 @@ class User(HeadscaleResource, module="headscale", name="User"):
         adopt: Whether one that exists is adopted: `true`, or the id of the one to take; None for not.
         force_delete: Whether its nodes are deleted with it; None for not: it is kept while it has nodes.
         user_id: Headscale's id of it, as text.
-        created_at: When it was made, RFC 3339.
+        created_at: When it was created, RFC 3339.
     """
 
     computed: ClassVar[tuple[str, ...]] = ("user_id", "created_at")

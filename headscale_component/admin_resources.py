@@ -107,7 +107,7 @@ class AdminResources:
             secret_labels=key.secret_labels,
             secret_annotations=key.secret_annotations,
             silence_tags_note=TAGS_NOTE in self._args.silence,
-            # Before the policy is in force no node may join; an id may be that of a user who is only made now.
+            # No node may join before the policy is stored; an id may be that of a user who is created in this run.
             opts=self._options(self.policy or self._rollout, *(self.users.values() if key.user_id else ())),
         )
 

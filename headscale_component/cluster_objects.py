@@ -46,7 +46,7 @@ def _options(item: ClusterObject, parent: pulumi.Resource, first: list[pulumi.Re
     """Return the options of an object.
 
     A Kubernetes provider with another address is replaced, and all objects with it: an object whose name never changes
-    would be made first and then deleted under that name (https://www.pulumi.com/docs/iac/concepts/options/deletebeforereplace/).
+    would be created first and then deleted under that name (https://www.pulumi.com/docs/iac/concepts/options/deletebeforereplace/).
     """
     return pulumi.ResourceOptions(
         parent=parent,
@@ -54,7 +54,7 @@ def _options(item: ClusterObject, parent: pulumi.Resource, first: list[pulumi.Re
         delete_before_replace=None if item.is_autonamed or item.key == NAMESPACE else True,
         # A namespace holds the data, and so outlives its instance.
         retain_on_delete=True if item.key == NAMESPACE else None,
-        # A StatefulSet's claim template cannot change; the rollout grows the PVC.
+        # `volumeClaimTemplates` of a StatefulSet are immutable; the rollout resizes the PVC.
         ignore_changes=["spec.volumeClaimTemplates"] if item.key == STATEFUL_SET else None,
     )
 

@@ -79,9 +79,9 @@ class Headscale(pulumi.ComponentResource):
         """Declare an instance.
 
         Args:
-            name: The instance's name, which its objects in the cluster bear.
+            name: The instance's name, which its objects in the cluster have.
             args: The instance; a mapping is checked as the stack YAML is.
-            opts: Options; `provider` may be a Kubernetes provider, none is made here.
+            opts: Options; `provider` may be a Kubernetes provider, none is created here.
             instance: The instance's name in the cluster, where `name` has to be another: Pulumi takes each name once,
                 and instances in other namespaces or clusters may have one name.
 
@@ -111,7 +111,7 @@ class Headscale(pulumi.ComponentResource):
         has_metrics = any(item.key == METRICS_SERVICE for item in declared)
         self.metrics_service_name = names.metrics_service(self._instance) if has_metrics else None
         workload, template = declare_objects(declared, self, self._check_before())
-        self._rollout = self._follow(workload, template)
+        self._rollout = self._declare_rollout(workload, template)
         self._admin = AdminResources(name, spec, self, self.connection, self._rollout)
         for username, user in spec.users.items():
             self._admin.add_user(username, user)
@@ -213,7 +213,7 @@ class Headscale(pulumi.ComponentResource):
             opts=ResourceOptions(parent=self, provider=self.connection),
         )
 
-    def _follow(self, workload: pulumi.Resource, template: pulumi.Output[str]) -> Rollout:
+    def _declare_rollout(self, workload: pulumi.Resource, template: pulumi.Output[str]) -> Rollout:
         """Declare the rollout, for which everything waits that needs a running Headscale."""
         spec = self.args
         return Rollout(

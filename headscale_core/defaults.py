@@ -69,7 +69,7 @@ MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 PART_OF_LABEL = "app.kubernetes.io/part-of"
 
 PREFIX = f"{MANAGER}/"
-"""What the names of our own labels and annotations begin with; nobody else's do."""
+"""The prefix of this component's own labels and annotations; no other program uses it."""
 
 KIND_LABEL = "headscale-component/kind"
 """Which kind of key a Secret holds: `preauth-key`, `api-key` or `managed-api-key`."""

@@ -1,6 +1,6 @@
-"""The sidecar's control loop: read the Secret, rotate the key where that is due, say when to read again.
+"""The sidecar's control loop: read the Secret, rotate the key where that is due, return when to reconcile again.
 
-Before its first turn it sees that Headscale has a policy.
+Before the first pass it ensures that Headscale has a policy.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from headscale_sidecar.health import Health
 _POLL_SECONDS = 30.0
 _FIRST_BACKOFF_SECONDS = 1.0
 _LONGEST_BACKOFF_SECONDS = 60.0
-_NOBODY_THERE = "Unreachable"
-"""The kind of failure where Headscale does not listen: what failed has waited for it already."""
+_UNREACHABLE = "Unreachable"
+"""The kind of failure where Headscale does not listen: the process that failed has waited for it already."""
 _LONGEST_REASON = 1000
 _KEY = re.compile(r"(hskey-|aHNrZXkt)[A-Za-z0-9+/=_-]+")
 """A key of Headscale, and its beginning in base64."""
@@ -91,7 +91,7 @@ class ApiKeyController:
         if self.deny_all():
             self.log("stored a policy that denies everything", reason="Headscale has none")
         self.has_policy = True
-        # This took as long as a turn may take.
+        # This took as long as one pass may take.
         self.health.last_loop_at = time.monotonic()
 
     def _reconcile(self) -> IssuedApiKey:
@@ -109,15 +109,15 @@ class ApiKeyController:
         is_new = issued is None or prefix != issued.prefix
         if is_new:
             self.health.rotations += 1
-            self.log("made an API key", reason=reason, prefix=prefix)
+            self.log("created an API key", reason=reason, prefix=prefix)
         else:
             self.log("cleaned up", reason=reason)
         stored, issued = self._read_secret()
         if stored is None or issued is None:
             raise RuntimeError("the Secret changed while it was written")
         if is_new and not self.is_valid(stored.data[API_KEY_DATA_KEY]):
-            # Another key would help nobody: it is a failure, retried with backoff.
-            raise RuntimeError("Headscale does not take the key that it just made")
+            # Another key would not help: it is a failure, retried with backoff.
+            raise RuntimeError("Headscale rejects the key that it just created")
         return issued
 
     def _read_secret(self) -> tuple[StoredSecret | None, IssuedApiKey | None]:
@@ -150,11 +150,11 @@ class ApiKeyController:
                 # Kubernetes may be what fails; the log and the metric have it anyway.
                 self.report(kind, reason)
         self.health.not_ready_reason = reason
-        # A key that worked goes on working while Kubernetes or Headscale is away: ready until it ends.
+        # A valid key stays valid while Kubernetes or Headscale is unreachable: ready until it expires.
         if self.health.expires_at <= self.now().timestamp():
             self.health.ready = False
-        # Headscale without a policy lets everybody in as soon as it listens: nobody sleeps through that.
-        is_awaited = not self.has_policy and kind == _NOBODY_THERE
+        # Headscale without a policy allows everything as soon as it listens: no long backoff before that.
+        is_awaited = not self.has_policy and kind == _UNREACHABLE
         longest = _FIRST_BACKOFF_SECONDS if is_awaited else _LONGEST_BACKOFF_SECONDS
         pause = min(longest, _FIRST_BACKOFF_SECONDS * 2.0 ** min(self.failures_in_a_row - 1, 6))
         return float(pause) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load

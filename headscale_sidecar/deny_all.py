@@ -32,7 +32,7 @@ def main() -> int:
 
 
 def _wait_for(socket_path: str) -> None:
-    """Wait until somebody listens on a unix socket, or for ten seconds; the call that follows says what is wrong."""
+    """Wait until a process listens on a unix socket, or for ten seconds; the call that follows reports the error."""
     deadline = time.monotonic() + _WAIT_SECONDS
     while time.monotonic() < deadline:
         with socket.socket(socket.AF_UNIX) as probe:

@@ -1,4 +1,4 @@
-"""What the sidecar asks of Headscale: whether a key works, to have it replaced, and to have a policy."""
+"""The sidecar's calls to Headscale: check whether a key is valid, rotate it, and ensure a policy."""
 
 from __future__ import annotations
 
@@ -50,17 +50,17 @@ def is_api_key_valid(url: str, key: str, server_name: str = "") -> bool:
     Args:
         url: Headscale's address there.
         key: The key.
-        server_name: The name to ask for in TLS; one with a certificate by ACME serves nobody who asks for none.
+        server_name: The name to ask for in TLS; one with a certificate by ACME rejects a client without it.
 
     Raises:
-        HeadscaleUnavailable: When Headscale does not answer, so that nobody knows.
+        HeadscaleUnavailable: When Headscale does not answer, so that it is not known.
     """
     where = urlsplit(url)
     connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=_SECONDS)
     try:
         connection.connect()
         if where.scheme == "https":
-            # The certificate bears the public name; on loopback there is nobody in between.
+            # The certificate has the public name; on loopback no third party is in between.
             trust = ssl._create_unverified_context()  # noqa: S323, SLF001 - as above
             connection.sock = trust.wrap_socket(connection.sock, server_hostname=server_name or where.hostname)
         connection.request("GET", "/api/v1/apikey", headers={"Authorization": f"Bearer {key}"})
@@ -75,10 +75,10 @@ def is_api_key_valid(url: str, key: str, server_name: str = "") -> bool:
 
 
 def run_rotation() -> str:
-    """Replace the key in a process of its own, and return the prefix of the one in force.
+    """Rotate the key in a process of its own, and return the prefix of the one in force.
 
     Raises:
-        RotationError: With what that process says, when it fails.
+        RotationError: With the error of that process, when it fails.
     """
     return _run("rotation", "replacing the key", RotationError)
 
@@ -90,7 +90,7 @@ def deny_all_without_policy() -> bool:
         Whether it was stored.
 
     Raises:
-        DenyAllError: With what that process says, when it fails.
+        DenyAllError: With the error of that process, when it fails.
     """
     return bool(_run("deny_all", "asking whether Headscale has a policy", DenyAllError))
 

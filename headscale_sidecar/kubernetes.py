@@ -1,4 +1,4 @@
-"""The calls that the sidecar makes of Kubernetes, with the standard library alone: memory is what counts here.
+"""The sidecar's requests to Kubernetes, with the standard library alone, for its memory limit is small.
 
 A Secret is written by server-side apply. Where that creates, the API server asks for the right to create with the
 object's name, so the Role can be held to the one Secret.
@@ -37,7 +37,7 @@ _LONGEST_MESSAGE = 1000
 _KIND = "managed-api-key"
 
 API_KEYS_ANNOTATION = "headscale-component/api-keys"
-"""Annotation of the PVC: what the annotations of the Secret say of its keys, as a JSON object, without any key."""
+"""Annotation of the PVC: a copy of the Secret's annotations as a JSON object, without the text of any key."""
 
 _NO_PVC = (403, 404)
 _LONG_AGO = "1970-01-01T00:00:00+00:00"
@@ -67,7 +67,7 @@ class ApiServer:
         """Return status and object.
 
         Raises:
-            KubernetesError: When nobody answers, or what answers is no API server.
+            KubernetesError: When there is no answer, or what answers is no API server.
         """
         try:
             # Without white space: http.client refuses a header with a line break, and shows it in its error.
@@ -100,11 +100,11 @@ def api_server(environment: Mapping[str, str]) -> ApiServer:
 
 
 class ManagedSecret:
-    """The store of the one Secret, owned by the StatefulSet and so gone with it.
+    """The store of the one Secret, whose owner is the StatefulSet, so that it is garbage-collected with it.
 
     Its annotations are copied to the PVC, as one annotation, for the keys live in the database there. Where the Secret
     is gone (deleted by hand, or with the instance, or another name is asked for), or an older one (from a backup), the
-    PVC still tells which keys are in no Secret, so that they are revoked.
+    PVC still records which keys are in no Secret, so that they are revoked.
     """
 
     def __init__(self, server: ApiServer, instance: str) -> None:
@@ -112,7 +112,7 @@ class ManagedSecret:
         self._instance = instance
 
     def read(self, namespace: str, name: str) -> StoredSecret | None:
-        """Return our Secret, with what the annotation of the PVC adds; None where neither tells of a key.
+        """Return the managed Secret, with what the annotation of the PVC adds; None where neither names a key.
 
         A key that is in force by the PVC's annotation, and that the Secret does not know, is to be revoked at once.
 
@@ -141,14 +141,17 @@ class ManagedSecret:
             raise KubernetesError(f"Secret {namespace}/{name} cannot be read: {body.get('message')}")
         labels = body["metadata"].get("labels") or {}
         if any(labels.get(key) != value for key, value in self._labels().items()):
-            raise SecretNotOwned(f"Secret {namespace}/{name} exists and is not ours; delete it, or name another one")
+            raise SecretNotOwned(
+                f"Secret {namespace}/{name} exists and is not managed by this component; delete it, or give another "
+                "`secretName`"
+            )
         data = {
             key: base64.b64decode(value).decode(errors="replace") for key, value in (body.get("data") or {}).items()
         }
         return StoredSecret(data, body["metadata"].get("annotations") or {}, labels)
 
     def write(self, namespace: str, name: str, secret: StoredSecret) -> None:
-        """Write our Secret by server-side apply, after the annotation of the PVC; the caller has read it before.
+        """Write the managed Secret by server-side apply, after the annotation of the PVC; call `read` before.
 
         https://kubernetes.io/docs/reference/using-api/server-side-apply/
 
@@ -211,7 +214,7 @@ class ManagedSecret:
         return f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{pvc_name(self._instance)}"
 
     def report(self, namespace: str, reason: str, message: str) -> None:
-        """Report a failure where people look first: in an Event on the StatefulSet.
+        """Report a failure as an Event on the StatefulSet, where people look first.
 
         Raises:
             KubernetesError: When the Event cannot be created.
@@ -232,7 +235,7 @@ class ManagedSecret:
         }
         status, body = self._server.call("POST", f"/api/v1/namespaces/{namespace}/events", event)
         if status not in {200, 201}:
-            raise KubernetesError(f"no Event can be made in {namespace}: {body.get('message')}")
+            raise KubernetesError(f"no Event can be created in {namespace}: {body.get('message')}")
 
     def _labels(self) -> dict[str, str]:
         return {

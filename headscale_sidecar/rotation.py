@@ -18,7 +18,7 @@ from headscale_sidecar.settings import settings_from
 
 
 def main() -> int:
-    """Print the prefix of the key that is in force afterwards; on stderr, what went wrong."""
+    """Print the prefix of the current key; on stderr, the error."""
     settings = settings_from(os.environ)
     desired, now = settings.desired, datetime.now(UTC)
     store = ManagedSecret(api_server(os.environ), settings.instance)

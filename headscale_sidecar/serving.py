@@ -1,7 +1,7 @@
-"""Many connections in one thread: a client that is slow, idle or broken holds up nobody.
+"""Many connections in one thread: a client that is slow, idle or broken blocks no other.
 
 Each connection is served by tasks. A task is a generator that yields what it waits for, a socket and an event, and is
-resumed when that is there; no thread is made and no call blocks. asyncio does the same, for 2 MB and 6 KB a connection.
+resumed when that is there; no thread is started and no call blocks. asyncio does the same, for 2 MB and 6 KB each.
 
 Every service has a cap. At the cap a new client takes the place of the connection that was idle longest, so who
 opens hundreds only closes their own, and a client that asks at once is answered.
@@ -72,9 +72,9 @@ class Service:
     broken_by: str = ""
 
     def failure_reason(self) -> str:
-        """Return why the service is to be restarted; nothing while it works, or has failed for a moment only."""
+        """Return why the service is to be restarted; empty while it works, or fails for less than that."""
         failing = 0.0 if self.broken_since is None else time.monotonic() - self.broken_since
-        return f"the {self.name} accepts nobody: {self.broken_by}" if failing > _BROKEN_SECONDS else ""
+        return f"the {self.name} accepts no connection: {self.broken_by}" if failing > _BROKEN_SECONDS else ""
 
     def drop(self, connection: Connection) -> None:
         """Close a connection."""
@@ -107,7 +107,7 @@ class EventLoop:
         while True:
             try:
                 self.run_once()
-            except Exception as error:  # noqa: BLE001 - nobody would start the thread again
+            except Exception as error:  # noqa: BLE001 - the thread would not be restarted
                 self._log("serving failed", kind=type(error).__name__, error=str(error))
                 time.sleep(_PAUSE_SECONDS)
 

@@ -40,7 +40,7 @@ _MIN_LOG_IN_SECONDS = 5.0
 class Channel:
     """One Headscale and its cluster; safe to share between the threads of a provider process.
 
-    It opens on first use. What makes a channel for a single call closes it afterwards; the channel of a provider
+    It opens on first use. The caller closes a channel that it created for a single call; the channel of a provider
     process ends with the process.
 
     Args:
@@ -154,8 +154,8 @@ class Channel:
             namespace, instance = self.settings.namespace, self.settings.instance
             raise WrongCluster(
                 f"{what} is not known to be gone: in {self.cluster.name} there is neither StatefulSet "
-                f"{namespace}/{instance}, nor an annotation of ours on PVC {namespace}/{pvc_name(instance)}, nor a "
-                "Secret that would hold it; is this the right cluster, context and namespace?"
+                f"{namespace}/{instance}, nor an annotation of this component on PVC {namespace}/{pvc_name(instance)}, "
+                "nor a Secret that would hold it; is this the right cluster, context and namespace?"
             )
 
     def reconnect(self) -> None:

@@ -33,7 +33,7 @@ class ConnectionDialer:
 
     @contextlib.contextmanager
     def client(self) -> Iterator[HeadscaleClient]:
-        """Open a client, and close all that was opened for it afterwards. No call of Headscale's API was made yet.
+        """Open a client, and close all that was opened for it afterwards. Headscale's API was not called yet.
 
         Raises:
             InstanceNotFound: When there is no StatefulSet.

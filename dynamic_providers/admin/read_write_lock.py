@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 
 class ReadWriteLock:
-    """Many threads share it, or one holds it exclusively; a waiting writer keeps new readers out, so nobody starves.
+    """Many threads share it, or one holds it exclusively; a waiting writer keeps new readers out, so no writer starves.
 
     Deleting a user on Headscale 0.28 is exclusive: it deletes the preauth keys that other threads are creating
     (https://github.com/juanfont/headscale/issues/3154). It is not reentrant.

@@ -32,7 +32,7 @@ class Revocations:
         self._is_in_cluster = settings.channel != "direct"
         self._lock = threading.Lock()
 
-    def add(self, what: str, keys: Collection[PendingRevocation], away: InstanceNotFound | InstanceStopped) -> None:
+    def add(self, what: str, keys: Collection[PendingRevocation], cause: InstanceNotFound | InstanceStopped) -> None:
         """Write keys that cannot be revoked now to the PVC; they are written when this returns.
 
         Where there is no PVC, and no pod that may start, no database exists in which they could be valid.
@@ -40,13 +40,13 @@ class Revocations:
         Args:
             what: What is deleted, for the messages.
             keys: The keys.
-            away: Why they cannot be revoked now.
+            cause: Why they cannot be revoked now.
 
         Raises:
             ClusterError: When they cannot be written, and the instance exists and can be started first.
         """
-        is_gone = isinstance(away, InstanceNotFound)
-        has_pod_to_come = isinstance(away, InstanceStopped) and not away.is_scaled_to_zero
+        is_gone = isinstance(cause, InstanceNotFound)
+        has_pod_to_come = isinstance(cause, InstanceStopped) and not cause.is_scaled_to_zero
         names = {str(key) for key in keys}
         try:
             self._registry.add(*names)
@@ -55,7 +55,7 @@ class Revocations:
                     return
                 raise ClusterError("there is no such PVC, no right to patch it, or no room left in its annotations")
         except ClusterError as error:
-            problem = f"{what} cannot be revoked: {away}; nor written to PVC {self._pvc} for later: {error}"
+            problem = f"{what} cannot be revoked: {cause}; nor written to PVC {self._pvc} for later: {error}"
             if not is_gone:
                 raise ClusterError(f"{problem}; start the instance first", error.status) from None
             self._warn(problem)
@@ -64,7 +64,7 @@ class Revocations:
         longest = f", at the longest until {until:%Y-%m-%d %H:%M} UTC" if until else ""
         self._warn(
             f"{what} is revoked by the next `pulumi up` by which Headscale {self._location} runs again; until then"
-            f"{longest}, it is valid: {away}"
+            f"{longest}, it is valid: {cause}"
         )
 
     def are_pending(self) -> bool:

@@ -10,7 +10,7 @@ from headscale_core.users.identity import UserRef
 
 @dataclass(frozen=True, slots=True)
 class RunJournal:
-    """What one process has seen and done; one for each channel, empty when the process starts.
+    """The record of what one process has observed and done; one for each channel, empty when the process starts.
 
     It rests on this: one `pulumi up` calls `diff`, `create` and `delete` of a resource in one process, in this order
     (pulumi-language-python runs one `pulumi.dynamic` process for each provider, and that keeps its instances:
@@ -27,7 +27,7 @@ class RunJournal:
         replaced_users: Users that `diff` decided to replace, by the name of the new one: `create` deletes the old one
             first, because names are unique in Headscale.
         created_this_run: What was created, or found and adopted, by this process, as `("user", id)`: after a taint the
-            engine asks for its deletion, as of the one that it took the place of.
+            engine deletes it, as the one that it replaced.
         policy: Whether the stack declares a policy, which the policy's `diff` and `create` know, and whether it is
             stored: no preauth key is created before it is. Where the policy is left out of a run, as by `--target`,
             nothing is declared here and a key is created.

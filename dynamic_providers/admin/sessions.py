@@ -19,7 +19,7 @@ from dynamic_providers.errors import (
 from dynamic_providers.kubernetes.errors import FORBIDDEN
 from dynamic_providers.retry import CONNECT
 from headscale_core import ApiError, HeadscaleClient
-from headscale_core.client.grpc_transport import NOBODY
+from headscale_core.client.grpc_transport import NO_USER_ID
 
 
 class Sessions:
@@ -116,7 +116,7 @@ class Sessions:
         with contextlib.ExitStack() as stack:
             try:
                 client = stack.enter_context(self._dialer.client())
-                client.list_users(user_id=NOBODY)
+                client.list_users(user_id=NO_USER_ID)
             except ApiError as error:
                 if not error.retryable:
                     raise

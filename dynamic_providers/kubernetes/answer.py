@@ -11,7 +11,7 @@ from dynamic_providers.kubernetes.errors import with_advice
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the API server says.
+    """A response of the API server.
 
     Attributes:
         status: HTTP status.

@@ -99,7 +99,7 @@ class Cluster:
         content_type: str = "application/json",
         timeout_seconds: float = _REQUEST_TIMEOUT_SECONDS,
     ) -> Answer:
-        """Send a request and return whatever the API server says to it.
+        """Send a request and return the response of the API server, whatever its status.
 
         Args:
             method: HTTP method.
@@ -247,7 +247,7 @@ class Cluster:
             raise
 
     def _renew(self) -> None:
-        """Renew the credentials; this may take as long as a log-in: a plugin may wait for somebody who is not there."""
+        """Renew the credentials; this may take as long as a log-in: a plugin may wait for a person's input."""
         with self._lock, self._files.written(self._access.document):
             deadline = time.monotonic() + self._log_in_seconds
             try:

@@ -1,4 +1,4 @@
-"""Certificates and keys of a kubeconfig in files, for the moment in which they are loaded.
+"""Certificates and keys of a kubeconfig in files, only while they are loaded.
 
 kr8s writes those of a kubeconfig to files of its own otherwise, and leaves them.
 """
@@ -32,7 +32,7 @@ class CredentialFiles:
             The kubeconfig that names the files.
 
         Raises:
-            ClusterError: When somebody else has created the folder since it was deleted: it is theirs to read.
+            ClusterError: When another user has created the folder since it was deleted, who could read the files.
         """
         if document is None:
             yield None
@@ -44,8 +44,8 @@ class CredentialFiles:
                 self._folder.mkdir(mode=0o700)
             except FileExistsError:
                 raise ClusterError(
-                    f"{self._folder}, where the kubeconfig's keys are for a moment, was created by somebody else; set "
-                    "TMPDIR to a folder of your own"
+                    f"{self._folder}, where the kubeconfig's keys are written while they load, was created by another "
+                    "user; set TMPDIR to a folder of your own"
                 ) from None
         try:
             named, files = kubeconfigs.with_files(document, self._folder)

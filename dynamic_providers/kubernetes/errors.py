@@ -75,7 +75,7 @@ def unreachable(access: Access, error: Exception) -> ClusterUnreachable:
 
 
 def explained(error: Exception, access: Access) -> ClusterError | None:
-    """Return the error of ours for an exception of kr8s, httpx, httpx-ws, anyio, urllib3 or the standard library.
+    """Return our error for an exception of kr8s, httpx, httpx-ws, anyio, urllib3 or the standard library.
 
     Args:
         error: What was raised.
@@ -93,7 +93,7 @@ def explained(error: Exception, access: Access) -> ClusterError | None:
 
 
 def _refused(error: Exception, access: Access) -> ClusterError | None:
-    """Return the error of an answer that says no."""
+    """Return the error of a rejected request."""
     import httpx_ws  # noqa: PLC0415 - loaded with the first request, and not before
     import kr8s  # noqa: PLC0415
 

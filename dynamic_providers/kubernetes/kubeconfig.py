@@ -1,4 +1,4 @@
-"""What a kubeconfig says, without asking the cluster.
+"""Reads a kubeconfig, without a request to the cluster.
 
 https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/
 """
@@ -37,7 +37,7 @@ class Access:
         document: A kubeconfig with a single context; None for the pod's own account.
         source: Where it stands, in words, for messages.
         server: Address of the API server; empty for that of the pod's own cluster.
-        plugin: The command that tells the credentials; None where they are in the kubeconfig.
+        plugin: The command that returns the credentials; None where they are in the kubeconfig.
     """
 
     document: Document | None
@@ -119,7 +119,7 @@ def with_files(document: Document, folder: Path) -> tuple[Document, dict[Path, b
 
 
 def read(kubeconfig: str | None) -> Document:
-    """Return a kubeconfig, with absolute paths; the first file that says something wins, as for kubectl.
+    """Return a kubeconfig, with absolute paths; the first file that sets a value wins, as for kubectl.
 
     Raises:
         ClusterError: When it cannot be read, or is no kubeconfig.
@@ -149,7 +149,7 @@ def load(kubeconfig: str | None) -> Document:
 
 
 def server(document: Mapping[str, Any], context: str | None = None, cluster: str | None = None) -> str | None:
-    """Return the address of the API server, None where the kubeconfig does not say.
+    """Return the address of the API server, None where the kubeconfig has none.
 
     Args:
         document: The kubeconfig.

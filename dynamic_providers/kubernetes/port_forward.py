@@ -2,7 +2,7 @@
 
 kr8s 0.20 connects to the API server again and again, without a pause and for ever, where a connection is refused or the
 pod went away in the meantime (https://github.com/kr8s-org/kr8s/blob/main/kr8s/_portforward.py, reported as
-https://github.com/kr8s-org/kr8s/issues/540). It looks the pod up before each attempt: there the pause is made, and
+https://github.com/kr8s-org/kr8s/issues/540). It looks the pod up before each attempt: there it pauses, and
 there it ends. `BackoffPortForward` can go when a release of kr8s gives up by itself, as
 https://github.com/kr8s-org/kr8s/pull/748 proposed.
 """

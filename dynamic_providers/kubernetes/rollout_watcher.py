@@ -42,14 +42,14 @@ class RolloutWatcher:
         self._cluster, self._settings, self._report = cluster, settings, report
         self._location = InstanceLocation(settings.namespace, settings.instance)
 
-    def follow(self, desired: DesiredRollout) -> str | None:
+    def wait(self, desired: DesiredRollout) -> str | None:
         """Wait for the pod of the newest template, a Headscale that answers as its version, and a PVC of its size.
 
         Returns:
-            The PVC's uid, which tells one database from another; None where there is no PVC yet.
+            The PVC's uid, which identifies the database; None where there is no PVC yet.
 
         Raises:
-            RolloutError: When the time is over, with what the pod says about itself; when the PVC can never be so.
+            RolloutError: When the time is over, with the pod's reason; when the PVC can never become as declared.
             ClusterError: When something may not be read.
         """
         begun, reported_at, reported = time.monotonic(), time.monotonic(), ""
@@ -57,7 +57,7 @@ class RolloutWatcher:
             try:
                 waits_for = self._state(desired)
             except ClusterError as error:
-                if not _may_pass(error):
+                if not _is_transient(error):
                     raise
                 waits_for = str(error)
             if not waits_for:
@@ -95,7 +95,7 @@ class RolloutWatcher:
         return str(metadata["uid"])
 
     def is_settled(self, desired: DesiredRollout) -> bool:
-        """Return whether everything is as a rollout is to end, at this moment."""
+        """Return whether the rollout is complete now."""
         return not self._state(desired, resize=False)
 
     def stopped(self) -> str:
@@ -143,7 +143,7 @@ class RolloutWatcher:
         pod = self._get("v1", "pods", self._location.pod)
         problem = rules.pod_state(self._location, stateful_set, pod, (), replicas=desired.replicas)
         if problem:
-            # Events are read where they may tell why.
+            # Events are read only where they may have the reason.
             return rules.pod_state(self._location, stateful_set, pod, self._events(), replicas=desired.replicas)
         if pod is None:
             return ""
@@ -176,7 +176,7 @@ class RolloutWatcher:
             )
 
     def _recreate(self, pvc: Object, desired: DesiredRollout) -> None:
-        """Put the declared PVC in the place of one that never had a volume.
+        """Recreate as declared a PVC that was never bound to a volume.
 
         One that has got a volume meanwhile is another by then, and stays. Where the StatefulSet's controller makes
         it by its template first, this is done again.
@@ -204,22 +204,22 @@ class RolloutWatcher:
             time.sleep(_PAUSE_SECONDS)
 
     def _reason(self, waits_for: str) -> str:
-        """Return what keeps the pod, in the sidecar's own words where it is that, and a way out if one is known."""
+        """Return why the pod is not ready, with the sidecar's own reason, and a hint if one is known."""
         if hint := crash_hint(waits_for):
             return f"{waits_for}; {hint}"
         pod = self._get("v1", "pods", self._location.pod)
         if pod is None or unready_containers(pod) != [SIDECAR_CONTAINER]:
             return waits_for
         try:
-            status, text = self._ask(SIDECAR_HEALTH_PORT, "/readyz", tls=False)
+            status, text = self._get_from_pod(SIDECAR_HEALTH_PORT, "/readyz", tls=False)
         except (ClusterError, OSError, http.client.HTTPException) as error:
             return f"{waits_for}; the sidecar could not be asked why ({error})"
         return waits_for if status == http.client.OK else f"{waits_for}; {SIDECAR_CONTAINER}: {text.strip()}"
 
     def _wrong_version(self, version: str) -> str:
-        """Return what is wrong with what answers; Headscale tells its version from 0.27 on."""
+        """Return why the version that answers is wrong; Headscale reports its version from 0.27 on."""
         try:
-            status, text = self._ask(self._settings.http_port, "/version", tls=self._settings.tls)
+            status, text = self._get_from_pod(self._settings.http_port, "/version", tls=self._settings.tls)
             answered = json.loads(text).get("version") if status == http.client.OK else None
         except ClusterError as error:
             if error.status == _FORBIDDEN:
@@ -233,14 +233,14 @@ class RolloutWatcher:
             return ""
         return f"Headscale answers as {answered} and not as {version}: does `image` hold another version?"
 
-    def _ask(self, port: int, path: str, *, tls: bool) -> tuple[int, str]:
+    def _get_from_pod(self, port: int, path: str, *, tls: bool) -> tuple[int, str]:
         """Return status and text of a GET to a port in the pod."""
         with self._cluster.port_forward(self._location.pod, self._location.namespace, port) as local:
             connection = http.client.HTTPConnection("127.0.0.1", local, timeout=_REQUEST_SECONDS)
             try:
                 connection.connect()
                 if tls:
-                    # The certificate bears the public name; the port-forward ends in this very pod.
+                    # The certificate has the public name; the port-forward ends in this very pod.
                     trust = ssl._create_unverified_context()  # noqa: S323, SLF001 - as above
                     name = self._settings.server_name or "localhost"
                     connection.sock = trust.wrap_socket(connection.sock, server_hostname=name)
@@ -275,7 +275,7 @@ class RolloutWatcher:
         return f"{root}/namespaces/{self._location.namespace}/{kind}/{name}".rstrip("/")
 
 
-def _may_pass(error: ClusterError) -> bool:
-    """Return whether an API server may answer otherwise in a moment: it does not answer, or is busy."""
+def _is_transient(error: ClusterError) -> bool:
+    """Return whether a failure is transient: the API server does not answer, or is busy."""
     status = error.status or 0
     return isinstance(error, ClusterUnreachable) or status == _TOO_MANY or status >= _SERVER_FAULT

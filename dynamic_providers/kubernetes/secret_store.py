@@ -1,4 +1,4 @@
-"""Secrets that hold keys: written by us, and never over one that is not owned."""
+"""Secrets that hold keys; one that is not managed is never overwritten."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class KubernetesSecretStore:
 
     Attributes:
         cluster: The cluster.
-        instance: The instance whose keys they are; another one's are as foreign as anybody's.
+        instance: The instance whose keys they are; those of another instance are not managed.
         instance_namespace: Its namespace, for the instance of another namespace may have its name.
         kind: `preauth-key` or `api-key`.
-        versions: The resourceVersions of Secrets that were seen to be ours, by namespace and name.
+        versions: The resourceVersions of Secrets that were read and are managed, by namespace and name.
     """
 
     cluster: Cluster
@@ -119,7 +119,7 @@ class KubernetesSecretStore:
         self.versions[namespace, name] = answer.body["metadata"]["resourceVersion"]
 
     def delete(self, namespace: str, name: str) -> None:
-        """Delete our Secret as it was seen last; one that is gone, or not owned, is left alone."""
+        """Delete the managed Secret at the resourceVersion that was read last; one that is gone or not owned stays."""
         if (version := self.versions.pop((namespace, name), None)) and self._delete(namespace, name, version):
             return
         try:
@@ -128,10 +128,12 @@ class KubernetesSecretStore:
         except SecretNotOwned:
             return
         if not self._delete(namespace, name, self.versions.pop((namespace, name))):
-            raise ClusterError(f"Secret {namespace}/{name} cannot be deleted: somebody changes it at this moment")
+            raise ClusterError(
+                f"Secret {namespace}/{name} cannot be deleted: another program changes it; run `pulumi up` again"
+            )
 
     def _delete(self, namespace: str, name: str, version: str) -> bool:
-        """Delete a Secret of ours, and return whether it is gone; not so where it is another version by now."""
+        """Delete a managed Secret, and return whether it is gone; not so where it is another version by now."""
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"resourceVersion": version}}
         answer = self.cluster.request("DELETE", _path(namespace, name), body=options)
         if answer.status == CONFLICT:
@@ -152,8 +154,8 @@ class KubernetesSecretStore:
     def _require_owned(self, namespace: str, name: str, labels: Mapping[str, str]) -> None:
         if not self._is_owned(labels):
             raise SecretNotOwned(
-                f"Secret {namespace}/{name} exists and is not this {self.kind}'s: nothing was changed; "
-                "give another `secretName`, or delete that Secret if nobody needs it"
+                f"Secret {namespace}/{name} exists and is not managed as `{self.kind}` of instance `{self.instance}`: "
+                "nothing was changed; give another `secretName`, or delete that Secret if it is not needed"
             )
 
     def _is_owned(self, labels: Mapping[str, str]) -> bool:

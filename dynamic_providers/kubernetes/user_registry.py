@@ -24,7 +24,7 @@ REVOKE_ANNOTATION = "headscale-component/revoke"
 """Annotation of the PVC that lists keys that are to be revoked; see `headscale_core.keys.revocation`."""
 
 _INCOMPLETE = "*"
-"""Stands among the names where there was no room for all of them; no user can be called so."""
+"""Is among the names where there was no room for all of them; no user can have this name."""
 
 _ROOM_BYTES = 240 * 1024
 """Kubernetes takes 256 KiB of annotations of an object, all of them together; others write some too."""
@@ -45,11 +45,11 @@ class _Batch:
 class PvcUserRegistry:
     """The user registry of an instance; safe to share between threads.
 
-    It is kept where the PVC is in reach. Without right to it, or where nobody expects a cluster in reach (a Headscale
-    that lives elsewhere), none is kept. Threads that write at the same time share one request, and its failure.
+    It is kept where the PVC is reachable. Without permission for it, or where no cluster is expected (a Headscale
+    outside of one), none is kept. Threads that write at the same time share one request, and its failure.
 
     Attributes:
-        identity: Whether the PVC is in the cluster that the state speaks of.
+        identity: Whether the PVC is in the cluster that is recorded in the state.
 
     Args:
         cluster: The cluster.
@@ -92,7 +92,7 @@ class PvcUserRegistry:
                 names = self._read()
         return names
 
-    def holds(self, name: str) -> bool | None:
+    def contains(self, name: str) -> bool | None:
         """Return whether a user is in the registry; None where that is not known: none is kept, or it is incomplete."""
         names = self.names()
         if not self._is_kept:
@@ -112,7 +112,7 @@ class PvcUserRegistry:
         return self._read_pvc() is not None
 
     def is_found(self, user: str | None = None) -> bool:
-        """Return whether the PVC is there with an annotation of ours: proof that this is the instance's cluster.
+        """Return whether the PVC is there with an annotation of this component, which proves the cluster.
 
         Args:
             user: A user that has to be in the registry; None where any annotation will do.
@@ -176,7 +176,7 @@ class PvcUserRegistry:
         return self._take(answer)
 
     def _take(self, answer: Answer) -> set[str]:
-        """Remember what a PVC holds."""
+        """Cache the annotation of a PVC."""
         self._names = _names_in(answer, self._annotation) if answer.ok else set()
         self._version = answer.body.get("metadata", {}).get("resourceVersion") if answer.ok else None
         annotations = _annotations(answer) if answer.ok else {}
@@ -196,7 +196,7 @@ class PvcUserRegistry:
             if error.status != errors.CONFLICT:
                 raise
             raise ClusterError(
-                f"{self._what} cannot be written: others write it all the time; run `pulumi up` again", error.status
+                f"{self._what} cannot be written: other programs keep changing it; run `pulumi up` again", error.status
             ) from None
 
     def _write_once(self, changes: Mapping[str, bool]) -> None:
@@ -229,7 +229,7 @@ class PvcUserRegistry:
         if _INCOMPLETE not in names:
             self._warn(
                 f"PVC {self._pvc} has no room in its annotations for more users: should the state be lost, those "
-                "that are made from now on need `adopt: true`"
+                "that are created from now on need `adopt: true`"
             )
         return names & desired | {_INCOMPLETE}
 

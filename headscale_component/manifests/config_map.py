@@ -15,7 +15,7 @@ FILE = "config.yaml"
 def config_text(spec: HeadscaleArgs) -> str | pulumi.Output[str]:
     """Return `config.yaml`: a plain string unless a leaf of it is an Output."""
     tree = config_tree(spec)
-    if _holds_output(tree):
+    if _contains_output(tree):
         return pulumi.Output.from_input(tree).apply(to_yaml)
     return to_yaml(tree)
 
@@ -23,7 +23,7 @@ def config_text(spec: HeadscaleArgs) -> str | pulumi.Output[str]:
 def config_map(instance: str, spec: HeadscaleArgs, text: str | pulumi.Output[str]) -> k8s.core.v1.ConfigMapInitArgs:
     """Return the immutable ConfigMap with the configuration.
 
-    It has no name of its own: the Kubernetes provider appends a random suffix to the resource's, so a change makes a
+    It has no name of its own: the Kubernetes provider appends a random suffix to the resource's, so a change creates a
     new object, rolls the pod by the name in its template, and then removes the old one. A name made of the content
     would meet itself again where a failed change is taken back.
     """
@@ -34,9 +34,9 @@ def config_map(instance: str, spec: HeadscaleArgs, text: str | pulumi.Output[str
     )
 
 
-def _holds_output(value: object) -> bool:
+def _contains_output(value: object) -> bool:
     if isinstance(value, dict):
-        return any(map(_holds_output, value.values()))
+        return any(map(_contains_output, value.values()))
     if isinstance(value, list | tuple):
-        return any(map(_holds_output, value))
+        return any(map(_contains_output, value))
     return isinstance(value, pulumi.Output)

@@ -92,7 +92,7 @@ def apikey_manager(instance: str, spec: HeadscaleArgs) -> k8s.core.v1.ContainerA
         **({"HEADSCALE_SERVER_NAME": name} if (name := spec.config.tls_letsencrypt_hostname) else {}),
         "RELAY_LISTEN": f"127.0.0.1:{names.RELAY_PORT}",
         "HEALTH_LISTEN": f":{names.SIDECAR_HEALTH_PORT}",
-        **({OPEN_WITHOUT_POLICY_VARIABLE: "true"} if _policy_is_of_others(spec) else {}),
+        **({OPEN_WITHOUT_POLICY_VARIABLE: "true"} if _is_policy_unmanaged(spec) else {}),
     }
     namespace = k8s.core.v1.EnvVarArgs(
         name="POD_NAMESPACE",
@@ -121,7 +121,7 @@ def apikey_manager(instance: str, spec: HeadscaleArgs) -> k8s.core.v1.ContainerA
     )
 
 
-def _policy_is_of_others(spec: HeadscaleArgs) -> bool:
+def _is_policy_unmanaged(spec: HeadscaleArgs) -> bool:
     """Return whether the policy in the database is stored by others, if by anybody: the stack declares none.
 
     Only then there is a variable: an instance with a declared policy keeps its pod.

@@ -21,7 +21,7 @@ SIDECAR_HEALTH_PORT = defaults.SIDECAR_HEALTH_PORT
 """Where the sidecar answers probes and serves its metrics."""
 
 NON_ROOT = 65532
-"""User and group of both containers: `nonroot` in distroless images, and the seed operator's choice."""
+"""User and group of both containers: `nonroot` in distroless images, and those of headscale-operator."""
 
 
 def config_map(instance: str) -> str:
@@ -40,7 +40,7 @@ def metrics_service(instance: str) -> str:
 
 
 def pvc_name(instance: str) -> str:
-    """Return the name that the StatefulSet gives its claim, the same as under the seed operator."""
+    """Return the name that the StatefulSet gives its PVC, the same as under headscale-operator."""
     return defaults.pvc_name(instance)
 
 

@@ -1,4 +1,4 @@
-"""The namespace, where the instance is asked to make it."""
+"""The namespace, where the instance is declared to create it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from headscale_component.spec import HeadscaleArgs
 
 
 def namespace_patch(spec: HeadscaleArgs) -> k8s.core.v1.NamespacePatchArgs:
-    """Return a patch that makes the namespace, or labels the one that is there.
+    """Return a patch that creates the namespace, or labels the one that is there.
 
     A patch, because a namespace holds the data and so outlives its instance: the Kubernetes provider refuses to
     create an object that exists, and a later `up` would stop there.

@@ -1,4 +1,4 @@
-"""The claim that holds the data: made by the StatefulSet from its template, grown by the rollout."""
+"""The PVC with the data: created by the StatefulSet from its `volumeClaimTemplates`, resized by the rollout."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ VOLUME = "data"
 
 
 def claim_template(instance: str, spec: HeadscaleArgs) -> k8s.core.v1.PersistentVolumeClaimArgs:
-    """Return the StatefulSet's claim template; only its first version ever counts."""
+    """Return the entry of `volumeClaimTemplates`, which is immutable: a StatefulSet creates the PVC from it once."""
     claim = spec.persistent_volume_claim
     return k8s.core.v1.PersistentVolumeClaimArgs(
         metadata=k8s.meta.v1.ObjectMetaArgs(name=VOLUME, labels=names.selector(instance)),

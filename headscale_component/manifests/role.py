@@ -1,4 +1,4 @@
-"""What the sidecar may do: write its one Secret, note on the claim which keys are its own, and tell of failures."""
+"""RBAC of the sidecar: write its one Secret, annotate the PVC with its keys, and create Events about failures."""
 
 from __future__ import annotations
 

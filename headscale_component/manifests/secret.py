@@ -15,7 +15,7 @@ from headscale_component.spec import HeadscaleArgs
 def config_secrets(
     instance: str, spec: HeadscaleArgs, values: Mapping[tuple[str, ...], Any]
 ) -> k8s.core.v1.SecretInitArgs:
-    """Return the immutable Secret; like the ConfigMap it has no name of its own, so that a change makes a new one.
+    """Return the immutable Secret; like the ConfigMap it has no name of its own, so that a change creates a new one.
 
     Args:
         instance: The instance's name.

@@ -11,8 +11,8 @@ from headscale_component.manifests.persistent_volume_claim import claim_template
 from headscale_component.spec import HeadscaleArgs
 
 _ONLY_THERE = {"pulumi.com/waitFor": "jsonpath={.metadata.uid}"}
-"""The provider waits for the object and not for its pod: older ones take the old pod for the new one, and none says
-what a container says about itself. The rollout follows it instead. Unlike `skipAwait` this waits for the deletion."""
+"""The provider waits for the object and not for its pod: older ones take the old pod for the new one, and none
+reports a container's own reason. The rollout waits for the pod instead. Unlike `skipAwait` it waits for a deletion."""
 
 _OURS = {"pulumi.com/patchForce": "true"}
 """What `kubectl scale` or an interrupted run wrote is taken over, where the API server would call it a conflict."""

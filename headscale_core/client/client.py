@@ -10,7 +10,7 @@ from headscale_core.client._proto import headscale_pb2 as wire
 from headscale_core.client.connection import Connection
 from headscale_core.client.conversion import api_key_of, node_of, pre_auth_key_of, timestamp, user_of
 from headscale_core.client.errors import NotFound, Unsupported
-from headscale_core.client.grpc_transport import NOBODY
+from headscale_core.client.grpc_transport import NO_USER_ID
 from headscale_core.client.models import ApiKey, Node, PreAuthKey, User
 from headscale_core.values.versions import KEY_IDS, POLICY_CHECK
 
@@ -37,7 +37,7 @@ class HeadscaleClient(Connection):
         try:
             self._transport.call("Health", wire.Empty(), wire.Empty)
         except Unsupported:
-            self.list_users(user_id=NOBODY)
+            self.list_users(user_id=NO_USER_ID)
 
     def list_users(self, *, name: str | None = None, user_id: int | None = None) -> list[User]:
         """Return the users.

@@ -31,7 +31,7 @@ class Trust:
     """What TLS trusts.
 
     Attributes:
-        tls: Whether to speak TLS at all.
+        tls: Whether to use TLS at all.
         ca_certificate: PEM of the authority to trust instead of the system's.
         server_name: The name to expect in the certificate, where it differs from the address.
     """
@@ -59,7 +59,7 @@ def relay(host: str, port: int, timeout_seconds: float) -> Transport:
 def http(
     url: str, api_key: str, ca_certificate: bytes | None, server_name: str | None, timeout_seconds: float
 ) -> Transport:
-    """Return a transport by REST.
+    """Return a transport over REST.
 
     Raises:
         InvalidConnection: When the URL is malformed, or the authority is not PEM.
@@ -103,7 +103,7 @@ def _context(ca_certificate: bytes) -> ssl.SSLContext:
 
 
 def _rest(url: str, **options: Any) -> Transport:  # noqa: ANN401 - as `RestTransport` takes them
-    """Return a transport by REST; httpx is slow to load, and few need it."""
+    """Return a transport over REST; httpx is slow to load, and few need it."""
     from headscale_core.client.rest_transport import RestTransport  # noqa: PLC0415 - few need it
 
     return RestTransport(url, **options)

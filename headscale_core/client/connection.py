@@ -23,7 +23,7 @@ class Connection:
 
     @classmethod
     def over_unix_socket(cls, path: str, *, timeout_seconds: float = 10.0) -> Self:
-        """Return a client of the Headscale behind a unix socket, which asks for no key and speaks gRPC up to 0.29.
+        """Return a client of the Headscale behind a unix socket, which needs no key and has gRPC up to 0.29.
 
         Only the gRPC server on TCP has `grpcAuthenticationInterceptor`
         (https://github.com/juanfont/headscale/blob/v0.29.3/hscontrol/app.go).
@@ -55,7 +55,7 @@ class Connection:
         server_name: str | None = None,
         timeout_seconds: float = 10.0,
     ) -> Self:
-        """Return a client that speaks REST (0.28 and newer).
+        """Return a client over REST (0.28 and newer).
 
         Args:
             url: `http(s)://host:port`.
@@ -80,12 +80,12 @@ class Connection:
         server_name: str | None = None,
         timeout_seconds: float = 10.0,
     ) -> Self:
-        """Return a client that speaks gRPC (up to 0.29).
+        """Return a client over gRPC (up to 0.29).
 
         Args:
             address: `host:port`.
             api_key: The key to show; None, the default, where the address leads to the unix socket.
-            tls: Whether to speak TLS, False by default.
+            tls: Whether to use TLS, False by default.
             ca_certificate: PEM of the authority to trust; None, the default, for the system's authorities.
             server_name: The name to expect in the certificate; None, the default, for that of the address.
             timeout_seconds: Deadline of each call, in seconds; 10 by default.

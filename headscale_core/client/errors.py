@@ -1,7 +1,7 @@
 """What can go wrong with a call to Headscale; `headscale_core.errors` draws the tree.
 
 Headscale's own codes mislead: a wrong key is INTERNAL, most other things are UNKNOWN. So the class is decided by the
-code and, where it says too little, the words of the message, as seen on 0.26 to 0.29: hscontrol/grpcv1.go, and
+code and, where it is not specific enough, the text of the message, as seen on 0.26 to 0.29: hscontrol/grpcv1.go, and
 `grpcAuthenticationInterceptor` in https://github.com/juanfont/headscale/blob/v0.29.3/hscontrol/app.go. No message holds
 a key.
 """
@@ -21,7 +21,7 @@ class ApiError(HeadscaleError):
     Attributes:
         method: The call, for example `CreateUser`.
         address: Where Headscale was looked for.
-        detail: What Headscale or the network said.
+        detail: The message of Headscale or the network.
         retryable: Whether the same call may be repeated without harm and with hope.
     """
 
@@ -38,7 +38,7 @@ class ApiError(HeadscaleError):
 class Unreachable(ApiError):
     """Nothing answers, or the connection broke."""
 
-    summary = "found nobody there"
+    summary = "failed to connect"
     hint = "check that the pod runs and that the address is right"
     retryable = True
 
@@ -55,7 +55,7 @@ class Unauthenticated(ApiError):
     """The API key is wrong, expired or missing."""
 
     summary = "was refused"
-    hint = "the API key is wrong, expired or revoked: make a new one and put it where this one came from"
+    hint = "the API key is wrong, expired or revoked: create a new one and put it where this one came from"
 
 
 class PermissionDenied(ApiError):

@@ -25,7 +25,7 @@ Answer = TypeVar("Answer", bound=Message)
 _SERVICE = "/headscale.v1.HeadscaleService"
 MAX_DETAIL = 300
 
-NOBODY = 2**62
+NO_USER_ID = 2**62
 """The id of a user that is not there; 0 is no filter and lists everybody, and databases count to 2**63."""
 
 
@@ -46,7 +46,7 @@ class Transport(Protocol):
         """Return the server's minor version, 0.26 or newer.
 
         Raises:
-            Unsupported: When the transport is not spoken with a version that old.
+            Unsupported: When the transport does not support a version that old.
             ApiError: When the server cannot be reached or refuses the key.
         """
         ...
@@ -92,7 +92,7 @@ class GrpcTransport:
             detail = (error.details() or "")[:MAX_DETAIL]
             raise error_class(error.code().name, detail)(method, self.address, detail) from None
         except ValueError as error:
-            # gRPC says so where another thread has closed the channel.
+            # gRPC raises this where another thread has closed the channel.
             raise Unreachable(method, self.address, str(error)[:MAX_DETAIL]) from None
 
     def close(self) -> None:
@@ -121,7 +121,7 @@ class GrpcTransport:
 
     def _lists_keys_of_all(self) -> bool:
         try:
-            self.call("ListPreAuthKeys", wire.ListPreAuthKeysRequest(user=NOBODY), wire.Empty)
+            self.call("ListPreAuthKeys", wire.ListPreAuthKeysRequest(user=NO_USER_ID), wire.Empty)
         except NotFound:
             return False
         return True

@@ -1,7 +1,7 @@
-"""Calls by REST, the only API of Headscale from 0.30 on.
+"""Calls over REST, the only API of Headscale from 0.30 on.
 
 The paths and the JSON are those of the gRPC messages (0.28 and 0.29 translate one into the other, 0.30 kept the shape),
-so that a client speaks in the same messages whatever carries them. The paths are the `google.api.http` options in
+so that a client uses the same messages over both transports. The paths are the `google.api.http` options in
 https://github.com/juanfont/headscale/blob/v0.29.3/proto/headscale/v1/headscale.proto.
 """
 
@@ -165,14 +165,14 @@ class RestTransport:
         """
         response = self._request("version", "GET", "/version")
         if response.status_code == httpx.codes.NOT_FOUND:
-            # The unix socket serves the API alone, and speaks HTTP since 0.30.
+            # The unix socket serves the API alone, and accepts HTTP since 0.30.
             return UNRELEASED_HEADSCALE
         body = _json(response) or {}
         version = HeadscaleVersion.parse_or_none(str(body.get("version", "")))
         if version is None or version == _DEVELOPMENT:
             version = UNRELEASED_HEADSCALE
         if not body or not REST.is_in(version):
-            raise Unsupported("version", self.address, f"REST is spoken with {REST.first} and newer; use gRPC")
+            raise Unsupported("version", self.address, f"REST is supported with {REST.first} and newer; use gRPC")
         return version
 
     def close(self) -> None:
@@ -181,7 +181,7 @@ class RestTransport:
 
 
 def _error_text(error: Exception) -> str:
-    """Return what an error says, unless that may be a header: one of them is the key."""
+    """Return the text of an error, unless it may contain a header: one of them is the key."""
     return type(error).__name__ if isinstance(error, httpx.LocalProtocolError) else str(error)[:MAX_DETAIL]
 
 

@@ -1,4 +1,4 @@
 """The whole life of API keys and preauth keys: create, store, renew, rotate, revoke, recover.
 
-Both kinds are kept in Secrets by one protocol, `SecretStore`, and bear the annotations of `annotations`.
+Both kinds are kept in Secrets by one protocol, `SecretStore`, and have the annotations of `annotations`.
 """

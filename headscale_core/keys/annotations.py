@@ -1,7 +1,7 @@
 """The annotations of a key's Secret, by which an interrupted run can be finished, and the shape of each.
 
-Headscale tells a key's text once, in the answer to its creation. A run that dies before it stores the text leaves a key
-that nobody holds. So the exact expiration of the key, with its microseconds, is written first, as `PENDING`. Headscale
+Headscale returns a key's text once, in the answer to its creation. A run that dies before it stores the text leaves a
+lost key. So the exact expiration of the key, with its microseconds, is written first, as `PENDING`. Headscale
 gives it back unchanged in its lists, and the next run finds the key by it
 (https://github.com/juanfont/headscale/blob/v0.29.3/hscontrol/types/preauth_key.go).
 
@@ -49,10 +49,10 @@ DATA_KEY_NAME = "headscale-component/data-key"
 """Under which name the preauth key is in its Secret; absent for `key`."""
 
 RECREATED_FROM = "headscale-component/remade-from"
-"""Ids of the preauth keys that this one stands in for, separated by commas; the state may still have them."""
+"""Ids of the preauth keys that this one replaces, separated by commas; the state may still have them."""
 
 FIRST_KEY = "headscale-component/first-key"
-"""The prefix of the first API key of a resource, which tells it from another resource of the same name."""
+"""The prefix of the first API key of a resource, which distinguishes it from another resource of the same name."""
 
 EXPIRED_BEFORE_WIPE = "headscale-component/spent"
 """`true` where a preauth key was invalid already when Headscale 0.28 deleted it, so that it is not recreated."""
@@ -89,7 +89,7 @@ class PreAuthKeySpec:
 
     @classmethod
     def parse(cls, text: str | None) -> PreAuthKeySpec | None:
-        """Return what an annotation says, None where there is none or somebody edited it."""
+        """Return the value of an annotation, None where there is none or it was edited."""
         try:
             user_id, expiration, reusable, ephemeral, tags = json.loads(text or "")
             return cls(user_id, parse_duration(expiration), reusable, ephemeral, tuple(tags))

@@ -90,7 +90,7 @@ def rotate(
     try:
         store.write(*place, secret_for(text, expires_at, now, desired, superseded))
     except Exception:
-        # Whether it was written is known only after a read; if that fails too, `PENDING` tells the next run.
+        # Whether it was written is known only after a read; if that fails too, the next run finds `PENDING`.
         found = store.read(*place)
         if found is None or found.annotations.get(KEY_ID) != prefix:
             revoke(client, prefix)

@@ -39,7 +39,7 @@ class DesiredApiKey:
         template: The Secret's data key, and the labels and annotations that people want on it.
         owner: The name of its resource in Pulumi; a Secret of another owner holds another key. None for the sidecar's.
         first: Prefix of the resource's first key, which tells two apart that replace each other under one name; None
-            where it is not known, as of keys that earlier versions made.
+            where it is not known, as of keys that earlier versions created.
     """
 
     namespace: str

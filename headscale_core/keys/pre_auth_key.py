@@ -20,8 +20,8 @@ from headscale_core.keys.pre_auth_key_secret import (
     DesiredPreAuthKey,
     IssuedPreAuthKey,
     Keys,
+    belongs_to,
     by_id,
-    holds,
     issued_as_desired,
     issued_in,
     secret_for,
@@ -108,7 +108,7 @@ def issue(
         now: The time.
         before: Its Secret, as it was read; None where there is none.
         lifetime: How long it is valid; None for as long as is declared.
-        recreated_from: Ids of the keys that it stands in for, which the state may still know.
+        recreated_from: Ids of the keys that it replaces, which the state may still have.
         replaced: The key in `before` that the caller deletes afterwards; None where there is none. It is in `PENDING`
             until then, for nothing else names it.
 
@@ -142,7 +142,7 @@ def issue(
             _rollback_secret(store, desired, before)
         if isinstance(error, NotFound):
             raise UserError(
-                f"the key for Secret {'/'.join(place)} cannot be made: Headscale has no user with id "
+                f"the key for Secret {'/'.join(place)} cannot be created: Headscale has no user with id "
                 f"{desired.user_id}; see `headscale users list`"
             ) from None
         raise
@@ -156,7 +156,7 @@ def issue(
     try:
         store.write(*place, secret)
     except Exception:
-        # Whether it was written is known only after a read; if that fails too, `PENDING` tells the next run.
+        # Whether it was written is known only after a read; if that fails too, the next run finds `PENDING`.
         found = store.read(*place)
         if found is None or found.annotations.get(KEY_ID) != issued.key_id:
             client.delete_pre_auth_key(key.id)
@@ -187,7 +187,7 @@ def observe(
 
     Args:
         keys: Headscale's keys by id.
-        stored: Its Secret, None where there is none of ours.
+        stored: Its Secret, None where there is none that this component manages.
         desired: The key as it was declared.
         state: The key that the state knows.
         now: The time.
@@ -234,7 +234,7 @@ def delete(
         place: Namespace and name of its Secret.
     """
     stored = read_if_owned(store, *place)
-    if stored is not None and holds(stored, state):
+    if stored is not None and belongs_to(stored, state):
         remove_pending(client, stored, keys.values())
         recreated = issued_in(stored)
         if recreated and recreated.key_id != state.key_id and recreated.find_in(keys):
@@ -251,7 +251,7 @@ def delete_secret(store: SecretStore, state: IssuedPreAuthKey, place: tuple[str,
         Whether it held this key.
     """
     stored = read_if_owned(store, *place)
-    if stored is None or not holds(stored, state):
+    if stored is None or not belongs_to(stored, state):
         return False
     store.delete(*place)
     return True

@@ -78,7 +78,7 @@ class IssuedPreAuthKey:
     def find_in(self, keys: Keys) -> PreAuthKey | None:
         """Return what Headscale has of it, None where it is gone.
 
-        The id alone does not tell: in a database that was lost or restored, ids are given again, to other keys.
+        The id alone is no proof: in a database that was lost or restored, ids are reused for other keys.
         """
         listed = keys.get(self.key_id)
         # Lists of 0.28 and newer show the beginning, older ones the whole.
@@ -96,7 +96,7 @@ def secret_for(issued: IssuedPreAuthKey, desired: DesiredPreAuthKey, recreated_f
     Args:
         issued: The key.
         desired: How it is declared.
-        recreated_from: Ids of the keys that it stands in for, separated by commas.
+        recreated_from: Ids of the keys that it replaces, separated by commas.
     """
     data_key = desired.template.data_key
     annotations = {
@@ -128,7 +128,7 @@ def issued_as_desired(stored: StoredSecret, desired: DesiredPreAuthKey) -> Issue
 
 
 def desired_in(namespace: str, name: str, stored: StoredSecret) -> DesiredPreAuthKey | None:
-    """Return how a key was declared, as its Secret tells; None where it does not."""
+    """Return how a key was declared, by the annotations of its Secret; None where they are missing."""
     spec, data_key = PreAuthKeySpec.parse(stored.annotations.get(SPEC)), data_key_of(stored)
     if spec is None or data_key not in stored.data:
         return None
@@ -154,7 +154,7 @@ def data_key_of(stored: StoredSecret) -> str:
     return stored.annotations.get(DATA_KEY_NAME, only)
 
 
-def holds(stored: StoredSecret, state: IssuedPreAuthKey) -> bool:
+def belongs_to(stored: StoredSecret, state: IssuedPreAuthKey) -> bool:
     """Return whether a Secret holds the key that the state knows, or the one that was recreated in its place."""
     annotations = stored.annotations
     is_same_key = annotations.get(KEY_ID) == state.key_id and time_in(annotations, EXPIRES_AT) == state.expires_at

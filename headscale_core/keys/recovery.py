@@ -27,7 +27,7 @@ class KeyRecovery:
     Attributes:
         client: The Headscale.
         store: The Secrets.
-        secrets: Returns all Secrets of ours that hold preauth keys.
+        secrets: Returns all managed Secrets that hold preauth keys.
         now: The time.
     """
 
@@ -43,7 +43,7 @@ class KeyRecovery:
             deleted: The user whose deletion takes all keys with it; its own are not recreated.
 
         Raises:
-            UserError: When a usable key is in no Secret of ours, so that it could not be recreated.
+            UserError: When a usable key is in no managed Secret, so that it could not be recreated.
         """
         found, keys = self._without_pending()
         kept = {

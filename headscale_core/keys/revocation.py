@@ -39,7 +39,7 @@ class PendingRevocation:
 
     @classmethod
     def parse(cls, text: str) -> PendingRevocation:
-        """Return what a record says; one that somebody edited names no key."""
+        """Parse a recorded revocation; one that was edited names no key."""
         kind, name, expires_at = [*text.split("/"), "", ""][:3]
         return cls(kind, name, parse_time(expires_at))
 
@@ -52,7 +52,7 @@ def of_pre_auth_key(stored: StoredSecret | None, state: pre_auth_keys.IssuedPreA
         state: The key that the state knows.
     """
     keys = {PendingRevocation(PRE_AUTH_KEY, state.key_id, state.expires_at)}
-    if stored is not None and pre_auth_keys.holds(stored, state):
+    if stored is not None and pre_auth_keys.belongs_to(stored, state):
         if recreated := pre_auth_keys.issued_in(stored):
             keys.add(PendingRevocation(PRE_AUTH_KEY, recreated.key_id, recreated.expires_at))
         keys |= _pending(PRE_AUTH_KEY, stored)
@@ -101,7 +101,7 @@ def valid_until(keys: Collection[PendingRevocation]) -> datetime | None:
 def revoke(client: HeadscaleClient, keys: Collection[PendingRevocation]) -> None:
     """Revoke recorded keys; one that Headscale does not have, or has as another one by now, is done.
 
-    The id alone does not tell: in a database that was restored, ids are given again, to other keys.
+    The id alone is no proof: in a database that was restored, ids are reused for other keys.
     """
     if pre_auth_keys := {(key.name, key.expires_at) for key in keys if key.kind == PRE_AUTH_KEY and key.expires_at}:
         for listed in client.list_pre_auth_keys():

@@ -44,7 +44,7 @@ class SecretTemplate:
     """The form that people want for a Secret, so that their pods and tools can use it as it is.
 
     Attributes:
-        data_key: Under which name the key stands in it.
+        data_key: The name of the key in its `data`.
         labels: Labels besides our own.
         annotations: Annotations besides our own.
     """
@@ -63,7 +63,7 @@ class SecretTemplate:
 
 
 def read_if_owned(store: SecretStore, namespace: str, name: str) -> StoredSecret | None:
-    """Return our Secret; None where there is none, or it is not ours any more."""
+    """Return the managed Secret; None where there is none, or it is not managed any more."""
     try:
         return store.read(namespace, name)
     except SecretNotOwned:
@@ -74,7 +74,7 @@ class SecretStore(Protocol):
     """Reads and writes the Secrets of one kind of keys of an instance."""
 
     def read(self, namespace: str, name: str) -> StoredSecret | None:
-        """Return our Secret, None where there is none.
+        """Return the managed Secret, None where there is none.
 
         Raises:
             SecretNotOwned: When it is not managed by this component.
@@ -82,9 +82,9 @@ class SecretStore(Protocol):
         ...
 
     def write(self, namespace: str, name: str, secret: StoredSecret) -> None:
-        """Write our Secret whole; call `read` before, which checks that it is ours."""
+        """Write the whole managed Secret; call `read` before, which checks that it is managed."""
         ...
 
     def delete(self, namespace: str, name: str) -> None:
-        """Delete our Secret; one that is gone or not ours is left alone."""
+        """Delete the managed Secret; one that is gone or not managed is left alone."""
         ...

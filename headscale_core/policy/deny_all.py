@@ -14,11 +14,11 @@ DENY_ALL = (
 )
 """The smallest policy that denies everything in 0.26 and newer. `{}` does so in 0.26 alone, from 0.27 on it allows
 everything (`pol.ACLs == nil` in
-https://github.com/juanfont/headscale/blob/v0.27.1/hscontrol/policy/v2/filter.go). The comment tells it from one that a
-person stored; `headscale policy get` shows it."""
+https://github.com/juanfont/headscale/blob/v0.27.1/hscontrol/policy/v2/filter.go). The comment distinguishes it from
+one that a person stored; `headscale policy get` shows it."""
 
 _FILE_MODE = "reading policy from "
-"""What Headscale says of its policy file where there is none, with `policy.mode: file` (`GetPolicy` in
+"""The error of Headscale for a missing policy file, with `policy.mode: file` (`GetPolicy` in
 https://github.com/juanfont/headscale/blob/v0.29.3/hscontrol/grpcv1.go; from 0.30 on hscontrol/api/v1/policy.go)."""
 
 
@@ -26,7 +26,7 @@ def store_if_missing(client: HeadscaleClient) -> bool:
     """Store the policy that denies everything, where Headscale has none; return whether it was stored.
 
     Nothing is stored where Headscale reads its policy from a file. Headscale cannot store a policy on condition that
-    there is none: one that somebody else stores within the milliseconds between both calls is replaced
+    there is none: one that another client stores within the milliseconds between both calls is replaced
     (https://github.com/juanfont/headscale/blob/v0.29.3/proto/headscale/v1/policy.proto).
 
     Raises:

@@ -20,8 +20,8 @@ class PolicyError(HeadscaleError):
 
 
 @dataclass(frozen=True, slots=True)
-class InForce:
-    """What is in force of a declared policy.
+class ObservedPolicy:
+    """What Headscale has of a declared policy.
 
     Attributes:
         policy: The policy, in the declared words where it means the same.
@@ -38,7 +38,7 @@ def create(client: HeadscaleClient, declared: str, *, overwrite: bool) -> list[s
     """Store a policy where none was, the same one, or the sidecar's; return the tests that were left out.
 
     Raises:
-        PolicyError: When another one is stored already and it is not said that it may go.
+        PolicyError: When another one is stored already and `overwrite` is not set.
     """
     found = stored(client)
     if (
@@ -55,7 +55,7 @@ def create(client: HeadscaleClient, declared: str, *, overwrite: bool) -> list[s
 
 
 def store(client: HeadscaleClient, declared: str | None) -> list[str]:
-    """Make a policy the one in force; Headscale keeps a copy of each, so the same one is not stored again.
+    """Store a policy; Headscale keeps a copy of each, so the same one is not stored again.
 
     `SetPolicy` in https://github.com/juanfont/headscale/blob/v0.29.3/hscontrol/db/policy.go creates a row each time.
 
@@ -89,14 +89,14 @@ def stored(client: HeadscaleClient) -> str:
         return ""
 
 
-def observe(client: HeadscaleClient, *, declared: str) -> InForce:
-    """Return what is in force of a declared policy."""
+def observe(client: HeadscaleClient, *, declared: str) -> ObservedPolicy:
+    """Return what Headscale has of a declared policy."""
     found = stored(client)
     skipped = acl_tests.skipped_tests(found, declared)
     if skipped is None:
-        return InForce(declared if found == declared else found)
+        return ObservedPolicy(declared if found == declared else found)
     unresolvable = acl_tests.unresolvable_tests(client, declared) if skipped else []
-    return InForce(declared, tuple(skipped), can_run=bool({*skipped} - {*unresolvable}))
+    return ObservedPolicy(declared, tuple(skipped), can_run=bool({*skipped} - {*unresolvable}))
 
 
 def check(client: HeadscaleClient, policy: str) -> list[str] | None:
@@ -163,7 +163,7 @@ def removed_tag_owners_warning(tags: Collection[str]) -> str:
     """Return what becomes of nodes whose tags a policy knows no more."""
     named = ", ".join(f"`{tag}`" for tag in tags)
     return (
-        f"{named} no longer under `tagOwners` of the policy: nodes that bear such a tag keep it, and no rule can name "
+        f"{named} no longer under `tagOwners` of the policy: nodes with such a tag keep it, and no rule can name "
         "them by it any more; give them another by `headscale nodes tag --identifier ID --tags TAGS`"
     )
 
@@ -186,7 +186,7 @@ def crash_hint(log_text: str) -> str | None:
         name = f"`{ambiguous[1]}`" if ambiguous[1] else "a name"
         why = (
             f"the policy in the database names {name}, which is more than one user, as where somebody logged in under "
-            "the name of a user made here; write the e-mail address or the id at the provider, which one of them has"
+            "the name of a user created here; write the e-mail address or the id at the provider, which one of them has"
         )
     elif _REFUSED in log_text:
         why = "this version of Headscale refuses the policy in its database"

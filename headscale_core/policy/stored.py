@@ -27,7 +27,7 @@ class StoredPolicy:
             self._is_declared = is_declared
 
     def confirm(self) -> None:
-        """Take that this process has stored the declared policy, so that nobody has to ask."""
+        """Record that this process has stored the declared policy, so that no request is needed."""
         with self._lock:
             self._is_stored = True
 

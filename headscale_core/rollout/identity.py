@@ -1,4 +1,4 @@
-"""Whether the cluster that answers is the one that the state speaks of.
+"""Whether the cluster that answers is the one that is recorded in the state.
 
 Three things identify it: the PVC's uid, the uid of the namespace kube-system, which is another one in each cluster
 (https://opentelemetry.io/docs/specs/semconv/resource/k8s/#cluster), and the address of the API server. Each is kept by

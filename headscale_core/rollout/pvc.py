@@ -1,6 +1,6 @@
 """The rules of the PVC with an instance's database: whether it can serve what is declared, and how it grows.
 
-A StatefulSet never changes the PVC that it made from its `volumeClaimTemplates`
+A StatefulSet never changes the PVC that it created from its `volumeClaimTemplates`
 (https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#stable-storage).
 """
 
@@ -102,7 +102,7 @@ def must_recreate_pvc(pvc: Object, stateful_set: Object, size: str, storage_clas
 
 
 def _is_by_template(pvc: Object, stateful_set: Object) -> bool:
-    """Return whether a PVC is as the StatefulSet makes it: one that somebody made to restore a backup stays."""
+    """Return whether a PVC is as the StatefulSet creates it: one that was created to restore a backup stays."""
     if any(pvc["spec"].get(name) for name in ("dataSource", "dataSourceRef", "selector")):
         return False
     template = (stateful_set["spec"].get("volumeClaimTemplates") or [{}])[0]

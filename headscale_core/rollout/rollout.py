@@ -1,4 +1,4 @@
-"""The rules of a rollout: when a StatefulSet's new pod counts, and what a move to another database comes to."""
+"""The rules of a rollout: when a StatefulSet's new pod counts, and what happens at a move to another database."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ Object = Mapping[str, Any]
 
 
 class RolloutError(HeadscaleError):
-    """A rollout that did not come to its end, with what keeps it."""
+    """A rollout that did not complete, with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class InstanceLocation:
-    """Where an instance lives, as far as its stack says.
+    """Namespace and name of an instance, as its stack declares them.
 
     Attributes:
         namespace: Its namespace.
-        instance: Its name, which its StatefulSet bears.
+        instance: Its name, which is the name of its StatefulSet.
     """
 
     namespace: str
@@ -90,7 +90,7 @@ def pod_state(
     problem = pod_problem(pod)
     if pod["metadata"].get("labels", {}).get("controller-revision-hash") != status.get("updateRevision"):
         return f"{which} of the old template still runs; {problem or 'it is ready'}"
-    # A pod that has no node yet waits for its PVC, whose own warning says more than the scheduler's.
+    # A pod that has no node yet waits for its PVC, whose own warning is more specific than the scheduler's.
     has_node = condition(pod, "PodScheduled").get("status") != "False"
     by_importance = (location.pod, location.pvc) if has_node else (location.pvc, location.pod)
     return problem and _with_warning(
@@ -108,12 +108,12 @@ def _stateful_set_problem(location: InstanceLocation, stateful_set: Object | Non
 
 
 def _with_warning(problem: str, warning: str) -> str:
-    # What a container says about itself is better than what the probe says about it.
+    # The message of a container is more specific than that of its probe.
     return f"{problem} ({warning})" if warning and "crashes" not in problem and warning not in problem else problem
 
 
 def move_warning(old: InstanceLocation, new: InstanceLocation, *, retain: bool, elsewhere: bool) -> str:
-    """Return what it comes to that an instance answers from another database.
+    """Return the warning that an instance will answer from another database.
 
     Args:
         old: Where the database is that the state knows.

@@ -1,4 +1,4 @@
-"""How a user is found, adopted or made."""
+"""How a user is found, adopted or created."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from headscale_core.users.identity import (
 def find_or_create(
     client: HeadscaleClient, name: str, profile: Profile, registry: UserRegistry, *, adopt: str | None = None
 ) -> User:
-    """Make a user, or take the one that an interrupted run or an earlier stack of ours made, or adopt one.
+    """Create a user, or take the one that an interrupted run or an earlier stack created, or adopt one.
 
     Args:
         client: The Headscale.
         name: The name under which it is declared.
         profile: What is declared of it.
-        registry: Which users are ours.
+        registry: The users that this stack created or adopted.
         adopt: None to take nobody else's. `true` to adopt the one of this name where there is one; where there is
             none and the name is an e-mail address, the one to whom an identity provider gave it and no name. An id to
-            adopt that very user, and never to make one.
+            adopt that very user, and never to create one.
 
     Raises:
         UserError: When one of this name exists that may not be taken, or is otherwise; when nobody has the id.
@@ -47,11 +47,11 @@ def find_or_create(
             name, display_name=profile.display_name, email=profile.email, picture_url=profile.picture_url
         )
     except AlreadyExists:
-        # A call that broke in the middle may have made it all the same: it is in the registry, and so is ours.
-        made = next((user for user in client.list_users(name=name) if not user.provider_id), None)
-        if made is None:
+        # A call that lost its connection may have created it all the same: the registry has it.
+        created = next((user for user in client.list_users(name=name) if not user.provider_id), None)
+        if created is None:
             raise
-        return _as_declared(made, profile.differences(made))
+        return _as_declared(created, profile.differences(created))
 
 
 def _register(user: User, name: str, profile: Profile, registry: UserRegistry) -> User:
@@ -90,8 +90,8 @@ def _of_email(client: HeadscaleClient, address: str) -> list[User]:
 
 
 def _is_owned(client: HeadscaleClient, user: User, profile: Profile, registry: UserRegistry) -> bool:
-    """Return whether we made a user; with no registry, one as declared that has nothing to lose counts as ours."""
-    is_ours = registry.holds(user.name)
+    """Return whether this stack created a user; without a registry, an equal one that has nothing to lose counts."""
+    is_ours = registry.contains(user.name)
     if is_ours is not None:
         return is_ours
     keys = any(belongs_to(key, user) for key in client.list_pre_auth_keys())

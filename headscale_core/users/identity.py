@@ -19,7 +19,7 @@ class UserError(HeadscaleError):
 class UserRegistry(Protocol):
     """Which users this stack created or adopted: kept with the data itself, for the state may be lost."""
 
-    def holds(self, name: str) -> bool | None:
+    def contains(self, name: str) -> bool | None:
         """Return whether a user of this name is in the registry; None where that is not known."""
         ...
 
@@ -112,7 +112,7 @@ def format_users(users: list[User], *, called: str = "") -> str:
 
     Args:
         users: The users.
-        called: A name that goes without saying.
+        called: The name that need not be repeated.
     """
     listed = [_in_words(user, called) for user in users[:_MOST_SHOWN]]
     more = len(users) - len(listed)

@@ -53,7 +53,7 @@ def rename(client: HeadscaleClient, state: UserRef, new: str, registry: UserRegi
         raise UserError(gone)
     if _others(client, state, new):
         raise UserError(taken)
-    was_ours = registry.holds(new)
+    was_ours = registry.contains(new)
     registry.add(new)
     if has_no_name(user):
         # Its identity provider gives it none: it is declared otherwise, and stays as it is.
@@ -70,7 +70,7 @@ def rename(client: HeadscaleClient, state: UserRef, new: str, registry: UserRegi
 
 
 def replacement_warning(name: str, fields: Sequence[str]) -> str:
-    """Return what a change of the profile comes to."""
+    """Return the warning that a changed profile replaces the user."""
     return (
         f"user `{name}`: Headscale cannot change {' and '.join(fields)} of a user; it is deleted and recreated with "
         "another id, and so are its keys. That is refused while it has nodes"
@@ -95,14 +95,14 @@ def delete_for_replacement(
         state: The user; one that is gone is done.
         new: The name that the other one is to have.
         now: The time.
-        registry: Which users are ours.
+        registry: The users that this stack created or adopted.
         recovery: See `delete`.
 
     Returns:
         The Secrets whose keys were recreated.
 
     Raises:
-        UserError: When it has nodes, comes from an identity provider, or the other one could not be made.
+        UserError: When it has nodes, comes from an identity provider, or the other one could not be created.
     """
     user = find(client, state)
     if user is None:
@@ -121,7 +121,7 @@ def delete_for_replacement(
     nodes = nodes_of(client, user)
     if nodes:
         raise UserError(
-            f"Headscale cannot change the profile of a user, only make another one, and `{user.name}` has nodes: "
+            f"Headscale cannot change the profile of a user, only create another one, and `{user.name}` has nodes: "
             f"{_named(nodes)}; take the change back, or delete them first by `headscale nodes delete`"
         )
     return delete(client, state, now, registry, recovery=recovery)
@@ -142,7 +142,7 @@ def delete(
         client: The Headscale.
         state: The user.
         now: The time.
-        registry: Which users are ours.
+        registry: The users that this stack created or adopted.
         delete_nodes: Whether its nodes go first; they have to join again.
         recovery: Where 0.28 deletes everybody's keys with a user: recreates ours; None to refuse the deletion instead.
 
@@ -207,6 +207,6 @@ def _keep_keys_of_others(client: HeadscaleClient, user: User, now: datetime) -> 
     if others:
         raise UserError(
             f"deleting user `{user.name}` would delete {len(others)} preauth key(s) that are not its own: Headscale "
-            "0.28 deletes everybody's (headscale issue 3154); upgrade to 0.29 first, or write "
-            "`keysOnUserDeletion: recreate` for the instance: the keys of this stack are then recreated right away"
+            "0.28 deletes everybody's (https://github.com/juanfont/headscale/issues/3154); upgrade to 0.29 first, or "
+            "write `keysOnUserDeletion: recreate` for the instance: the keys of this stack are then recreated at once"
         )

@@ -44,7 +44,7 @@ def duration_seconds(text: str, *, allow_days: bool = True) -> float:
     seconds = sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
     has_days = any(unit == "d" for _, unit in _PART.findall(text))
     if not _DURATION.fullmatch(text) or (has_days and not allow_days):
-        raise ValueError(_no_duration(text) if allow_days else _no_go_duration(text))
+        raise ValueError(_duration_error(text) if allow_days else _go_duration_error(text))
     if allow_days and seconds > _LONGEST_SECONDS:
         raise ValueError(f"`{text}` is more than a hundred years; write less, for example `3650d`")
     if seconds >= _LONGEST_GO_SECONDS:
@@ -52,13 +52,13 @@ def duration_seconds(text: str, *, allow_days: bool = True) -> float:
     return seconds
 
 
-def _no_duration(text: str) -> str:
+def _duration_error(text: str) -> str:
     if text.strip().lower() in {"never", "none", "infinite", "inf"}:
         return f"`{text}` is not possible in Headscale, every key expires; give a duration, for example `90d`"
     return f"`{text}` is no duration; write a number and a unit (s, m, h, d), for example `1h30m` or `90d`"
 
 
-def _no_go_duration(text: str) -> str:
+def _go_duration_error(text: str) -> str:
     days = re.fullmatch(r"([0-9]+)d", text)
     write = f"`{int(days[1]) * 24}h`" if days else "for example `30m`, `90s` or `1h30m`"
     return f"`{text}` is no duration of Go's, which has the units ms, s, m and h; write {write}"

@@ -35,9 +35,11 @@ def parse(text: str) -> Any:  # noqa: ANN401 - any JSON
         raise ValueError("ends in a comment without a line's end behind it; add one")
     try:
         document = json.loads(
-            _LAST_COMMA.sub(plain, without_comments), object_pairs_hook=_each_once, parse_constant=_no_number
+            _LAST_COMMA.sub(plain, without_comments),
+            object_pairs_hook=_reject_duplicates,
+            parse_constant=_reject_constant,
         )
-        _refuse_surrogates(document)
+        _reject_surrogates(document)
     except RecursionError:
         raise ValueError("is nested too deeply") from None
     except json.JSONDecodeError as error:
@@ -45,11 +47,11 @@ def parse(text: str) -> Any:  # noqa: ANN401 - any JSON
     return document
 
 
-def _no_number(text: str) -> None:
+def _reject_constant(text: str) -> None:
     raise ValueError(f"is no HuJSON: `{text}` is no number in JSON")
 
 
-def _refuse_surrogates(document: object) -> None:
+def _reject_surrogates(document: object) -> None:
     r"""Refuse half of a character, as `\ud800`: no text in UTF-8 holds it."""
     try:
         json.dumps(document, ensure_ascii=False).encode()
@@ -57,8 +59,8 @@ def _refuse_surrogates(document: object) -> None:
         raise ValueError("is no HuJSON: it has a lone surrogate, as `\\ud800`; write the character itself") from None
 
 
-def _each_once(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object; Headscale takes none that says something twice."""
+def _reject_duplicates(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; Headscale rejects one with a duplicate name."""
     found = dict(members)
     if len(found) < len(members):
         names = [name for name, _ in members]

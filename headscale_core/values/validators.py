@@ -147,18 +147,18 @@ def data_key(value: str) -> str:
 def secret_labels(values: Mapping[str, str]) -> Mapping[str, str]:
     """Check labels that people add to a Secret of ours."""
     for name in values:
-        _not_ours(name, (NAME_LABEL, INSTANCE_LABEL, MANAGED_BY_LABEL))
+        _require_not_reserved(name, (NAME_LABEL, INSTANCE_LABEL, MANAGED_BY_LABEL))
     return metadata.checked_labels(values)
 
 
 def secret_annotations(values: Mapping[str, str]) -> Mapping[str, str]:
     """Check annotations that people add to a Secret of ours."""
     for name in values:
-        _not_ours(name, ())
+        _require_not_reserved(name, ())
     return metadata.checked_annotations(values)
 
 
-def _not_ours(name: str, taken: tuple[str, ...]) -> None:
+def _require_not_reserved(name: str, taken: tuple[str, ...]) -> None:
     if name in taken or name.startswith(PREFIX):
         raise ValueError(f"`{name}` is written by this component itself; choose another name")
 

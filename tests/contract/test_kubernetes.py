@@ -124,7 +124,7 @@ def test_write_without_change_keeps_resource_version(kubernetes, api_client, sto
 def test_foreign_secret_is_neither_read_nor_deleted(kubernetes, api_client, store):
     foreign_secret(kubernetes, api_client)
 
-    with pytest.raises(SecretNotOwned, match=r"exists and is not this preauth-key's: nothing was changed"):
+    with pytest.raises(SecretNotOwned, match=r"exists and is not managed as `preauth-key` of .*: nothing was changed"):
         store.read(kubernetes.namespace, "laptop")
     store.delete(kubernetes.namespace, "laptop")
 
@@ -240,7 +240,7 @@ def test_registered_users_are_read_by_the_next_program(kubernetes, registry):
     first.remove("bob")
 
     again = registry()
-    assert (again.holds("alice"), again.holds("bob"), again.names()) == (True, False, {"alice"})
+    assert (again.contains("alice"), again.contains("bob"), again.names()) == (True, False, {"alice"})
     assert again.is_found("alice")
 
 
@@ -275,12 +275,12 @@ def test_concurrent_registries_lose_nothing(kubernetes, registry):
 
 def test_full_pvc_takes_no_more_users(kubernetes, api_client, registry):
     changed(api_client, claim_path(kubernetes), annotations={"theirs": "x" * (256 * 1024 - 300)})
-    said = []
-    full = registry(warn=said.append)
+    messages = []
+    full = registry(warn=messages.append)
     full.add("alice")
 
-    assert full.holds("alice") is None
-    assert len(said) == 1
+    assert full.contains("alice") is None
+    assert len(messages) == 1
 
 
 def test_without_pvc_no_registry_is_kept(kubernetes, api_client, registry):
@@ -289,7 +289,7 @@ def test_without_pvc_no_registry_is_kept(kubernetes, api_client, registry):
     users.add("alice")
 
     assert not users.has_pvc()
-    assert users.holds("alice") is None
+    assert users.contains("alice") is None
 
 
 ISSUED = StoredSecret({"api-key": "text"}, {KEY_ID: "abc", EXPIRES_AT: "2030-01-01T00:00:00+00:00"})

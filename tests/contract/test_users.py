@@ -132,7 +132,7 @@ def test_ambiguous_name_is_adopted_by_id(headscale):
 
 def test_without_registry_only_a_bare_user_is_taken(headscale):
     class NoRecord(MemoryUserRegistry):
-        def holds(self, name):
+        def contains(self, name):
             return None
 
     with headscale.client() as client:

@@ -314,7 +314,8 @@ def test_secret_of_another_owner_is_named(fresh, cluster):
     stack.declare(vpn=instance(namespace))
     refused(
         stack,
-        f"Secret {namespace}/headscale-api-key exists and is not ours; delete it, or name another one",
+        f"Secret {namespace}/headscale-api-key exists and is not managed by this component; delete it, or give another "
+        "`secretName`",
         within=READY_SECONDS + SPARE_SECONDS,
     )
     assert cluster.secret("headscale-api-key", namespace) == {"mine": "1"}

@@ -31,7 +31,7 @@ class MemoryUserRegistry:
     def __init__(self, *names):
         self.names = set(names)
 
-    def holds(self, name):
+    def contains(self, name):
         return name in self.names
 
     def add(self, name):

@@ -22,7 +22,7 @@ SIDECAR_API = "tests/unit/headscale_sidecar/test_api_server.py"
 ROLLOUT_RULES = "tests/unit/dynamic_providers/test_rollout_rules.py"
 ROLLOUT = "tests/unit/dynamic_providers/test_rollout.py"
 ROLLOUT_LIFECYCLE = "tests/unit/dynamic_providers/test_rollout_lifecycle.py"
-FOLLOWING = "tests/unit/dynamic_providers/test_following.py"
+ROLLOUT_WATCHER = "tests/unit/dynamic_providers/test_rollout_watcher.py"
 PREFLIGHT = "tests/unit/dynamic_providers/test_preflight.py"
 PREFLIGHT_POLICY = "tests/unit/dynamic_providers/test_preflight_policy.py"
 INSTANCES = "tests/unit/dynamic_providers/test_instances.py"
@@ -317,7 +317,7 @@ MUTANTS = (
     Mutant(
         "keys: the Secret of another preauth key is deleted",
         "headscale_core/keys/pre_auth_key.py",
-        "if stored is None or not holds(stored, state):",
+        "if stored is None or not belongs_to(stored, state):",
         "if stored is None:",
         (KEYS,),
     ),
@@ -374,8 +374,8 @@ MUTANTS = (
     Mutant(
         "sidecar: a new key is logged",
         "headscale_sidecar/controller.py",
-        'self.log("made an API key", reason=reason, prefix=prefix)',
-        'self.log("made an API key", reason=reason, prefix=str(getattr(self._read_secret()[0], "data", "")))',
+        'self.log("created an API key", reason=reason, prefix=prefix)',
+        'self.log("created an API key", reason=reason, prefix=str(getattr(self._read_secret()[0], "data", "")))',
         (READINESS,),
     ),
     Mutant(
@@ -393,7 +393,7 @@ MUTANTS = (
         (HEALTH,),
     ),
     Mutant(
-        "sidecar: healthy while the relay accepts nobody",
+        "sidecar: healthy while the relay accepts no connection",
         "headscale_sidecar/__main__.py",
         "state.checks = (admin.failure_reason,)",
         "state.checks = ()",
@@ -504,7 +504,7 @@ MUTANTS = (
         "headscale_core/rollout/rollout.py",
         '.get("controller-revision-hash") != status.get("updateRevision"):',
         '.get("controller-revision-hash") == "":',
-        (ROLLOUT_RULES, FOLLOWING),
+        (ROLLOUT_RULES, ROLLOUT_WATCHER),
     ),
     Mutant(
         "rollout: a StatefulSet that no controller has seen counts",
@@ -558,7 +558,7 @@ MUTANTS = (
     Mutant(
         "rollout: a failed rollout is not followed again",
         "dynamic_providers/rollout.py",
-        "if not self._follower.is_settled(_desired(props)) or",
+        "if not self._watcher.is_settled(_desired(props)) or",
         "if",
         (ROLLOUT_LIFECYCLE,),
     ),

@@ -30,7 +30,7 @@ def test_verdict_names_the_side_that_refuses(ours, theirs, of_nodes, verdict):
 
 
 def test_messages_that_differ_in_names_are_one():
-    said = {
+    messages = {
         normalised(
             f'parsing policy: parsing policy from bytes: json: {how} unmarshal JSON string into Go {to}: bad "{x}"'
         )
@@ -38,7 +38,7 @@ def test_messages_that_differ_in_names_are_one():
         for to in ('v2.Hosts within "/hosts"', 'v2.Tag within "/acls/1"')
     }
 
-    assert said == {'JSON string: bad "…"'}
+    assert messages == {'JSON string: bad "…"'}
 
 
 def test_group_shows_its_smallest_case():

@@ -43,11 +43,11 @@ def provider(headscale):
 
 
 @pytest.fixture
-def said(monkeypatch):
-    said = []
-    monkeypatch.setattr("pulumi.log.warn", said.append)
-    monkeypatch.setattr("pulumi.log.info", said.append)
-    return said
+def messages(monkeypatch):
+    messages = []
+    monkeypatch.setattr("pulumi.log.warn", messages.append)
+    monkeypatch.setattr("pulumi.log.info", messages.append)
+    return messages
 
 
 def stored(headscale):
@@ -67,18 +67,18 @@ def nodes_join(headscale):
     headscale.cli("nodes", "tag", "-i", "2", "-t", "tag:db")
 
 
-def test_tests_without_nodes_are_left_out(headscale, provider, said):
+def test_tests_without_nodes_are_left_out(headscale, provider, messages):
     made = provider.create(props(DECLARED))
 
     assert stored(headscale) == {**PLAIN, "tests": [RUN_NOW]}
     assert made.outs["tests_skipped"] == SKIPPED
-    assert "stored without `tests[1]` (src `ada@`), `sshTests[0]` (src `ada@`)" in said[0]
+    assert "stored without `tests[1]` (src `ada@`), `sshTests[0]` (src `ada@`)" in messages[0]
     seen = provider.read("policy", made.outs)
     assert (seen.outs, seen.inputs) == (made.outs, props(DECLARED))
     assert provider.diff("policy", seen.outs, props(DECLARED)).changes is False
 
 
-def test_tests_are_stored_once_nodes_have_joined(headscale, provider, said):
+def test_tests_are_stored_once_nodes_have_joined(headscale, provider, messages):
     made = provider.create(props(DECLARED))
     nodes_join(headscale)
 
@@ -90,7 +90,7 @@ def test_tests_are_stored_once_nodes_have_joined(headscale, provider, said):
     assert provider.diff("policy", updated.outs, props(DECLARED)).changes is False
 
 
-def test_a_failing_test_refuses_and_is_named(headscale, provider, said):
+def test_a_failing_test_refuses_and_is_named(headscale, provider, messages):
     made = provider.create(props(DECLARED))
     nodes_join(headscale)
     before = stored(headscale)
@@ -102,7 +102,7 @@ def test_a_failing_test_refuses_and_is_named(headscale, provider, said):
     assert stored(headscale) == before
 
 
-def test_failing_test_without_nodes_refuses_policy(headscale, provider, said):
+def test_failing_test_without_nodes_refuses_policy(headscale, provider, messages):
     wrong = {**DECLARED, "tests": [RUN_LATER, {"src": "100.64.0.77", "accept": ["100.64.0.78:22"]}]}
 
     assert "expected ALLOWED, got DENIED" in provider.check({}, props(wrong)).failures[0].reason
@@ -110,13 +110,13 @@ def test_failing_test_without_nodes_refuses_policy(headscale, provider, said):
         provider.create(props(wrong))
 
 
-def test_a_run_killed_after_storing_is_repeated(headscale, provider, said):
+def test_a_run_killed_after_storing_is_repeated(headscale, provider, messages):
     provider.create(props(DECLARED))
 
     assert provider.create(props(DECLARED)).outs["tests_skipped"] == SKIPPED
 
 
-def test_removed_tests_are_restored(headscale, provider, said):
+def test_removed_tests_are_restored(headscale, provider, messages):
     made = provider.create(props(PLAIN))
     nodes_join(headscale)
     whole = provider.update("policy", made.outs, props(DECLARED))
@@ -129,7 +129,7 @@ def test_removed_tests_are_restored(headscale, provider, said):
     assert stored(headscale) == DECLARED
 
 
-def test_another_policy_is_drift_whatever_its_tests(headscale, provider, said):
+def test_another_policy_is_drift_whatever_its_tests(headscale, provider, messages):
     made = provider.create(props(DECLARED))
     with headscale.client() as client:
         client.set_policy(json.dumps({**PLAIN, "acls": []}))
@@ -140,17 +140,17 @@ def test_another_policy_is_drift_whatever_its_tests(headscale, provider, said):
     assert provider.diff("policy", seen.outs, props(DECLARED)).changes is True
 
 
-def test_preview_warns_of_tests_without_nodes(provider, said):
+def test_preview_warns_of_tests_without_nodes(provider, messages):
     assert provider.check({}, props(DECLARED)).failures == []
-    assert "no node of these sources has joined yet" in said[0]
-    said.clear()
+    assert "no node of these sources has joined yet" in messages[0]
+    messages.clear()
     provider.channel.settings = Settings("vpn", "ns", channel="direct", address="127.0.0.1:1", api_key="x")
 
     assert provider.check({}, props(DECLARED)).failures == []
-    assert "its tests need nodes" in said[0]
+    assert "its tests need nodes" in messages[0]
 
 
-def test_a_policy_goes_into_a_new_database(headscale, provider, said):
+def test_a_policy_goes_into_a_new_database(headscale, provider, messages):
     """The state may know it from another one."""
     provider.update("policy", {"policy": "{}"}, props(PLAIN))
 

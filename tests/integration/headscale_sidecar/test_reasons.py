@@ -74,7 +74,8 @@ def test_secret_not_owned_is_the_reason(headscale, api_server, make_sidecar):
     sidecar = make_sidecar()
     sidecar.start()
 
-    assert why_not(sidecar) == "Secret ns/key exists and is not ours; delete it, or name another one"
+    problem = "Secret ns/key exists and is not managed by this component"
+    assert why_not(sidecar) == f"{problem}; delete it, or give another `secretName`"
     assert eventually("an Event", lambda: api_server.events)[0]["reason"] == "SecretNotOwned"
 
 
@@ -106,7 +107,7 @@ def test_stopped_headscale_is_the_reason(headscale, api_server, make_sidecar):
     sidecar.start()
 
     try:
-        assert re.search(r"on Headscale at \S+ found nobody there: .*; check that the pod runs", why_not(sidecar))
+        assert re.search(r"on Headscale at \S+ failed to connect: .*; check that the pod runs", why_not(sidecar))
         assert eventually("an Event", lambda: api_server.events)[0]["reason"] == "Unreachable"
     finally:
         headscale.start()
@@ -128,4 +129,4 @@ def test_invalid_new_key_is_the_reason(headscale, api_server, make_sidecar, tmp_
         sidecar = make_sidecar(HEADSCALE_URL=another.url)
         sidecar.start()
 
-        assert why_not(sidecar) == "Headscale does not take the key that it just made"
+        assert why_not(sidecar) == "Headscale rejects the key that it just created"

@@ -144,12 +144,12 @@ def test_encrypted_setting_reaches_headscale_by_a_secret(declared):
 
 
 def test_unknown_newer_version_gives_a_warning(declared, monkeypatch):
-    said = []
-    monkeypatch.setattr(pulumi, "warn", lambda text, *_, **__: said.append(text))
+    messages = []
+    monkeypatch.setattr(pulumi, "warn", lambda text, *_, **__: messages.append(text))
 
     declared(lambda: Headscale("vpn", {**SMALLEST, "version": "v0.31.0"}))
 
-    assert said == [
+    assert messages == [
         "vpn: Headscale v0.31.0 is newer than what is known here; it is configured as 0.29 is [version-not-known]"
     ]
 
@@ -159,9 +159,9 @@ def test_connection_follows_the_given_provider(declared):
         provider = k8s.Provider("elsewhere", kubeconfig="a: 1", context="north")
         Headscale("vpn", SMALLEST, pulumi.ResourceOptions(provider=provider))
 
-    told = declared(program)["vpn-connection", "pulumi-python"].inputs
+    inputs = declared(program)["vpn-connection", "pulumi-python"].inputs
 
-    assert (told["headscale:context"], told["headscale:cluster"]) == ("north", "")
+    assert (inputs["headscale:context"], inputs["headscale:cluster"]) == ("north", "")
 
 
 def test_instance_may_have_another_name_than_its_resource(declared):

@@ -10,23 +10,23 @@ KEY = {"preAuthKeys": {"ci": {"tags": ["tag:ci"], "ephemeral": True}}}
 
 
 @pytest.fixture
-def said(monkeypatch):
+def messages(monkeypatch):
     texts = []
     monkeypatch.setattr(pulumi, "warn", lambda text, *_, **__: texts.append(text))
     return texts
 
 
-def test_note_is_shown_once_with_its_name(declared, said):
+def test_note_is_shown_once_with_its_name(declared, messages):
     declared(lambda: Headscale("vpn", {**SMALLEST, **KEY}))
 
-    assert [text.startswith("vpn: preAuthKeys.ci: is ephemeral") for text in said] == [True]
-    assert said[0].endswith("[ephemeral-not-reusable]")
+    assert [text.startswith("vpn: preAuthKeys.ci: is ephemeral") for text in messages] == [True]
+    assert messages[0].endswith("[ephemeral-not-reusable]")
 
 
-def test_silenced_note_is_not_shown(declared, said):
+def test_silenced_note_is_not_shown(declared, messages):
     declared(lambda: Headscale("vpn", {**SMALLEST, **KEY, "silence": ["ephemeral-not-reusable"]}))
 
-    assert said == []
+    assert messages == []
 
 
 def test_upgrade_notes_go_to_the_preflight(declared):

@@ -19,7 +19,15 @@ from dynamic_providers.user import UserProvider
 from headscale_core import User
 
 KEY = {"namespace": "ns", "secret_name": "s", "user_id": "1", "expiration": "1h", "reusable": False, "tags": []}
-HELD = {**KEY, "key": "k", "expires_at": (datetime.now(UTC) + timedelta(minutes=30)).isoformat()}
+
+
+def in_minutes(minutes):
+    return (datetime.now(UTC) + timedelta(minutes=minutes)).isoformat()
+
+
+def issued_key(**changes):
+    """Return the outputs of a valid key; times count from the call, which a long run makes minutes after collection."""
+    return {**KEY, "key": "k", "expires_at": in_minutes(30), **changes}
 
 
 @pytest.fixture(autouse=True)
@@ -34,8 +42,8 @@ def _no_network(monkeypatch):
 
 def a_provider(kind):
     provider = kind()
-    told = {"headscale:instance": "vpn", "headscale:namespace": "ns"}
-    provider.configure(ConfigureRequest(Config(told, "project")))
+    settings = {"headscale:instance": "vpn", "headscale:namespace": "ns"}
+    provider.configure(ConfigureRequest(Config(settings, "project")))
     return provider
 
 
@@ -134,13 +142,13 @@ def test_nameless_user_keeps_its_declared_name(monkeypatch, shown):
     "change", [{"expiration": "2h"}, {"reusable": True}, {"tags": ["tag:a"]}, {"user_id": "2"}], ids=str
 )
 def test_changed_preauth_key_is_replaced_create_before_delete(change):
-    result = a_provider(PreAuthKeyProvider).diff("7", HELD, {**KEY, **change})
+    result = a_provider(PreAuthKeyProvider).diff("7", issued_key(), {**KEY, **change})
 
     assert (result.replaces, bool(result.delete_before_replace)) == (list(change), False)
 
 
 def test_the_order_of_tags_is_no_change():
-    olds, news = {**HELD, "tags": ["tag:a", "tag:b"]}, {**KEY, "tags": ["tag:b", "tag:a"]}
+    olds, news = issued_key(tags=["tag:a", "tag:b"]), {**KEY, "tags": ["tag:b", "tag:a"]}
 
     assert a_provider(PreAuthKeyProvider).diff("7", olds, news).changes is False
 
@@ -157,7 +165,7 @@ SAME_TIMES = {
 
 
 @pytest.mark.parametrize(("kind", "before", "after"), SAME_TIMES.values(), ids=SAME_TIMES)
-def test_a_time_written_otherwise_is_no_change(kind, before, after):
+def test_equal_duration_is_no_change(kind, before, after):
     usual = {**KEY, "expiration": "2160h", "rotation_buffer": "1h"}
     olds = {**usual, "key": "k", "expires_at": (datetime.now(UTC) + timedelta(days=40)).isoformat(), **before}
 
@@ -166,24 +174,20 @@ def test_a_time_written_otherwise_is_no_change(kind, before, after):
     assert (result.changes, result.replaces) == (False, [])
 
 
-def test_another_time_is_a_change():
-    olds = {**HELD, "expiration": "24h"}
+def test_changed_duration_replaces_the_key():
+    olds = issued_key(expiration="24h")
 
     assert a_provider(PreAuthKeyProvider).diff("7", olds, {**KEY, "expiration": "25h"}).replaces == ["expiration"]
 
 
 def test_changed_tags_warn_that_nodes_keep_theirs(monkeypatch):
-    said = []
-    monkeypatch.setattr("pulumi.log.warn", said.append)
+    messages = []
+    monkeypatch.setattr("pulumi.log.warn", messages.append)
 
-    a_provider(PreAuthKeyProvider).diff("7", {**HELD, "tags": ["tag:ci"]}, {**KEY, "tags": ["tag:build"]})
+    a_provider(PreAuthKeyProvider).diff("7", issued_key(tags=["tag:ci"]), {**KEY, "tags": ["tag:build"]})
 
-    assert "from `tag:ci` to `tag:build`: nodes that joined with it keep the tags" in said[0]
-    assert "headscale nodes tag" in said[0]
-
-
-def in_minutes(minutes):
-    return (datetime.now(UTC) + timedelta(minutes=minutes)).isoformat()
+    assert "from `tag:ci` to `tag:build`: nodes that joined with it keep the tags" in messages[0]
+    assert "headscale nodes tag" in messages[0]
 
 
 REUSABLE = {"reusable": True}
@@ -208,9 +212,8 @@ ENDS = {
 
 @pytest.mark.parametrize(("state", "declared", "is_replaced"), ENDS.values(), ids=ENDS)
 def test_key_is_replaced_only_when_due(state, declared, is_replaced):
-    # Counted from here: a long run may come to this test minutes after it was collected.
     times = {"expires_at": in_minutes(state["expires_in"])} if "expires_in" in state else state
-    olds = {**HELD, **declared, **times}
+    olds = issued_key(**declared, **times)
 
     result = a_provider(PreAuthKeyProvider).diff("7", olds, {**KEY, **declared})
 
@@ -218,22 +221,22 @@ def test_key_is_replaced_only_when_due(state, declared, is_replaced):
 
 
 def test_edited_secret_is_restored_with_same_key():
-    result = a_provider(PreAuthKeyProvider).diff("7", {**HELD, "secret_drift": True}, KEY)
+    result = a_provider(PreAuthKeyProvider).diff("7", issued_key(secret_drift=True), KEY)
 
     assert (result.changes, result.replaces) == (True, [])
 
 
 def test_removed_policy_warns_what_becomes_allowed(monkeypatch):
-    said = []
-    monkeypatch.setattr("pulumi.log.warn", said.append)
+    messages = []
+    monkeypatch.setattr("pulumi.log.warn", messages.append)
 
     result = a_provider(PolicyProvider).diff("policy", {"policy": '{"acls": [{}, {}], "ssh": [{}]}'}, {})
 
     assert result.changes
-    assert "(2 of `acls`, 1 of `ssh`): without one Headscale lets every node reach every port" in said[0]
+    assert "(2 of `acls`, 1 of `ssh`): without one Headscale lets every node reach every port" in messages[0]
 
 
-def test_a_thousand_reads_ask_once():
+def test_list_cache_shares_one_call():
     asked = []
     list_cache = ListCache(clock=iter([0, 1, 2, 3, 4, 20, 21]).__next__)
     lists = [list_cache.get("users", lambda: asked.append(1) or len(asked)) for _ in range(4)]

@@ -99,8 +99,8 @@ def test_event_loop_times_out_and_goes_on():
 
 def provider(kind, api):
     made = kind()
-    told = {"instance": "vpn", "namespace": "n", "kubeconfig": api.kubeconfig}
-    made.configure(ConfigureRequest(Config({f"headscale:{key}": value for key, value in told.items()}, "project")))
+    config = {"instance": "vpn", "namespace": "n", "kubeconfig": api.kubeconfig}
+    made.configure(ConfigureRequest(Config({f"headscale:{key}": value for key, value in config.items()}, "project")))
     return made
 
 
@@ -115,7 +115,7 @@ def store_policy_before_upgrade(api):
 def look_up(api):
     settings = Settings("vpn", "n", kubeconfig=api.kubeconfig)
     with pytest.raises(pulumi.RunError, match="there is no StatefulSet n/vpn"):
-        lookup._ask(settings, lambda client: client.list_users())
+        lookup._run(settings, lambda client: client.list_users())
 
 
 @pytest.mark.parametrize("call", [check_policy, store_policy_before_upgrade, look_up], ids=lambda call: call.__name__)

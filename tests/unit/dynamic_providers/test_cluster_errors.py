@@ -153,10 +153,10 @@ def test_refusal_is_passed_on_with_what_to_do(api, status, message, advice):
     with pytest.raises(ClusterError) as caught:
         store(api).write("n", "s", StoredSecret({}, {}))
 
-    said = str(caught.value)
-    assert said.startswith(f"Secret n/s cannot be written: {message}")
-    assert advice in said
-    assert "\n" not in said
+    messages = str(caught.value)
+    assert messages.startswith(f"Secret n/s cannot be written: {message}")
+    assert advice in messages
+    assert "\n" not in messages
     assert caught.value.status == status
 
 

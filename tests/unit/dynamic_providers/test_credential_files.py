@@ -43,6 +43,6 @@ def test_folder_of_somebody_else_gets_no_key(used, tmp_path, is_link):
     else:
         theirs.rename(folder)
 
-    with pytest.raises(ClusterError, match="was created by somebody else"), files.written(DOCUMENT):
+    with pytest.raises(ClusterError, match="was created by another user"), files.written(DOCUMENT):
         pass
     assert (folder / "client-key").read_bytes() == b""

@@ -105,29 +105,29 @@ def test_expected_refusal_is_one_line_without_traceback(stub):
     configured(stub, NOTHING)
     props = struct(__provider=pickled(UserProvider), **USER)
 
-    said = said_by(stub.Create, provider_pb2.CreateRequest(properties=props))
+    messages = said_by(stub.Create, provider_pb2.CreateRequest(properties=props))
 
-    assert said.startswith("headscale: the Kubernetes cluster is unreachable at https://127.0.0.1:1 ")
-    assert "\n" not in said
+    assert messages.startswith("headscale: the Kubernetes cluster is unreachable at https://127.0.0.1:1 ")
+    assert "\n" not in messages
 
 
 def test_resource_without_connection_fails_with_one_line(stub):
     props = struct(__provider=pickled(UserProvider), username="alice")
 
-    said = said_by(stub.Check, provider_pb2.CheckRequest(news=props, olds=struct()))
+    messages = said_by(stub.Check, provider_pb2.CheckRequest(news=props, olds=struct()))
 
-    assert said == "headscale: users and keys need a HeadscaleConnection: give it as `provider` in their options"
+    assert messages == "headscale: users and keys need a HeadscaleConnection: give it as `provider` in their options"
 
 
 def test_bug_is_shown_with_its_trace(stub):
     configured(stub, NOTHING)
     props = struct(__provider=pickled(PreAuthKeyProvider), namespace="n")
 
-    said = said_by(stub.Delete, provider_pb2.DeleteRequest(id="1", properties=props))
+    messages = said_by(stub.Delete, provider_pb2.DeleteRequest(id="1", properties=props))
 
-    assert said.startswith("KeyError: 'expires_at'\n")
-    assert "Traceback (most recent call last)" in said
-    assert "pre_auth_key.py" in said
+    assert messages.startswith("KeyError: 'expires_at'\n")
+    assert "Traceback (most recent call last)" in messages
+    assert "pre_auth_key.py" in messages
 
 
 def test_cluster_declared_gone_drops_its_users():
@@ -135,9 +135,9 @@ def test_cluster_declared_gone_drops_its_users():
         configured(stub, NOTHING)
         begun = time.monotonic()
         for kind, props in ((UserProvider, USER), (PreAuthKeyProvider, KEY), (ApiKeyProvider, API_KEY)):
-            told = struct(__provider=pickled(kind), **props)
-            assert stub.Read(provider_pb2.ReadRequest(id="1", properties=told)).id == ""
-            stub.Delete(provider_pb2.DeleteRequest(id="1", properties=told))
+            given = struct(__provider=pickled(kind), **props)
+            assert stub.Read(provider_pb2.ReadRequest(id="1", properties=given)).id == ""
+            stub.Delete(provider_pb2.DeleteRequest(id="1", properties=given))
 
     assert time.monotonic() - begun < 15
 
@@ -154,21 +154,21 @@ def provider(api, monkeypatch):
     """Return a function that makes a provider whose StatefulSet is nowhere."""
     monkeypatch.setattr(provider_module, "_channels", {})
     monkeypatch.delenv(DROP_VARIABLE, raising=False)
-    said = []
-    monkeypatch.setattr("pulumi.log.warn", said.append)
+    messages = []
+    monkeypatch.setattr("pulumi.log.warn", messages.append)
 
     def make(kind, **changes):
         made = kind()
-        told = {**NOTHING, "kubeconfig": api.kubeconfig, **changes}
-        config = {f"headscale:{key}": value for key, value in told.items()}
+        given = {**NOTHING, "kubeconfig": api.kubeconfig, **changes}
+        config = {f"headscale:{key}": value for key, value in given.items()}
         made.configure(ConfigureRequest(Config(config, "project")))
-        made.said = said
+        made.messages = messages
         return made
 
     return make
 
 
-CLAIM = "/api/v1/namespaces/n/persistentvolumeclaims/data-vpn-0"
+PVC = "/api/v1/namespaces/n/persistentvolumeclaims/data-vpn-0"
 SECRETS = "/api/v1/namespaces/n/secrets"
 RESOURCES = {
     "user": (UserProvider, USER),
@@ -189,11 +189,11 @@ def test_wrong_cluster_is_never_already_deleted(api, provider, kind, props):
     for call in both(provider(kind), props):
         with pytest.raises(UserFacingError, match="is this the right cluster") as caught:
             call()
-        said = str(caught.value)
-        assert "StatefulSet n/vpn" in said
-        assert "PVC n/data-vpn-0" in said
-        assert "context `test`" in said
-        assert f"{DROP_VARIABLE}=true drops this" in said
+        messages = str(caught.value)
+        assert "StatefulSet n/vpn" in messages
+        assert "PVC n/data-vpn-0" in messages
+        assert "context `test`" in messages
+        assert f"{DROP_VARIABLE}=true drops this" in messages
 
 
 @EACH
@@ -206,14 +206,14 @@ def test_wrong_cluster_is_left_by_the_persons_word(api, provider, kind, props, m
     assert read().id == ""
     delete()
 
-    assert len(made.said) == 2
-    assert "is dropped from the state" in made.said[0]
+    assert len(made.messages) == 2
+    assert "is dropped from the state" in made.messages[0]
 
 
 @EACH
 def test_instance_with_remaining_pvc_was_deleted(api, provider, kind, props):
     api.objects[SECRETS] = {"metadata": {}, "items": []}
-    api.put(CLAIM, {"headscale-component/users": "alice,bob"})
+    api.put(PVC, {"headscale-component/users": "alice,bob"})
     read, delete = both(provider(kind), props)
 
     assert read().id == "1"
@@ -221,7 +221,7 @@ def test_instance_with_remaining_pvc_was_deleted(api, provider, kind, props):
 
 
 def test_note_of_other_users_is_no_evidence(api, provider):
-    api.put(CLAIM, {"headscale-component/users": "bob"})
+    api.put(PVC, {"headscale-component/users": "bob"})
 
     with pytest.raises(UserFacingError, match="user `alice` is not known to be gone"):
         provider(UserProvider).delete("1", dict(USER))
@@ -250,7 +250,7 @@ def test_outage_in_the_middle_drops_nothing(api, provider, monkeypatch):
     """A cluster that has answered this process is there."""
     monkeypatch.setenv(DROP_VARIABLE, "true")
     made = provider(UserProvider)
-    assert made.channel.cluster.request("GET", CLAIM).status == 404
+    assert made.channel.cluster.request("GET", PVC).status == 404
 
     def away(*_, **__):
         raise ClusterUnreachable("the Kubernetes cluster is unreachable")

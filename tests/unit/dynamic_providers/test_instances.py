@@ -17,9 +17,9 @@ def failures(before, after):
 
 @pytest.fixture
 def warnings(monkeypatch):
-    told = []
-    monkeypatch.setattr("pulumi.log.warn", told.append)
-    return told
+    warned = []
+    monkeypatch.setattr("pulumi.log.warn", warned.append)
+    return warned
 
 
 def test_rename_in_a_namespace_takes_two_changes(warnings):
@@ -59,7 +59,7 @@ def test_added_and_unchanged_instances_are_no_news(warnings):
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "said"),
+    ("before", "after", "messages"),
     [
         ("v0.28.0", "v0.29.3", None),
         ("v0.29.1", "v0.29.3", None),
@@ -70,10 +70,10 @@ def test_added_and_unchanged_instances_are_no_news(warnings):
         ("v0.27.1", "v0.29.3", "skips 0.28"),
     ],
 )
-def test_step_to_another_version_is_taken_or_not(before, after, said):
+def test_step_to_another_version_is_taken_or_not(before, after, messages):
     problem = step_problem(before, after)
 
-    assert (said in problem) if said else problem is None
+    assert (messages in problem) if messages else problem is None
 
 
 def test_patch_release_is_the_same_minor():

@@ -23,8 +23,8 @@ def headscale():
 @pytest.fixture
 def ask(headscale, api, monkeypatch):
     """Look something up as a program does; takes the lookup, and returns what it comes to."""
-    monkeypatch.setattr(lookup, "_PATIENCE_SECONDS", 0.1)
-    monkeypatch.setattr(lookup, "_PATIENCE_IN_PREVIEW_SECONDS", 0.1)
+    monkeypatch.setattr(lookup, "_CONNECT_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr(lookup, "_PREVIEW_CONNECT_TIMEOUT_SECONDS", 0.1)
     found = []
     monkeypatch.setattr(lookup, "_read", lambda _connection, look, _after: found.append(look))
     with contextlib.ExitStack() as ends:
@@ -36,7 +36,7 @@ def ask(headscale, api, monkeypatch):
 
         def run(look, *arguments, **options):
             look(None, *arguments, **options)
-            return lookup._ask(settings, found.pop())
+            return lookup._run(settings, found.pop())
 
         yield run
 
@@ -82,7 +82,7 @@ def test_policy_is_read_as_it_is_stored(headscale, ask):
 def test_unreachable_headscale_ends_the_program(headscale, ask):
     headscale.refuse = lambda _method: (grpc.StatusCode.UNAVAILABLE, "closing")
 
-    with pytest.raises(pulumi.RunError, match="found nobody there"):
+    with pytest.raises(pulumi.RunError, match="failed to connect"):
         ask(lookup.get_policy)
 
 
@@ -94,10 +94,10 @@ def test_refused_call_ends_the_program(headscale, ask):
 
 
 def test_unreachable_headscale_is_unknown_in_a_preview(headscale, ask, monkeypatch):
-    said: list[str] = []
-    monkeypatch.setattr("pulumi.log.warn", said.append)
+    messages: list[str] = []
+    monkeypatch.setattr("pulumi.log.warn", messages.append)
     monkeypatch.setattr("pulumi.runtime.is_dry_run", lambda: True)
     headscale.refuse = lambda _method: (grpc.StatusCode.UNAVAILABLE, "closing")
 
     assert isinstance(ask(lookup.get_policy), Unknown)
-    assert said[0].startswith("not known in this preview: ")
+    assert messages[0].startswith("not known in this preview: ")

@@ -24,7 +24,7 @@ def headscale():
 
 
 @pytest.fixture
-def said(monkeypatch):
+def messages(monkeypatch):
     lines: list[str] = []
     for level in ("warn", "info"):
         monkeypatch.setattr(f"pulumi.log.{level}", lines.append)
@@ -32,7 +32,7 @@ def said(monkeypatch):
 
 
 @pytest.fixture
-def provider(direct, headscale, said, monkeypatch):
+def provider(direct, headscale, messages, monkeypatch):
     monkeypatch.setattr(provider_module, "_channels", {})
     monkeypatch.setattr(policy_module, "_CONNECT_TIMEOUT_SECONDS", 0.1)
     configured = PolicyProvider()
@@ -80,16 +80,16 @@ def test_policy_that_is_no_hujson_is_refused_unseen(headscale, provider):
     assert headscale.calls == ["CreateApiKey"]
 
 
-def test_unreachable_headscale_is_a_warning(headscale, provider, said, monkeypatch):
+def test_unreachable_headscale_is_a_warning(headscale, provider, messages, monkeypatch):
     monkeypatch.setattr("pulumi.log.info", lambda _text: None)
     headscale.refuse = lambda _method: (grpc.StatusCode.UNAVAILABLE, "closing")
 
     assert failures(provider, {}, {"policy": TESTED}) == []
-    assert said[0].startswith("Headscale has not checked the policy: ")
-    assert "its tests need nodes" in said[0]
+    assert messages[0].startswith("Headscale has not checked the policy: ")
+    assert "its tests need nodes" in messages[0]
 
 
-def test_version_that_cannot_check_is_a_warning(direct, said, monkeypatch):
+def test_version_that_cannot_check_is_a_warning(direct, messages, monkeypatch):
     monkeypatch.setattr(provider_module, "_channels", {})
     with FakeHeadscale("0.28") as older:
         provider = PolicyProvider()
@@ -97,15 +97,15 @@ def test_version_that_cannot_check_is_a_warning(direct, said, monkeypatch):
         with contextlib.closing(provider.channel):
             assert failures(provider, {}, {"policy": OPEN}) == []
 
-    assert said == ["Headscale has not checked the policy: 0.29 and newer can; the running version is 0.28"]
+    assert messages == ["Headscale has not checked the policy: 0.29 and newer can; the running version is 0.28"]
 
 
-def test_tests_of_absent_nodes_are_left_out(headscale, provider, said):
+def test_tests_of_absent_nodes_are_left_out(headscale, provider, messages):
     made = provider.create({"policy": TESTED})
 
     assert (made.id, len(made.outs["tests_skipped"])) == ("policy", 1)
     assert "tests" not in headscale.database.policy
-    assert any("is stored without" in line for line in said)
+    assert any("is stored without" in line for line in messages)
     read = provider.read("policy", made.outs)
     assert read.outs == made.outs
 
@@ -143,11 +143,11 @@ def test_another_layout_is_not_stored_again(headscale, provider):
     assert headscale.calls.count("SetPolicy") == calls
 
 
-def test_removed_policy_is_warned_of_and_emptied(headscale, provider, said):
+def test_removed_policy_is_warned_of_and_emptied(headscale, provider, messages):
     outs = provider.create({"policy": OPEN}).outs
 
     assert provider.diff("policy", outs, {}).changes
-    assert "the policy goes (1 of `acls`)" in said[-1]
+    assert "the policy goes (1 of `acls`)" in messages[-1]
     provider.update("policy", outs, {})
 
     assert headscale.database.policy == ""

@@ -42,8 +42,8 @@ def test_refusal_of_several_lines_becomes_one():
 
 
 def test_tags_without_owner_are_warned_of(monkeypatch):
-    said = []
-    monkeypatch.setattr("pulumi.log.info", said.append)
+    messages = []
+    monkeypatch.setattr("pulumi.log.info", messages.append)
     olds = {"policy": '{"TagOwners": {"tag:ci": [], "tag:b": []}, "acls": []}'}
 
     provider = PolicyProvider()
@@ -51,7 +51,7 @@ def test_tags_without_owner_are_warned_of(monkeypatch):
     provider.configure(ConfigureRequest(Config(settings, "project")))
     provider.diff("policy", olds, {"policy": '{"tagOwners": {"tag:b": []}, "acls": []}'})
 
-    assert "`tag:ci` no longer under `tagOwners` of the policy: nodes that bear such a tag keep it" in said[0]
+    assert "`tag:ci` no longer under `tagOwners` of the policy: nodes with such a tag keep it" in messages[0]
 
 
 ONE, TWO = {"src": "a@", "accept": ["b:1"]}, {"src": "c@", "accept": ["b:1"]}

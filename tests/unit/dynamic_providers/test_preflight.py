@@ -16,7 +16,7 @@ OLD = {
     "size": "1Gi",
     "cluster_id": "",
 }
-CLAIM = "/api/v1/namespaces/headscale/persistentvolumeclaims/data-vpn-0"
+PVC = "/api/v1/namespaces/headscale/persistentvolumeclaims/data-vpn-0"
 CLUSTER = "/api/v1/namespaces/kube-system"
 
 
@@ -33,7 +33,7 @@ def difference(**changes):
     return a_provider().diff("preflight", OLD, {**OLD, **changes})
 
 
-def a_claim(size="1Gi", storage_class="fast", served=None, volume="pv-1"):
+def a_pvc(size="1Gi", storage_class="fast", served=None, volume="pv-1"):
     return {
         "metadata": {"uid": "u", "annotations": {SERVED_VERSION: served} if served else {}},
         "spec": {
@@ -65,14 +65,14 @@ def test_nothing_changed_is_no_difference():
 @pytest.mark.parametrize(
     ("claim", "changes", "reason"),
     [
-        (a_claim("2Gi"), {}, "cannot shrink to 1Gi"),
-        (a_claim(), {"storage_class": "slow"}, "is of storage class `fast` and cannot become `slow`"),
-        (a_claim(served="v0.29.3"), {}, "version v0.28.0 after v0.29.3 goes back"),
-        (a_claim(served="v0.27.1"), {"version": "v0.29.3"}, "version v0.29.3 after v0.27.1 skips 0.28"),
+        (a_pvc("2Gi"), {}, "cannot shrink to 1Gi"),
+        (a_pvc(), {"storage_class": "slow"}, "is of storage class `fast` and cannot become `slow`"),
+        (a_pvc(served="v0.29.3"), {}, "version v0.28.0 after v0.29.3 goes back"),
+        (a_pvc(served="v0.27.1"), {"version": "v0.29.3"}, "version v0.29.3 after v0.27.1 skips 0.28"),
     ],
 )
 def test_pvc_that_cannot_serve_is_refused(api, claim, changes, reason):
-    api.objects[CLAIM] = claim
+    api.objects[PVC] = claim
     provider, news = a_provider(api.kubeconfig), {**OLD, **changes}
 
     with pytest.raises(UserFacingError, match=reason):
@@ -84,15 +84,15 @@ def test_pvc_that_cannot_serve_is_refused(api, claim, changes, reason):
 @pytest.mark.parametrize(
     ("claim", "changes"),
     [
-        (a_claim(served="v0.28.0"), {"version": "v0.29.3"}),
-        (a_claim(), {"size": "4Gi"}),
-        (a_claim("2Gi", "slow", volume=None), {"storage_class": "fast"}),
+        (a_pvc(served="v0.28.0"), {"version": "v0.29.3"}),
+        (a_pvc(), {"size": "4Gi"}),
+        (a_pvc("2Gi", "slow", volume=None), {"storage_class": "fast"}),
         (None, {}),
     ],
 )
 def test_pvc_that_can_serve_is_accepted(api, claim, changes):
     if claim:
-        api.objects[CLAIM] = claim
+        api.objects[PVC] = claim
 
     outs = a_provider(api.kubeconfig).create({**OLD, **changes}).outs
 
@@ -137,19 +137,19 @@ def test_state_without_cluster_gets_one(api):
     assert provider.update("preflight", old, OLD).outs["cluster_id"] == "one"
 
 
-def with_claim(api, uid):
-    api.objects[CLAIM] = {**a_claim(), "metadata": {"uid": uid}}
+def with_pvc(api, uid):
+    api.objects[PVC] = {**a_pvc(), "metadata": {"uid": uid}}
     return a_provider(api.kubeconfig)
 
 
 @pytest.mark.parametrize("found", ["two", None], ids=["another PVC", "no PVC"])
 def test_another_pvc_identifies_clusters_without_id(api, found):
     """Who has rights in one namespace may not read kube-system."""
-    old = {**with_claim(api, "one").create(OLD).outs, "server": "https://elsewhere.example.com"}
+    old = {**with_pvc(api, "one").create(OLD).outs, "server": "https://elsewhere.example.com"}
     assert (old["cluster_id"], old["claim"]) == ("", "one")
-    provider = with_claim(api, found)
+    provider = with_pvc(api, found)
     if found is None:
-        del api.objects[CLAIM]
+        del api.objects[PVC]
 
     with pytest.raises(UserFacingError, match=r"of the old cluster stays behind .* write `abandonData: headscale/vpn`"):
         provider.diff("preflight", old, OLD)
@@ -157,16 +157,16 @@ def test_another_pvc_identifies_clusters_without_id(api, found):
 
 
 def test_same_pvc_at_another_address_is_no_change(api):
-    provider = with_claim(api, "one")
+    provider = with_pvc(api, "one")
     old = {**provider.create(OLD).outs, "server": "https://elsewhere.example.com"}
 
     assert not provider.diff("preflight", old, OLD).changes
 
 
 def test_unreadable_pvc_is_no_change(api):
-    provider = with_claim(api, "one")
+    provider = with_pvc(api, "one")
     old = {**provider.create(OLD).outs, "server": "https://elsewhere.example.com"}
-    api.refuse = lambda _, path: (403, "no") if path == CLAIM else None
+    api.refuse = lambda _, path: (403, "no") if path == PVC else None
 
     assert not provider.diff("preflight", old, OLD).changes
 
@@ -175,7 +175,7 @@ def test_refresh_adds_pvc_created_later(api):
     old = a_provider(api.kubeconfig).create(OLD).outs
     assert old["claim"] == ""
 
-    read = with_claim(api, "one").read("preflight", old)
+    read = with_pvc(api, "one").read("preflight", old)
 
     assert (read.outs["claim"], read.inputs) == ("one", {key: OLD[key] for key in OLD if key != "cluster_id"})
 

@@ -9,7 +9,7 @@ from dynamic_providers.preflight import PreflightProvider
 from headscale_core.rollout.identity import Identity
 from tests.fakes.kubernetes import FakeKubernetes
 
-from .test_rollout_lifecycle import CLAIM, NEWS
+from .test_rollout_lifecycle import NEWS, PVC
 from .test_wrong_cluster import KUBE_SYSTEM, provider, with_instance
 
 DECLARED = {**NEWS, "policy": None}
@@ -57,7 +57,7 @@ def test_unanswered_update_accepts_no_cluster(api, known):
     made.update("preflight", dict(known), CHANGED)
     api.refuse = lambda *_: None
     api.objects[KUBE_SYSTEM] = {"metadata": {"uid": "22222222-2222"}}
-    api.objects[CLAIM]["metadata"]["uid"] = "another"
+    api.objects[PVC]["metadata"]["uid"] = "another"
 
     identity = made.channel.user_registry.identity
     identity.expect(Identity.of(known["claim"], known["cluster_id"], known["server"]))

@@ -16,7 +16,7 @@ def check(before, after, notes=NOTES):
 
 
 @pytest.fixture
-def said(monkeypatch):
+def messages(monkeypatch):
     texts = []
     monkeypatch.setattr("pulumi.log.warn", texts.append)
     return texts
@@ -33,13 +33,13 @@ SHOWN = {
 
 
 @pytest.mark.parametrize(("step", "notes"), SHOWN.items(), ids=str)
-def test_upgrade_shows_the_notes_it_passes(said, step, notes):
+def test_upgrade_shows_the_notes_it_passes(messages, step, notes):
     check(*step)
 
-    assert said == [f"vpn: {step[0]} -> {step[1]}: {note}" for note in notes]
+    assert messages == [f"vpn: {step[0]} -> {step[1]}: {note}" for note in notes]
 
 
-def test_notes_do_not_reach_the_state(said):
+def test_notes_do_not_reach_the_state(messages):
     assert check("v0.28.0", "v0.29.3").inputs == {"instance": "vpn", "version": "v0.29.3"}
     assert check("v0.28.0", "v0.28.0", None).inputs == {"instance": "vpn", "version": "v0.28.0"}
 
@@ -49,7 +49,7 @@ def test_note_on_no_version_is_never_shown():
 
 
 @pytest.mark.parametrize("is_silenced", [None, True])
-def test_note_on_tags_is_named_and_silenced(said, is_silenced):
+def test_note_on_tags_is_named_and_silenced(messages, is_silenced):
     held = {"namespace": "n", "secret_name": "s", "expiration": "24h", "expires_at": "2999-01-01T00:00:00+00:00"}
     news = {**held, "tags": ["tag:b"], "silence_tags_note": is_silenced}
 
@@ -58,4 +58,4 @@ def test_note_on_tags_is_named_and_silenced(said, is_silenced):
     provider.configure(ConfigureRequest(Config(settings, "p")))
 
     assert provider.diff("7", {**held, "tags": ["tag:a"]}, news).replaces == ["tags"]
-    assert [text.endswith(f"[{TAGS_NOTE}]") for text in said] == ([] if is_silenced else [True])
+    assert [text.endswith(f"[{TAGS_NOTE}]") for text in messages] == ([] if is_silenced else [True])

@@ -32,16 +32,16 @@ def headscale():
 
 @pytest.fixture
 def warnings(monkeypatch):
-    said: list[str] = []
-    monkeypatch.setattr("pulumi.log.warn", said.append)
-    return said
+    messages: list[str] = []
+    monkeypatch.setattr("pulumi.log.warn", messages.append)
+    return messages
 
 
 @pytest.fixture
 def upgrade(direct, headscale, warnings, monkeypatch):
     """Run the preflight of a change; takes inputs, and returns the policy that is stored afterwards."""
     monkeypatch.setattr(provider_module, "_channels", {})
-    monkeypatch.setattr(preflight_module, "_PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(preflight_module, "_CONNECT_TIMEOUT_SECONDS", 0.1)
     configuration = direct(headscale)
 
     def run(news, olds=OLD):
@@ -124,7 +124,7 @@ def test_unreachable_headscale_without_pod_is_a_warning(headscale, upgrade, warn
     headscale.refuse = lambda _method: (grpc.StatusCode.UNAVAILABLE, "closing")
 
     assert upgrade(NEW) == OLD_POLICY
-    assert "found nobody there" in warnings[0]
+    assert "failed to connect" in warnings[0]
     assert "there is no StatefulSet headscale/vpn" in warnings[0]
 
 
@@ -136,5 +136,5 @@ def test_pod_that_runs_unreachable_refuses_the_upgrade(api, headscale, upgrade):
     api.objects["/apis/apps/v1/namespaces/headscale/statefulsets/vpn"] = workload
     api.objects["/api/v1/namespaces/headscale/pods/vpn-0"] = pod(container())
 
-    with pytest.raises(UserFacingError, match=r"v0.28.0 runs and cannot be asked for its policy.*found nobody there"):
+    with pytest.raises(UserFacingError, match=r"v0.28.0 runs and cannot be asked for its policy.*failed to connect"):
         upgrade(NEW)

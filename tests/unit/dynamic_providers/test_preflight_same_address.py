@@ -6,7 +6,7 @@ from dynamic_providers import provider as provider_module
 from dynamic_providers.failures import UserFacingError
 from dynamic_providers.preflight import PreflightProvider
 
-from .test_rollout_lifecycle import NEWS, create_claim
+from .test_rollout_lifecycle import NEWS, create_pvc
 from .test_wrong_cluster import KUBE_SYSTEM, changes_in, provider, with_instance
 
 DECLARED = {**NEWS, "policy": None}
@@ -53,8 +53,8 @@ def test_consent_of_earlier_update_is_refused(known, made):
         made.update("preflight", {**known, "abandon_data": "headscale/vpn"}, CONSENT)
 
 
-def test_recreated_claim_of_same_cluster_is_accepted(api, known):
-    new = create_claim(api)
+def test_recreated_pvc_of_same_cluster_is_accepted(api, known):
+    new = create_pvc(api)
 
     assert provider(PreflightProvider, api).update("preflight", dict(known), CHANGED).outs["claim"] == new
 

@@ -19,7 +19,7 @@ from tests.contract.helpers import valid_prefixes
 from tests.fakes.headscale import FakeHeadscale
 
 FAR_AWAY = datetime(2100, 1, 1, tzinfo=UTC)
-CLAIM = "/api/v1/namespaces/n/persistentvolumeclaims/data-vpn-0"
+PVC = "/api/v1/namespaces/n/persistentvolumeclaims/data-vpn-0"
 SECRETS = "/api/v1/namespaces/n/secrets"
 JOIN_KEY = {
     "namespace": "n",
@@ -75,7 +75,7 @@ class Program:
 def program(request, api, monkeypatch):
     monkeypatch.setattr(provider_module, "_channels", {})
     monkeypatch.setattr("pulumi.log.warn", lambda _text: None)
-    api.put(CLAIM)
+    api.put(PVC)
     with contextlib.ExitStack() as ends:
         headscale = ends.enter_context(FakeHeadscale(*request.param))
         local = ends.enter_context(HeadscaleClient.over_unix_socket(headscale.socket_path))
@@ -90,7 +90,7 @@ def users(program):
 
 
 def registered(program):
-    return program.api.objects[CLAIM]["metadata"]["annotations"].get(USERS_ANNOTATION, "")
+    return program.api.objects[PVC]["metadata"]["annotations"].get(USERS_ANNOTATION, "")
 
 
 def failing(method, times, code=grpc.StatusCode.UNAVAILABLE):
@@ -134,7 +134,7 @@ def test_lost_connection_is_reported_after_three_tries(program):
     provider = program.provider(UserProvider)
     program.headscale.refuse = failing("CreateUser", 9)
 
-    with pytest.raises(UserFacingError, match="found nobody there"):
+    with pytest.raises(UserFacingError, match="failed to connect"):
         provider.create({"username": "alice"})
 
     assert program.headscale.calls.count("CreateUser") == 3

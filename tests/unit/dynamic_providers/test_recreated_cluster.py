@@ -9,7 +9,7 @@ from dynamic_providers.policy import PolicyProvider
 from dynamic_providers.preflight import PreflightProvider
 from dynamic_providers.rollout import RolloutProvider
 
-from .test_rollout_lifecycle import CLAIM, NEWS, POD, STATEFUL_SET
+from .test_rollout_lifecycle import NEWS, POD, PVC, STATEFUL_SET
 from .test_wrong_cluster import KUBE_SYSTEM, changes_in, provider, with_instance
 
 POLICY = '{"acls": []}'
@@ -44,7 +44,7 @@ def deployed(api, cluster_id):
 def state(api):
     """The state of an instance whose cluster was recreated, and is empty."""
     known = deployed(api, "11111111-1111")
-    for path in (CLAIM, STATEFUL_SET, POD):
+    for path in (PVC, STATEFUL_SET, POD):
         del api.objects[path]
     api.objects[KUBE_SYSTEM] = {"metadata": {"uid": "22222222-2222"}}
     return known

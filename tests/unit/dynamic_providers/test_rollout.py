@@ -63,7 +63,7 @@ def test_what_a_refresh_found_unsettled_is_an_update(differences):
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "messages"),
     [
         ({"size": "512Mi"}, "cannot shrink to 512Mi"),
         ({"storage_class": "slow"}, "cannot become `slow`"),
@@ -72,8 +72,8 @@ def test_what_a_refresh_found_unsettled_is_an_update(differences):
         ({"namespace": "vpn2", "abandon_data": "other/vpn"}, "`abandonData: headscale/vpn`"),
     ],
 )
-def test_what_cannot_be_is_refused(differences, changes, said):
-    with pytest.raises(UserFacingError, match=said):
+def test_what_cannot_be_is_refused(differences, changes, messages):
+    with pytest.raises(UserFacingError, match=messages):
         differences(**changes)
 
 

@@ -15,7 +15,7 @@ from .test_rollout_rules import container, pod, stateful_set
 
 PLACE = "/namespaces/headscale"
 CLAIMS = f"/api/v1{PLACE}/persistentvolumeclaims"
-CLAIM = f"{CLAIMS}/data-vpn-0"
+PVC = f"{CLAIMS}/data-vpn-0"
 POD = f"/api/v1{PLACE}/pods/vpn-0"
 STATEFUL_SET = f"/apis/apps/v1{PLACE}/statefulsets/vpn"
 NEWS = {
@@ -39,15 +39,15 @@ def cluster(api, monkeypatch):
     monkeypatch.setattr(RolloutWatcher, "_wrong_version", lambda *_: "")
     api.warnings = []
     monkeypatch.setattr("pulumi.log.warn", api.warnings.append)
-    create_claim(api)
+    create_pvc(api)
     api.objects[STATEFUL_SET] = stateful_set()
     api.objects[POD] = pod(container())
     return api
 
 
-def create_claim(api):
+def create_pvc(api):
     """Create the PVC, another one each time, and return its uid."""
-    api.objects.pop(CLAIM, None)
+    api.objects.pop(PVC, None)
     spec = {"storageClassName": "fast", "volumeName": "pv", "resources": {"requests": {"storage": "1Gi"}}}
     status = {"phase": "Bound", "capacity": {"storage": "1Gi"}}
     return api.create(CLAIMS, {"metadata": {"name": "data-vpn-0"}, "spec": spec, "status": status})["metadata"]["uid"]
@@ -55,8 +55,8 @@ def create_claim(api):
 
 @pytest.fixture
 def provider(cluster):
-    made, told = RolloutProvider(), {"instance": "vpn", "namespace": "headscale", "kubeconfig": cluster.kubeconfig}
-    made.configure(ConfigureRequest(Config({f"headscale:{key}": value for key, value in told.items()}, "project")))
+    made, settings = RolloutProvider(), {"instance": "vpn", "namespace": "headscale", "kubeconfig": cluster.kubeconfig}
+    made.configure(ConfigureRequest(Config({f"headscale:{key}": value for key, value in settings.items()}, "project")))
     return made
 
 
@@ -65,16 +65,16 @@ def followed(monkeypatch):
     """The targets that were followed; nothing is waited for."""
     targets = []
 
-    def follow(watcher, target):
+    def wait(watcher, target):
         targets.append(target)
         return watcher.pvc_uid()
 
-    monkeypatch.setattr(RolloutWatcher, "follow", follow)
+    monkeypatch.setattr(RolloutWatcher, "wait", wait)
     return targets
 
 
 def test_created_rollout_is_named_after_its_pvc(cluster, provider, followed):
-    uid = cluster.objects[CLAIM]["metadata"]["uid"]
+    uid = cluster.objects[PVC]["metadata"]["uid"]
 
     made = provider.create(dict(NEWS))
 
@@ -84,7 +84,7 @@ def test_created_rollout_is_named_after_its_pvc(cluster, provider, followed):
 
 
 def test_rollout_without_pvc_is_created(cluster, provider, followed):
-    del cluster.objects[CLAIM]
+    del cluster.objects[PVC]
 
     made = provider.create(dict(NEWS))
 
@@ -121,14 +121,14 @@ def test_unchanged_template_is_not_followed(provider, followed):
 
 def test_another_pvc_than_before_is_an_error(cluster, provider, followed):
     outs = provider.create(dict(NEWS)).outs
-    create_claim(cluster)
+    create_pvc(cluster)
 
     with pytest.raises(UserFacingError, match=r"PVC headscale/data-vpn-0 is another one than before.*--refresh"):
         provider.update("id", outs, {**NEWS, "template": "b"})
 
 
 def test_settled_rollout_is_read_as_it_was(cluster, provider):
-    outs = {**NEWS, "claim": cluster.objects[CLAIM]["metadata"]["uid"], "claim_class": "fast"}
+    outs = {**NEWS, "claim": cluster.objects[PVC]["metadata"]["uid"], "claim_class": "fast"}
 
     read = provider.read("id", {**outs, "is_settled": False})
 
@@ -142,7 +142,7 @@ def test_pod_that_is_not_ready_is_unsettled(cluster, provider):
 
 
 def test_unrevoked_keys_are_unsettled(cluster, provider):
-    cluster.objects[CLAIM]["metadata"]["annotations"] = {REVOKE_ANNOTATION: "api-key/abc/"}
+    cluster.objects[PVC]["metadata"]["annotations"] = {REVOKE_ANNOTATION: "api-key/abc/"}
 
     assert provider.read("id", dict(NEWS)).outs["is_settled"] is False
 
@@ -151,7 +151,7 @@ def test_failed_revocation_is_a_warning(cluster, provider, followed, monkeypatch
     def fail(_action):
         raise ChannelError("no pod")
 
-    cluster.objects[CLAIM]["metadata"]["annotations"] = {REVOKE_ANNOTATION: "api-key/abc/"}
+    cluster.objects[PVC]["metadata"]["annotations"] = {REVOKE_ANNOTATION: "api-key/abc/"}
     monkeypatch.setattr(rollout_module, "retry_idempotent", fail)
 
     assert provider.create(dict(NEWS)).outs["claim"]
@@ -159,7 +159,7 @@ def test_failed_revocation_is_a_warning(cluster, provider, followed, monkeypatch
 
 
 def test_stopped_instance_revokes_nothing(cluster, provider, followed, monkeypatch):
-    cluster.objects[CLAIM]["metadata"]["annotations"] = {REVOKE_ANNOTATION: "api-key/abc/"}
+    cluster.objects[PVC]["metadata"]["annotations"] = {REVOKE_ANNOTATION: "api-key/abc/"}
     monkeypatch.setattr(rollout_module, "retry_idempotent", lambda _action: pytest.fail("there is no Headscale"))
 
     assert provider.create({**NEWS, "replicas": 0}).outs["claim"]
@@ -172,29 +172,29 @@ def delete(provider, **changes):
 def test_retained_pvc_outlives_the_rollout(cluster, provider, followed):
     delete(provider)
 
-    assert CLAIM in cluster.objects
+    assert PVC in cluster.objects
 
 
 def test_pvc_without_retain_is_deleted(cluster, provider, followed):
     delete(provider, retain=False)
 
-    assert CLAIM not in cluster.objects
+    assert PVC not in cluster.objects
 
 
 def test_missing_pvc_counts_as_deleted(cluster, provider, followed):
     outs = {**provider.create(dict(NEWS)).outs, "retain": False}
-    del cluster.objects[CLAIM]
+    del cluster.objects[PVC]
 
     provider.delete("id", outs)
 
 
 def test_pvc_of_another_uid_is_not_deleted(cluster, provider, followed):
     outs = {**provider.create(dict(NEWS)).outs, "retain": False}
-    create_claim(cluster)
+    create_pvc(cluster)
 
     provider.delete("id", outs)
 
-    assert CLAIM in cluster.objects
+    assert PVC in cluster.objects
 
 
 def test_forbidden_deletion_of_pvc_is_an_error(cluster, provider, followed):

@@ -173,9 +173,9 @@ def test_recreated_pvc_is_as_declared():
 
 @pytest.mark.parametrize("case", NOT_DONE)
 def test_unfinished_rollout_says_why(case):
-    workload, its_pod, said = NOT_DONE[case]
+    workload, its_pod, messages = NOT_DONE[case]
 
-    assert said in rules.pod_state(PLACE, workload, its_pod, EVENTS)
+    assert messages in rules.pod_state(PLACE, workload, its_pod, EVENTS)
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def claim(asked="1Gi", capacity="1Gi", storage_class="fast", conditions=()):
 
 
 @pytest.mark.parametrize(
-    ("found", "size", "storage_class", "said"),
+    ("found", "size", "storage_class", "messages"),
     [
         (claim(), "2Gi", None, ""),
         (claim(), "1024Mi", "fast", ""),
@@ -234,11 +234,11 @@ def claim(asked="1Gi", capacity="1Gi", storage_class="fast", conditions=()):
     ],
     ids=["grows", "same", "shrinks", "takes back a failed growth", "shrinks unbound", "another class"],
 )
-def test_pvc_can_become_as_declared_or_not(found, size, storage_class, said):
+def test_pvc_can_become_as_declared_or_not(found, size, storage_class, messages):
     problem = pvc_rules.pvc_problem(PLACE, found, size, storage_class)
 
-    assert said in problem
-    assert bool(problem) == bool(said)
+    assert messages in problem
+    assert bool(problem) == bool(messages)
 
 
 def test_growth_says_what_it_waits_for():
@@ -246,9 +246,9 @@ def test_growth_says_what_it_waits_for():
         "2Gi", "1Gi", conditions=[{"type": "FileSystemResizePending", "status": "True", "message": "restart"}]
     )
 
-    said = pvc_rules.resize_state(PLACE, waits, "2Gi", [])
+    messages = pvc_rules.resize_state(PLACE, waits, "2Gi", [])
 
-    assert said == "PVC headscale/data-vpn-0 has 1Gi of 2Gi: FileSystemResizePending: restart"
+    assert messages == "PVC headscale/data-vpn-0 has 1Gi of 2Gi: FileSystemResizePending: restart"
     assert pvc_rules.resize_state(PLACE, claim("2Gi", "2Gi"), "2Gi", []) == ""
 
 

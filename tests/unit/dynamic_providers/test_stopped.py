@@ -1,4 +1,4 @@
-"""What is read and deleted while Headscale does not run: the state is kept, and keys are noted for revocation."""
+"""What is read and deleted while Headscale does not run: the state is kept, and revocations are recorded."""
 
 import contextlib
 import dataclasses
@@ -33,7 +33,7 @@ from .test_rollout_rules import container, pod
 
 STATEFUL_SET = "/apis/apps/v1/namespaces/n/statefulsets/vpn"
 POD = "/api/v1/namespaces/n/pods/vpn-0"
-CLAIM = "/api/v1/namespaces/n/persistentvolumeclaims/data-vpn-0"
+PVC = "/api/v1/namespaces/n/persistentvolumeclaims/data-vpn-0"
 SECRETS = "/api/v1/namespaces/n/secrets"
 END = datetime(2030, 1, 1, 0, 0, 0, 123456, UTC)
 LATER = datetime(2031, 1, 1, tzinfo=UTC)
@@ -74,10 +74,10 @@ def _no_pauses(monkeypatch):
 def stopped(api, monkeypatch):
     """An instance that is scaled to 0, with its claim."""
     monkeypatch.setattr(provider_module, "_channels", {})
-    api.said = []
-    monkeypatch.setattr("pulumi.log.warn", api.said.append)
+    api.messages = []
+    monkeypatch.setattr("pulumi.log.warn", api.messages.append)
     api.objects[STATEFUL_SET] = {"metadata": {"namespace": "n", "name": "vpn"}, "spec": {"replicas": 0}}
-    api.put(CLAIM, {USERS_ANNOTATION: "alice"})
+    api.put(PVC, {USERS_ANNOTATION: "alice"})
     return api
 
 
@@ -88,13 +88,13 @@ def start(api, found):
 
 def a_provider(api, kind):
     made = kind()
-    told = {"instance": "vpn", "namespace": "n", "kubeconfig": api.kubeconfig}
-    made.configure(ConfigureRequest(Config({f"headscale:{key}": value for key, value in told.items()}, "project")))
+    given = {"instance": "vpn", "namespace": "n", "kubeconfig": api.kubeconfig}
+    made.configure(ConfigureRequest(Config({f"headscale:{key}": value for key, value in given.items()}, "project")))
     return made
 
 
-def noted(api):
-    return set(filter(None, api.objects[CLAIM]["metadata"]["annotations"].get(REVOKE_ANNOTATION, "").split(",")))
+def recorded_keys(api):
+    return set(filter(None, api.objects[PVC]["metadata"]["annotations"].get(REVOKE_ANNOTATION, "").split(",")))
 
 
 def a_secret(api, name, kind, **notes):
@@ -104,13 +104,13 @@ def a_secret(api, name, kind, **notes):
 
 def delete_both(api):
     """Delete a preauth key whose Secret tells of a killed run, and an API key."""
-    told = {
+    given = {
         annotations.KEY_ID: "8",
         annotations.EXPIRES_AT: LATER.isoformat(),
         annotations.RECREATED_FROM: "1",
         annotations.PENDING: datetime(2032, 1, 1, tzinfo=UTC).isoformat(),
     }
-    a_secret(api, "s", PreAuthKeyProvider, **told)
+    a_secret(api, "s", PreAuthKeyProvider, **given)
     api.objects[f"{SECRETS}/s"]["data"] = {"key": "c2VjcmV0"}
     a_secret(api, "a", ApiKeyProvider, **{annotations.KEY_ID: "abc", annotations.EXPIRES_AT: END.isoformat()})
     a_provider(api, PreAuthKeyProvider).delete("1", dict(KEY))
@@ -122,9 +122,9 @@ def test_refresh_keeps_the_state_with_one_warning(stopped):
         read = a_provider(stopped, kind).read("1", dict(props))
         assert (read.id, read.outs) == ("1", props)
 
-    assert len(stopped.said) == 1
-    assert "pod n/vpn-0 does not exist: StatefulSet n/vpn is scaled to 0" in stopped.said[0]
-    assert "users, keys and policy were not looked at" in stopped.said[0]
+    assert len(stopped.messages) == 1
+    assert "pod n/vpn-0 does not exist: StatefulSet n/vpn is scaled to 0" in stopped.messages[0]
+    assert "users, keys and policy were not looked at" in stopped.messages[0]
     assert stopped.count("GET", STATEFUL_SET) == 1
 
 
@@ -136,8 +136,8 @@ def test_unready_pod_is_waited_for_once(stopped):
         a_provider(stopped, kind).read("1", dict(props))
 
     assert time.monotonic() - begun < 1
-    assert len(stopped.said) == 1
-    assert "ImagePullBackOff" in stopped.said[0]
+    assert len(stopped.messages) == 1
+    assert "ImagePullBackOff" in stopped.messages[0]
 
 
 def fail(monkeypatch, channel, error):
@@ -165,8 +165,8 @@ def test_failure_of_a_ready_pod_is_no_stop(stopped, monkeypatch, kind, props):
     if kind in {PreAuthKeyProvider, ApiKeyProvider}:
         with pytest.raises(UserFacingError, match=r"broken.*is ready"):
             a_provider(stopped, kind).delete("1", dict(props))
-    assert noted(stopped) == set()
-    assert stopped.said == []
+    assert recorded_keys(stopped) == set()
+    assert stopped.messages == []
 
 
 UNREADY_SIDECAR = pod(container(), container("apikey-manager", ready=False), ready=False)
@@ -177,7 +177,7 @@ def test_failed_attempt_at_unready_pod_counts_as_stopped(stopped, monkeypatch):
     fail(monkeypatch, a_provider(stopped, UserProvider).channel, BROKEN)
 
     assert a_provider(stopped, UserProvider).read("1", dict(USER)).outs == USER
-    assert "`apikey-manager` of pod headscale/vpn-0 runs and is not ready" in stopped.said[0]
+    assert "`apikey-manager` of pod headscale/vpn-0 runs and is not ready" in stopped.messages[0]
 
 
 def test_refused_port_forward_is_no_stop(stopped, monkeypatch):
@@ -198,12 +198,12 @@ def test_what_may_not_be_read_stays_an_error(stopped):
 def test_deleted_keys_are_recorded_and_their_secrets_deleted(stopped):
     delete_both(stopped)
 
-    assert noted(stopped) - NOTED == {"preauth-key//2032-01-01T00:00:00+00:00"}
-    assert noted(stopped) >= NOTED
-    assert stopped.objects[CLAIM]["metadata"]["annotations"][USERS_ANNOTATION] == "alice"
+    assert recorded_keys(stopped) - NOTED == {"preauth-key//2032-01-01T00:00:00+00:00"}
+    assert recorded_keys(stopped) >= NOTED
+    assert stopped.objects[PVC]["metadata"]["annotations"][USERS_ANNOTATION] == "alice"
     assert not [path for path in stopped.objects if path.startswith(SECRETS)]
-    assert "secret" not in json.dumps(stopped.objects[CLAIM])
-    assert "until then, at the longest until 2030-01-01 00:00 UTC, it is valid" in stopped.said[1]
+    assert "secret" not in json.dumps(stopped.objects[PVC])
+    assert "until then, at the longest until 2030-01-01 00:00 UTC, it is valid" in stopped.messages[1]
 
 
 def test_key_of_a_deleted_instance_is_recorded(stopped):
@@ -211,7 +211,7 @@ def test_key_of_a_deleted_instance_is_recorded(stopped):
 
     delete_both(stopped)
 
-    assert noted(stopped) >= NOTED
+    assert recorded_keys(stopped) >= NOTED
 
 
 REFUSED = {"no right": 403, "etcd is away": 500}
@@ -219,7 +219,7 @@ REFUSED = {"no right": 403, "etcd is away": 500}
 
 @pytest.mark.parametrize("status", REFUSED.values(), ids=REFUSED)
 def test_key_that_cannot_be_recorded_stays(stopped, status):
-    stopped.refuse = lambda method, path: (status, "no") if (method, path) == ("PATCH", CLAIM) else None
+    stopped.refuse = lambda method, path: (status, "no") if (method, path) == ("PATCH", PVC) else None
 
     with pytest.raises(
         UserFacingError, match=r"preauth key 1 cannot be revoked.*nor written to PVC n/data-vpn-0.*start the"
@@ -230,7 +230,7 @@ def test_key_that_cannot_be_recorded_stays(stopped, status):
 
 
 def test_without_pvc_and_pod_nothing_is_recorded(stopped):
-    del stopped.objects[CLAIM]
+    del stopped.objects[PVC]
 
     delete_both(stopped)
 
@@ -239,7 +239,7 @@ def test_without_pvc_and_pod_nothing_is_recorded(stopped):
 
 def test_without_pvc_unready_pod_keeps_keys(stopped):
     start(stopped, UNREADY)
-    del stopped.objects[CLAIM]
+    del stopped.objects[PVC]
 
     with pytest.raises(UserFacingError, match="there is no such PVC"):
         delete_both(stopped)
@@ -250,7 +250,7 @@ def test_user_waits_until_the_instance_is_started(stopped):
         a_provider(stopped, UserProvider).delete("1", dict(USER))
 
 
-def test_many_keys_share_looks_and_notes(stopped):
+def test_many_deleted_keys_share_requests(stopped):
     start(stopped, UNREADY)
     keys = [(str(number), {**KEY, "secret_name": f"s-{number}"}) for number in range(100)]
     begun = time.monotonic()
@@ -258,9 +258,9 @@ def test_many_keys_share_looks_and_notes(stopped):
     with ThreadPoolExecutor(16) as threads:
         list(threads.map(lambda key: a_provider(stopped, PreAuthKeyProvider).delete(*key), keys))
 
-    assert len(noted(stopped)) == 100
+    assert len(recorded_keys(stopped)) == 100
     assert stopped.count("GET", POD) < 10
-    assert stopped.count("PATCH", CLAIM) < 60
+    assert stopped.count("PATCH", PVC) < 60
     assert time.monotonic() - begun < 20
 
 
@@ -300,7 +300,11 @@ def started_again(stopped, monkeypatch):
 
 
 def revoked(again):
-    return (set(again.headscale.pre_auth), set(again.headscale.api), noted(again.api)) == ({2}, {"other"}, set())
+    return (set(again.headscale.pre_auth), set(again.headscale.api), recorded_keys(again.api)) == (
+        {2},
+        {"other"},
+        set(),
+    )
 
 
 def test_next_change_revokes_recorded_keys(started_again):
@@ -311,7 +315,7 @@ def test_next_change_revokes_recorded_keys(started_again):
 
 
 def test_next_rollout_revokes_recorded_keys(started_again, monkeypatch):
-    monkeypatch.setattr(RolloutWatcher, "follow", lambda *_: "uid")
+    monkeypatch.setattr(RolloutWatcher, "wait", lambda *_: "uid")
     monkeypatch.setattr(RolloutWatcher, "pvc", lambda *_: None)
     place = {"namespace": "n", "instance": "vpn", "version": "v0.29.3", "size": "1Gi", "ready_timeout": "1m"}
 
@@ -325,12 +329,12 @@ def test_failed_revocation_stays_recorded(started_again, monkeypatch):
         raise Unreachable("ListApiKeys", "vpn", "away")
 
     monkeypatch.setattr(started_again.headscale, "list_api_keys", away)
-    before = noted(started_again.api)
+    before = recorded_keys(started_again.api)
 
     with pytest.raises(ConnectionLost), started_again.channel.change():
         pass
 
-    assert noted(started_again.api) == before
+    assert recorded_keys(started_again.api) == before
 
 
 def test_id_of_another_database_is_left_alone(started_again):

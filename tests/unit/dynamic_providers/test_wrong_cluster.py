@@ -16,7 +16,7 @@ from headscale_core.rollout.identity import database_id
 from headscale_core.rollout.rollout import InstanceLocation
 from tests.fakes.kubernetes import FakeKubernetes
 
-from .test_rollout_lifecycle import CLAIM, NEWS, POD, STATEFUL_SET, create_claim
+from .test_rollout_lifecycle import NEWS, POD, PVC, STATEFUL_SET, create_pvc
 from .test_rollout_rules import container, pod, stateful_set
 
 KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
@@ -40,7 +40,7 @@ def with_instance(api, cluster_id):
     api.objects[SECRETS] = {"metadata": {}, "items": []}
     api.objects[STATEFUL_SET] = stateful_set()
     api.objects[POD] = pod(container())
-    return create_claim(api)
+    return create_pvc(api)
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_rollout_of_another_cluster_is_refused(another, state, monkeypatch, vari
             UserFacingError, match=r"is another cluster than .* PVC headscale/data-vpn-0 there is another one"
         ):
             call()
-    assert CLAIM in another.objects
+    assert PVC in another.objects
     assert changes_in(another) == []
 
 
@@ -132,12 +132,12 @@ def test_identity_is_asked_once_by_a_process(api, state):
     for _ in range(5):
         made.delete("1", {"policy": "{}", "database": state["database"]})
 
-    assert api.asked.count(("GET", CLAIM)) == 1
+    assert api.asked.count(("GET", PVC)) == 1
     assert ("GET", KUBE_SYSTEM) not in api.asked
 
 
 def test_recreated_pvc_in_the_same_cluster_is_accepted(api, state):
-    new = create_claim(api)
+    new = create_pvc(api)
 
     assert provider(RolloutProvider, api).read("1", dict(state["rollout"])).outs["claim"] == new
     provider(PolicyProvider, api).delete("1", {"policy": "{}", "database": state["database"]})
@@ -145,7 +145,7 @@ def test_recreated_pvc_in_the_same_cluster_is_accepted(api, state):
 
 def test_wrong_cluster_without_instance_drops_nothing(another, state, monkeypatch):
     monkeypatch.setenv(DROP_VARIABLE, "true")
-    for path in (CLAIM, STATEFUL_SET, POD):
+    for path in (PVC, STATEFUL_SET, POD):
         del another.objects[path]
 
     for kind, props in ((RolloutProvider, state["rollout"]), (UserProvider, {**USER, "database": state["database"]})):
@@ -158,7 +158,7 @@ def test_wrong_cluster_without_instance_drops_nothing(another, state, monkeypatc
 def test_recreated_cluster_is_dropped_with_the_variable(api, state, monkeypatch):
     """At the same address, and without the instance: what the variable is for."""
     monkeypatch.setenv(DROP_VARIABLE, "true")
-    for path in (CLAIM, STATEFUL_SET, POD):
+    for path in (PVC, STATEFUL_SET, POD):
         del api.objects[path]
     api.objects[KUBE_SYSTEM] = {"metadata": {"uid": "33333333-3333"}}
 
@@ -172,7 +172,7 @@ def test_move_with_consent_deletes_what_was_replaced(another, state):
     provider(PreflightProvider, another).update("preflight", state["preflight"], consent)
 
     provider(RolloutProvider, another).delete("1", {**state["rollout"], "retain": False})
-    assert CLAIM in another.objects
+    assert PVC in another.objects
 
 
 @pytest.mark.parametrize("retain", [True, False])
@@ -197,6 +197,6 @@ def test_direct_headscale_elsewhere_is_not_asked(another, state):
 
 
 def test_database_of_a_new_rollout_names_its_cluster(api, state):
-    uid = api.objects[CLAIM]["metadata"]["uid"]
+    uid = api.objects[PVC]["metadata"]["uid"]
 
     assert state["database"] == database_id(PLACE, uid, "11111111-1111", state["rollout"]["server"])

@@ -158,6 +158,6 @@ def test_error_names_call_place_reason_and_action():
     error = errors.Unreachable("ListUsers", "127.0.0.1:50480", "connection refused")
 
     assert str(error) == (
-        "ListUsers on Headscale at 127.0.0.1:50480 found nobody there: connection refused; "
+        "ListUsers on Headscale at 127.0.0.1:50480 failed to connect: connection refused; "
         "check that the pod runs and that the address is right"
     )

@@ -121,7 +121,7 @@ REFUSALS = {
         f"{PVC_ANNOTATION} cannot be written: denied",
     ),
     "read of the owner": (STATEFUL_SET, "GET", "write", "StatefulSet headscale/vpn cannot be read: denied"),
-    "report": (f"{NAMESPACE}/events", "POST", "report", "no Event can be made in headscale: denied"),
+    "report": (f"{NAMESPACE}/events", "POST", "report", "no Event can be created in headscale: denied"),
 }
 
 

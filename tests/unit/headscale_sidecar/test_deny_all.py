@@ -33,8 +33,8 @@ def run(monkeypatch, capsys):
         monkeypatch.setattr(os, "environ", {**os.environ, **settings})
         monkeypatch.setattr(deny_all, "_WAIT_SECONDS", wait_seconds)
         code = deny_all.main()
-        said = capsys.readouterr()
-        return code, said.out, said.err
+        events = capsys.readouterr()
+        return code, events.out, events.err
 
     return run_on
 
@@ -84,16 +84,16 @@ def test_policy_file_is_left_alone(headscale, run, text):
 @pytest.mark.parametrize("method", ["GetPolicy", "SetPolicy"])
 def test_refused_call_is_reported_in_a_line(headscale, run, method):
     headscale.refuse = lambda called: (grpc.StatusCode.UNKNOWN, "database\nis locked") if called == method else None
-    code, _, said = run(headscale.socket_path)
+    code, _, events = run(headscale.socket_path)
 
-    assert (code, said.count("\n"), said.startswith("ServerFault: ")) == (1, 1, True)
+    assert (code, events.count("\n"), events.startswith("ServerFault: ")) == (1, 1, True)
     assert headscale.database.policy is None
 
 
 def test_absent_headscale_is_reported_as_unreachable(run, tmp_path):
-    code, _, said = run(str(tmp_path / "none.sock"), 0.1)
+    code, _, events = run(str(tmp_path / "none.sock"), 0.1)
 
-    assert (code, said.partition(":")[0]) == (1, "Unreachable")
+    assert (code, events.partition(":")[0]) == (1, "Unreachable")
 
 
 def test_late_headscale_is_closed_at_once(run, tmp_path):

@@ -137,6 +137,6 @@ def test_a_broken_relay_is_not_healthy():
     state = Health(checks=[lambda: "", lambda: "".join(broken)])
     assert state.answer("/healthz") == (200, "ok\n")
 
-    broken.append("the relay accepts nobody")
+    broken.append("the relay accepts no connection")
 
-    assert state.answer("/healthz") == (503, "the relay accepts nobody\n")
+    assert state.answer("/healthz") == (503, "the relay accepts no connection\n")

@@ -95,9 +95,9 @@ def test_relay_of_the_process_reaches_headscale(environment):
 def test_signal_ends_the_process_at_once(environment, number):
     with running(environment) as process:
         process.send_signal(number)
-        said, _ = process.communicate(timeout=10)
+        messages, _ = process.communicate(timeout=10)
 
-    events = [json.loads(line)["event"] for line in said.splitlines()]
+    events = [json.loads(line)["event"] for line in messages.splitlines()]
     assert (process.returncode, events) == (0, ["failed", "ended"])
 
 
@@ -112,8 +112,8 @@ def test_wrong_settings_end_with_code_2(monkeypatch, capsys):
 
 def test_taken_port_ends_with_code_1(monkeypatch, capsys, environment):
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        told = {**environment, "RELAY_LISTEN": f"127.0.0.1:{taken.getsockname()[1]}"}
-        monkeypatch.setattr(os, "environ", told)
+        variables = {**environment, "RELAY_LISTEN": f"127.0.0.1:{taken.getsockname()[1]}"}
+        monkeypatch.setattr(os, "environ", variables)
 
         assert sidecar.main() == 1
     assert json.loads(capsys.readouterr().out)["event"] == "a port cannot be had"
@@ -128,7 +128,7 @@ def test_broken_relay_fails_the_health_of_the_process(environment):
 
         relay.broken_since, relay.broken_by = time.monotonic() - 3600, "no descriptor left"
 
-        assert state.answer("/healthz") == (503, "the relay accepts nobody: no descriptor left\n")
+        assert state.answer("/healthz") == (503, "the relay accepts no connection: no descriptor left\n")
     finally:
         for service in services:
             service.listener.close()

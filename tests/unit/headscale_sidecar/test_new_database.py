@@ -22,24 +22,24 @@ def controller_of(calls, works, outcomes=()):
             raise error
         return True
 
-    controller, said, _ = a_controller(
+    controller, events, _ = a_controller(
         Store(a_secret()), works=[True, *works], replaced_with=a_secret(90), deny_all=deny_all
     )
     rotate = controller.rotate
     controller.rotate = lambda: calls.append("key") or rotate()
     controller.reconcile_once()
     calls.clear()
-    return controller, said
+    return controller, events
 
 
 def test_unknown_key_has_policy_ensured_first(calls):
-    controller, said = controller_of(calls, [False, True])
+    controller, events = controller_of(calls, [False, True])
 
     controller.reconcile_once()
 
     assert calls == ["policy", "key"]
     stored = "stored a policy that denies everything"
-    assert [event for event, _ in said] == [stored, "ready", stored, "made an API key", "ready"]
+    assert [event for event, _ in events] == [stored, "ready", stored, "created an API key", "ready"]
 
 
 def test_failed_policy_is_retried_before_the_key(calls):

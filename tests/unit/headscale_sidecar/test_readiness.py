@@ -36,7 +36,7 @@ class Scene:
 
     def __init__(self):
         self.store, self.now, self.is_valid = MemoryStore(), NOW, True
-        self.said: list[tuple] = []
+        self.events: list[tuple] = []
         self.rotate()
         self.controller = ApiKeyController(
             deny_all=lambda: False,
@@ -46,8 +46,8 @@ class Scene:
             desired=DESIRED,
             health=Health(),
             now=lambda: self.now,
-            log=lambda event, **fields: self.said.append((event, fields)),
-            report=lambda kind, message: self.said.append((kind, message)),
+            log=lambda event, **fields: self.events.append((event, fields)),
+            report=lambda kind, message: self.events.append((kind, message)),
         )
 
     def accepts(self, _key):
@@ -109,7 +109,7 @@ def test_invalid_new_key_is_not_ready(scene):
     scene.is_valid = False
     scene.controller.rotate = lambda: "another"
 
-    assert scene.answers() == (503, "not ready: Headscale does not take the key that it just made\n")
+    assert scene.answers() == (503, "not ready: Headscale rejects the key that it just created\n")
 
 
 def test_missing_secret_after_rotation_is_not_ready(scene):
@@ -126,7 +126,7 @@ def test_clean_up_counts_as_no_rotation(scene):
 
     assert scene.answers() == (200, "ok\n")
     assert scene.controller.health.rotations == 0
-    assert scene.said[0][0] == "cleaned up"
+    assert scene.events[0][0] == "cleaned up"
 
 
 def test_metrics_follow_the_key(scene):
@@ -169,6 +169,10 @@ def test_key_is_in_no_log_or_report(scene, change):
         scene.controller.reconcile_once()
 
     health = scene.controller.health
-    said = [str(scene.said), repr(health), *(health.answer(path)[1] for path in ("/readyz", "/healthz", "/metrics"))]
-    assert len(scene.said) > 1
-    assert not [text for text in said if KEY in text or "b" * 64 in text]
+    events = [
+        str(scene.events),
+        repr(health),
+        *(health.answer(path)[1] for path in ("/readyz", "/healthz", "/metrics")),
+    ]
+    assert len(scene.events) > 1
+    assert not [text for text in events if KEY in text or "b" * 64 in text]

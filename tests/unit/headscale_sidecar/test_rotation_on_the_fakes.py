@@ -41,8 +41,8 @@ def rotate(headscale, kubernetes, monkeypatch, capsys):
     def run(**settings):
         monkeypatch.setattr(os, "environ", {**os.environ, **environment, **settings})
         code = rotation.main()
-        said = capsys.readouterr()
-        return code, said.out, said.err
+        messages = capsys.readouterr()
+        return code, messages.out, messages.err
 
     return run
 
@@ -61,9 +61,9 @@ def prefixes(headscale):
 
 
 def test_first_run_writes_a_working_key(headscale, kubernetes, rotate):
-    code, prefix, said = rotate()
+    code, prefix, messages = rotate()
 
-    assert (code, said, prefixes(headscale)) == (0, "", [prefix])
+    assert (code, messages, prefixes(headscale)) == (0, "", [prefix])
     assert headscale.opens(key_in_secret(kubernetes))
 
 
@@ -122,13 +122,13 @@ def test_refused_request_anywhere_is_recovered(headscale, kubernetes, rotate, se
             del kubernetes.server.objects[SECRET]
         requests = []
         kubernetes.server.refuse = refuse_nth(number, requests)
-        code, _, said = rotate(**settings)
+        code, _, messages = rotate(**settings)
         kubernetes.server.refuse = lambda _method, _path: None
         if len(requests) < number:
             break
         assert code == 1
-        assert said.startswith("KubernetesError: ")
-        assert said.count("\n") == 1
+        assert messages.startswith("KubernetesError: ")
+        assert messages.count("\n") == 1
 
         assert rotate(**settings)[0] == 0
         assert len(prefixes(headscale)) == 1
@@ -138,19 +138,19 @@ def test_refused_request_anywhere_is_recovered(headscale, kubernetes, rotate, se
 
 def test_lost_answer_leaks_no_key(headscale, rotate):
     headscale.loses_answer = lambda method: method == "CreateApiKey"
-    code, _, said = rotate()
+    code, _, messages = rotate()
     headscale.loses_answer = lambda _method: False
 
-    assert (code, said.partition(":")[0]) == (1, "Unreachable")
+    assert (code, messages.partition(":")[0]) == (1, "Unreachable")
     _, prefix, _ = rotate()
     assert prefixes(headscale) == [prefix]
 
 
 def test_stopped_headscale_is_reported_in_a_line(headscale, rotate):
     headscale.refuse = lambda _method: (grpc.StatusCode.UNAVAILABLE, "closing\nnow")
-    code, _, said = rotate()
+    code, _, messages = rotate()
 
-    assert (code, said.count("\n"), said.startswith("Unreachable: ")) == (1, 1, True)
+    assert (code, messages.count("\n"), messages.startswith("Unreachable: ")) == (1, 1, True)
 
 
 def test_key_is_tried_by_a_real_call(headscale, kubernetes, rotate):

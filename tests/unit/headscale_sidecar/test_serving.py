@@ -80,13 +80,13 @@ def test_a_connection_past_its_time_is_closed(serving):
 
 
 def test_a_fault_closes_its_own_connection_only(serving):
-    told = []
-    service = serving(echo, log=lambda event, **fields: told.append((event, fields["kind"])))
+    logged = []
+    service = serving(echo, log=lambda event, **fields: logged.append((event, fields["kind"])))
 
     with connected(service, 2) as (one, other):
         assert says(one, b"fail") == b""
         assert says(other) == b"word"
-    assert told == [("serving a client failed", "KeyError")]
+    assert logged == [("serving a client failed", "KeyError")]
 
 
 def test_a_client_that_resets_is_forgotten(serving):
@@ -111,8 +111,8 @@ def test_a_client_that_does_not_read_blocks_nobody(serving):
 
 
 def test_no_descriptor_left_is_survived(serving):
-    told = []
-    service = serving(echo, log=lambda event, **fields: told.append(event))
+    logged = []
+    service = serving(echo, log=lambda event, **fields: logged.append(event))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with socket.socket() as waits:
         # The next file descriptor is the last one.
@@ -126,7 +126,7 @@ def test_no_descriptor_left_is_survived(serving):
         waits.settimeout(5)
         assert says(waits) == b"word"
     eventually(lambda: service.broken_since is None)
-    assert told == ["cannot accept"], "once, not for each try"
+    assert logged == ["cannot accept"], "once, not for each try"
 
 
 class Listener:
@@ -164,13 +164,13 @@ def test_accept_failing_for_long_is_a_failure(monkeypatch):
         assert service.failure_reason() == ""
         monkeypatch.setattr(serving, "_BROKEN_SECONDS", 0.0)
         loop.run_once()
-        assert service.failure_reason() == "the relay accepts nobody: [Errno 24] as told"
+        assert service.failure_reason() == "the relay accepts no connection: [Errno 24] as told"
 
 
 def test_failing_event_loop_continues(monkeypatch):
     lock = iter([ValueError("a fault"), ValueError("again"), KeyboardInterrupt()])
-    told = []
-    loop = EventLoop([], lambda event, **fields: told.append((event, fields["error"])))
+    logged = []
+    loop = EventLoop([], lambda event, **fields: logged.append((event, fields["error"])))
 
     def run_once():
         raise next(lock)
@@ -179,7 +179,7 @@ def test_failing_event_loop_continues(monkeypatch):
 
     with pytest.raises(KeyboardInterrupt):
         loop.run()
-    assert told == [("serving failed", "a fault"), ("serving failed", "again")]
+    assert logged == [("serving failed", "a fault"), ("serving failed", "again")]
 
 
 @pytest.mark.parametrize("host", ["", "::"])

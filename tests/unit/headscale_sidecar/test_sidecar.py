@@ -30,7 +30,7 @@ class Store:
 
 
 def a_controller(store, *, works=True, replaced_with=None, deny_all=lambda: False):
-    said, replacements = [], []
+    events, replacements = [], []
     answers = iter(works) if isinstance(works, list) else None
 
     def rotate():
@@ -46,10 +46,10 @@ def a_controller(store, *, works=True, replaced_with=None, deny_all=lambda: Fals
         desired=PLAIN,
         health=health.Health(),
         now=lambda: NOW,
-        log=lambda event, **fields: said.append((event, fields)),
-        report=lambda kind, message: said.append(("Event", {"kind": kind, "message": message})),
+        log=lambda event, **fields: events.append((event, fields)),
+        report=lambda kind, message: events.append(("Event", {"kind": kind, "message": message})),
     )
-    return controller, said, replacements
+    return controller, events, replacements
 
 
 def a_secret(days_left=50, **marks):
@@ -76,16 +76,16 @@ REASONS = {
 
 @pytest.mark.parametrize(("secret", "works", "reason"), REASONS.values(), ids=REASONS)
 def test_invalid_key_is_rotated_with_a_logged_reason(secret, works, reason):
-    controller, said, replacements = a_controller(Store(secret), works=works, replaced_with=a_secret(90))
+    controller, events, replacements = a_controller(Store(secret), works=works, replaced_with=a_secret(90))
 
     controller.reconcile_once()
 
     assert len(replacements) == 1
-    assert said[0] == ("made an API key", {"reason": reason, "prefix": "prefix"})
+    assert events[0] == ("created an API key", {"reason": reason, "prefix": "prefix"})
     assert controller.health.ready
 
 
-def test_valid_key_is_kept_and_read_again_soon():
+def test_reconcile_keeps_a_valid_key():
     controller, _, replacements = a_controller(Store(a_secret()))
 
     pause = controller.reconcile_once()
@@ -94,7 +94,7 @@ def test_valid_key_is_kept_and_read_again_soon():
     assert 20 < pause < 40
 
 
-def test_loop_wakes_when_rotation_is_due():
+def test_reconcile_runs_when_rotation_is_due():
     secret = secret_for(KEY, NOW + timedelta(days=10, seconds=3), NOW, PLAIN, {})
     controller, *_ = a_controller(Store(secret))
 
@@ -103,20 +103,22 @@ def test_loop_wakes_when_rotation_is_due():
 
 def test_failures_back_off_and_create_no_key():
     """The seed operator's B5: it span, and made a key each time round."""
-    controller, said, replacements = a_controller(Store(error=OSError("gone")))
+    controller, events, replacements = a_controller(Store(error=OSError("gone")))
 
     pauses = [controller.reconcile_once() for _ in range(10)]
 
     assert replacements == []
     assert pauses[0] >= 0.5
     assert 30 <= pauses[-1] <= 60
-    assert [event for event, _ in said] == ["failed", "Event"], "one for a change of state, not for every try"
+    assert [event for event, _ in events] == ["failed", "Event"], "one for a change of state, not for every try"
     assert controller.health.failures == {"OSError": 10}
     assert controller.health.answer("/readyz")[0] == 503
 
 
 def test_headscale_that_rejects_new_keys_is_backed_off():
-    controller, said, replacements = a_controller(Store(a_secret()), works=False, replaced_with=a_secret(90, other="x"))
+    controller, events, replacements = a_controller(
+        Store(a_secret()), works=False, replaced_with=a_secret(90, other="x")
+    )
     controller.rotate = lambda: replacements.append(1) or "another"
 
     pauses = [controller.reconcile_once() for _ in range(8)]
@@ -124,10 +126,10 @@ def test_headscale_that_rejects_new_keys_is_backed_off():
     assert pauses[-1] >= 30
     assert controller.health.failures == {"RuntimeError": 8}
     assert not controller.health.ready
-    assert [event for event, _ in said].count("Event") == 1
+    assert [event for event, _ in events].count("Event") == 1
 
 
-def test_loop_wakes_when_a_revocation_is_due():
+def test_reconcile_runs_when_a_revocation_is_due():
     waiting = secret_for(KEY, NOW + timedelta(days=50), NOW, PLAIN, {"old": NOW + timedelta(seconds=3)})
     controller, _, replacements = a_controller(Store(waiting))
 
@@ -171,7 +173,7 @@ LOST = {
 @pytest.mark.parametrize(("secret", "works"), LOST.values(), ids=LOST)
 def test_lost_key_without_replacement_is_not_ready(secret, works):
     store = Store(a_secret())
-    controller, said, _ = a_controller(store, works=[True, *[works] * 5])
+    controller, events, _ = a_controller(store, works=[True, *[works] * 5])
     controller.reconcile_once()
     assert controller.health.ready
     store.secret = secret
@@ -181,7 +183,7 @@ def test_lost_key_without_replacement_is_not_ready(secret, works):
         controller.reconcile_once()
 
     assert controller.health.answer("/readyz") == (503, "not ready: the network is away\n")
-    assert [event for event, _ in said].count("Event") == 1
+    assert [event for event, _ in events].count("Event") == 1
 
 
 def unable():
@@ -197,10 +199,10 @@ def test_wrong_settings_are_reported_at_once():
 
 
 def test_buffer_not_below_expiration_is_refused():
-    told = {"POD_NAMESPACE": "a", "INSTANCE": "b", "SECRET_NAME": "c", "EXPIRATION": "1h", "ROTATION_BUFFER": "1h"}
+    variables = {"POD_NAMESPACE": "a", "INSTANCE": "b", "SECRET_NAME": "c", "EXPIRATION": "1h", "ROTATION_BUFFER": "1h"}
 
     with pytest.raises(SettingsError, match="must be below EXPIRATION"):
-        settings_from(told)
+        settings_from(variables)
 
 
 ADDRESSES = {
@@ -232,12 +234,12 @@ def test_relay_off_loopback_is_refused(text):
 
 @pytest.mark.parametrize("shown", [KEY, base64.b64encode(KEY.encode()).decode()], ids=["in clear", "in base64"])
 def test_reported_reason_never_holds_a_key(shown):
-    controller, said, _ = a_controller(Store(error=OSError(f'denied:\n {{"api-key": "{shown}"}} is not allowed')))
+    controller, events, _ = a_controller(Store(error=OSError(f'denied:\n {{"api-key": "{shown}"}} is not allowed')))
 
     controller.reconcile_once()
 
     assert controller.health.answer("/readyz")[1] == 'not ready: denied: {"api-key": "(key)"} is not allowed\n'
-    assert shown not in str(said)
+    assert shown not in str(events)
 
 
 def test_reported_reason_is_one_short_line():
@@ -262,17 +264,17 @@ RUNS = {
 }
 
 
-@pytest.mark.parametrize(("said", "told"), RUNS.items())
-def test_failed_rotation_raises_its_error(monkeypatch, tmp_path, said, told):
+@pytest.mark.parametrize(("stderr", "error"), RUNS.items())
+def test_failed_rotation_raises_its_error(monkeypatch, tmp_path, stderr, error):
     program = tmp_path / "python"
-    program.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{said}\nEND\nexit 1\n")
+    program.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{stderr}\nEND\nexit 1\n")
     program.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(program))
 
     with pytest.raises(RotationError) as caught:
         headscale.run_rotation()
 
-    assert (caught.value.kind, str(caught.value)) == told
+    assert (caught.value.kind, str(caught.value)) == error
 
 
 def test_sidecar_process_loads_nothing_heavy():
@@ -313,22 +315,22 @@ def test_policy_is_ensured_once_and_before_the_key():
         calls.append("policy")
         return True
 
-    controller, said, _ = a_controller(Recorded(a_secret()), deny_all=deny_all)
+    controller, events, _ = a_controller(Recorded(a_secret()), deny_all=deny_all)
 
     controller.reconcile_once()
     controller.reconcile_once()
 
     assert calls == ["policy", "Secret", "Secret"]
-    assert said[0] == ("stored a policy that denies everything", {"reason": "Headscale has none"})
+    assert events[0] == ("stored a policy that denies everything", {"reason": "Headscale has none"})
 
 
 def test_sidecar_is_unready_until_headscale_has_a_policy():
     outcomes = iter([DenyAllError("ServerFault", "database is locked"), None])
-    controller, said, replacements = a_controller(Store(a_secret()), deny_all=lambda: raise_or_pass(next(outcomes)))
+    controller, events, replacements = a_controller(Store(a_secret()), deny_all=lambda: raise_or_pass(next(outcomes)))
 
     assert 0.5 <= controller.reconcile_once() <= 1
     assert controller.health.answer("/readyz") == (503, "not ready: database is locked\n")
-    assert said[1] == ("Event", {"kind": "ServerFault", "message": "database is locked"})
+    assert events[1] == ("Event", {"kind": "ServerFault", "message": "database is locked"})
     controller.reconcile_once()
 
     assert controller.health.answer("/readyz") == (200, "ok\n")
@@ -369,10 +371,10 @@ def test_failed_policy_process_raises_its_error(monkeypatch, tmp_path):
     assert (caught.value.kind, str(caught.value)) == ("Unreachable", "GetPolicy found nobody")
 
 
-@pytest.mark.parametrize(("said", "stored"), [("stored", True), ("", False)])
-def test_policy_process_reports_whether_it_stored(monkeypatch, tmp_path, said, stored):
+@pytest.mark.parametrize(("stdout", "stored"), [("stored", True), ("", False)])
+def test_policy_process_reports_whether_it_stored(monkeypatch, tmp_path, stdout, stored):
     program = tmp_path / "python"
-    program.write_text(f"#!/bin/sh\nprintf '{said}'\n")
+    program.write_text(f"#!/bin/sh\nprintf '{stdout}'\n")
     program.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(program))
 

@@ -65,22 +65,22 @@ def test_tool_fingerprint_changes_with_its_version():
 def test_unknown_tool_is_error_with_hint(capsys):
     assert main(["tool", "hammer"]) == 1
 
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith("error: `hammer` is not a tool of the lab\nhint: known are ")
+    messages = capsys.readouterr()
+    assert messages.out == ""
+    assert messages.err.startswith("error: `hammer` is not a tool of the lab\nhint: known are ")
 
 
 @pytest.mark.parametrize("verb", ["up", "down"])
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(31, "31 s"), (1032, "17 min 12 s"), (60, "1 min 0 s")], ids=["half", "many", "one"]
+    ("seconds", "messages"), [(31, "31 s"), (1032, "17 min 12 s"), (60, "1 min 0 s")], ids=["half", "many", "one"]
 )
-def test_verb_ends_with_its_duration(monkeypatch, capsys, verb, seconds, said):
+def test_verb_ends_with_its_duration(monkeypatch, capsys, verb, seconds, messages):
     monkeypatch.setenv("LAB_STARTED_AT", "1000")
     monkeypatch.setattr(stack, verb, lambda: monkeypatch.setattr(time, "time", lambda: 1000.4 + seconds))
 
     assert main([verb]) == 0
 
-    assert capsys.readouterr().err == f"make {verb}: {said}\n"
+    assert capsys.readouterr().err == f"make {verb}: {messages}\n"
 
 
 def test_help_names_every_target():

@@ -183,14 +183,14 @@ def test_down_removes_what_up_made(machine):
 
 @pytest.mark.parametrize("verb", ["up", "status", "join", "down"])
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "messages"),
     [
         ("no file", "there is no such file"),
         ("no context", "has no current-context"),
         ("no rights", "its user may not create namespaces"),
     ],
 )
-def test_each_verb_names_the_kubeconfigs_fault(machine, verb, fault, said):
+def test_each_verb_names_the_kubeconfigs_fault(machine, verb, fault, messages):
     if fault == "no file":
         machine.kubeconfig.unlink()
     elif fault == "no context":
@@ -202,5 +202,5 @@ def test_each_verb_names_the_kubeconfigs_fault(machine, verb, fault, said):
 
     assert run.returncode == 1
     (line,) = [line for line in run.stderr.splitlines() if line.startswith("error: ")]
-    assert said in line
+    assert messages in line
     assert "Traceback" not in run.stderr

@@ -257,7 +257,7 @@ def test_secrets_stay_out_of_the_config_map():
     }
 
 
-def test_the_sidecar_may_touch_one_secret_and_one_claim_and_look_at_one_stateful_set():
+def test_sidecar_role_is_limited_to_its_objects():
     rules = plain(role.role("vpn", an_instance()))["rules"]
 
     assert [(rule["resources"], rule.get("resource_names"), rule["verbs"]) for rule in rules] == [
@@ -269,7 +269,7 @@ def test_the_sidecar_may_touch_one_secret_and_one_claim_and_look_at_one_stateful
 
 
 @pytest.mark.parametrize("retain", [True, False])
-def test_replaced_stateful_set_keeps_its_claim(retain):
+def test_replaced_stateful_set_keeps_its_pvc(retain):
     """With `retain: false` the rollout deletes the claim, and no replacement of the StatefulSet does."""
     spec = an_instance(retain=retain)
     made = plain(stateful_set.stateful_set("vpn", spec, config_map="c", addresses={}, environment=[]))["spec"]
@@ -278,7 +278,7 @@ def test_replaced_stateful_set_keeps_its_claim(retain):
     assert names.pvc_name("vpn") == "data-vpn-0"
 
 
-def test_size_and_class_reach_the_claim_template():
+def test_size_and_class_reach_the_pvc_template():
     spec = an_instance(persistentVolumeClaim={"size": "5Gi", "storageClassName": "fast"})
 
     claim = plain(persistent_volume_claim.claim_template("vpn", spec))["spec"]
@@ -300,9 +300,11 @@ def test_the_public_names_are_these_and_need_no_pulumi_until_they_are_used():
         "print('pulumi' in sys.modules, h.__all__ == sorted(h.__all__))"
     )
 
-    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    messages = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=REPOSITORY
+    )
 
-    assert said.stdout.split() == ["False", "True"]
+    assert messages.stdout.split() == ["False", "True"]
 
 
 def test_equal_durations_make_the_same_template():

@@ -38,7 +38,7 @@ def running(tmp_path, monkeypatch, event_loop):
     return run
 
 
-def said(error):
+def messages(error):
     return str(error.value).splitlines()[1:]
 
 
@@ -78,7 +78,7 @@ def test_encrypted_value_elsewhere_is_refused_unseen(running, path, change):
     with pytest.raises(pulumi.RunError) as error:
         running({"vpn": {**VPN, key: given}}, a_file({**VPN, key: written}), is_secret=True)
 
-    (line,) = said(error)
+    (line,) = messages(error)
     assert line.startswith(f"headscale:instances.vpn.{path}: is encrypted, and a secret is not possible here")
     assert "hunter2" not in line
 
@@ -101,7 +101,7 @@ def test_problems_of_another_file_get_no_lines(running):
     with pytest.raises(pulumi.RunError) as error:
         running({"vpn": {**VPN, "usres": {}}}, "config: {headscale:instances: {vpn: {version: v0.28.0}}}")
 
-    assert said(error) == ["headscale:instances.vpn.usres: unknown key; did you mean `users`?"]
+    assert messages(error) == ["headscale:instances.vpn.usres: unknown key; did you mean `users`?"]
 
 
 SAME = {
@@ -118,7 +118,7 @@ def test_program_and_command_line_say_the_same(running, capsys, tmp_path, name, 
         running(given, text)
     main(["validate", str(tmp_path / "Pulumi.dev.yaml")])
 
-    assert said(error) == capsys.readouterr().out.splitlines()
+    assert messages(error) == capsys.readouterr().out.splitlines()
 
 
 def test_text_of_json_is_read(running):

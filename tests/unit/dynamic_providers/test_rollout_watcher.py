@@ -81,7 +81,7 @@ def _no_pauses(monkeypatch):
     monkeypatch.setattr(rollout_watcher, "_PAUSE_SECONDS", 0.01)
 
 
-def a_follower(cluster):
+def a_watcher(cluster):
     return RolloutWatcher(cluster, Settings("vpn", "headscale"), lambda _: None)
 
 
@@ -96,7 +96,7 @@ def test_finished_rollout_returns_uid_of_the_pvc(serve):
     old = pod(container(), revision="vpn-old")
     cluster = healthy(serve, statefulsets=[stateful_set(observed=1), stateful_set()], pods=[old, old, None, READY])
 
-    assert a_follower(cluster).follow(TARGET) == "u"
+    assert a_watcher(cluster).wait(TARGET) == "u"
 
 
 def test_served_version_is_annotated_once(serve):
@@ -104,8 +104,8 @@ def test_served_version_is_annotated_once(serve):
     served["metadata"]["annotations"] = {SERVED_VERSION: "v0.29.3"}
     new, old = healthy(serve), healthy(serve, persistentvolumeclaims=served)
 
-    a_follower(new).follow(TARGET)
-    a_follower(old).follow(TARGET)
+    a_watcher(new).wait(TARGET)
+    a_watcher(old).wait(TARGET)
 
     assert new.patched == [{"metadata": {"annotations": {SERVED_VERSION: "v0.29.3"}}}]
     assert old.patched == []
@@ -114,36 +114,37 @@ def test_served_version_is_annotated_once(serve):
 def test_forbidden_pvc_annotation_is_no_failure(serve):
     cluster = healthy(serve, patch=Answer(403, {"message": "no"}))
 
-    assert a_follower(cluster).follow(TARGET)
+    assert a_watcher(cluster).wait(TARGET)
 
 
 def test_answer_of_another_version_is_an_error(serve):
     with pytest.raises(RolloutError, match=r"answers as v0.28.0 and not as v0.29.3"):
-        a_follower(healthy(serve, version="v0.28.0")).follow(TARGET)
+        a_watcher(healthy(serve, version="v0.28.0")).wait(TARGET)
 
 
-@pytest.mark.parametrize("told", ["dev", "", "vpn"])
-def test_version_without_number_is_accepted(serve, told):
+@pytest.mark.parametrize("version", ["dev", "", "vpn"])
+def test_version_without_number_is_accepted(serve, version):
     cluster = healthy(serve)
-    cluster.ports[8080] = serve(told)
+    cluster.ports[8080] = serve(version)
 
-    assert a_follower(cluster).follow(TARGET) == "u"
+    assert a_watcher(cluster).wait(TARGET) == "u"
 
 
 def test_forbidden_port_forward_counts_as_ready(serve):
     cluster = healthy(serve)
     cluster.ports[8080] = ClusterError("no port may be forwarded", 403)
 
-    assert a_follower(cluster).follow(TARGET) == "u"
+    assert a_watcher(cluster).wait(TARGET) == "u"
 
 
-def test_sidecar_says_itself_why_it_is_not_ready(serve):
+def test_unready_sidecar_reports_its_reason(serve):
     unready = pod(container(), container("apikey-manager", ready=False), ready=False)
     cluster = healthy(serve, pods=unready)
-    cluster.ports[8081] = serve("not ready: Secret headscale/headscale-api-key is not ours\n", 503)
+    problem = "Secret headscale/headscale-api-key exists and is not managed by this component"
+    cluster.ports[8081] = serve(f"not ready: {problem}\n", 503)
 
-    with pytest.raises(RolloutError, match=r"is not ready after .*Secret headscale/headscale-api-key is not ours"):
-        a_follower(cluster).follow(TARGET)
+    with pytest.raises(RolloutError, match=f"is not ready after .*{problem}"):
+        a_watcher(cluster).wait(TARGET)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +164,7 @@ def test_crash_by_stored_policy_names_the_fix(serve, log, why):
     cluster = healthy(serve, pods=pod(crashed, container("apikey-manager", ready=False), ready=False))
 
     with pytest.raises(RolloutError, match=r"crashes \(exit code 1\)") as caught:
-        a_follower(cluster).follow(TARGET)
+        a_watcher(cluster).wait(TARGET)
     assert why in str(caught.value)
     assert "headscale policy set --force --bypass-grpc-and-access-database-directly" in str(caught.value)
 
@@ -172,21 +173,21 @@ def test_events_tell_why_there_is_no_pod(serve):
     cluster = healthy(serve, pods=None, events=[event("vpn", "exceeded quota: pods")])
 
     with pytest.raises(RolloutError, match="exceeded quota: pods"):
-        a_follower(cluster).follow(TARGET)
+        a_watcher(cluster).wait(TARGET)
 
 
 def test_what_may_not_be_read_ends_at_once(serve):
     cluster = healthy(serve, pods=Answer(403, {"message": "pods is forbidden"}))
 
     with pytest.raises(ClusterError, match="cannot be read: pods is forbidden"):
-        a_follower(cluster).follow(DesiredRollout("v0.29.3", "1Gi", None, timeout_seconds=60))
+        a_watcher(cluster).wait(DesiredRollout("v0.29.3", "1Gi", None, timeout_seconds=60))
 
 
 def test_larger_pvc_is_requested_and_awaited(serve):
     growing = claim("2Gi", "1Gi")
     cluster = healthy(serve, persistentvolumeclaims=[claim(), growing, claim("2Gi", "2Gi")], patch=Answer(200, growing))
 
-    a_follower(cluster).follow(DesiredRollout("v0.29.3", "2Gi", None, timeout_seconds=5))
+    a_watcher(cluster).wait(DesiredRollout("v0.29.3", "2Gi", None, timeout_seconds=5))
 
     assert cluster.patched[0] == {"spec": {"resources": {"requests": {"storage": "2Gi"}}}}
 
@@ -195,7 +196,7 @@ def test_refused_resize_of_pvc_says_why(serve):
     refused = Answer(403, {"message": "only dynamically provisioned pvc can be resized"})
 
     with pytest.raises(RolloutError, match="cannot grow from 1Gi to 2Gi: only dynamically provisioned"):
-        a_follower(healthy(serve, patch=refused)).follow(DesiredRollout("v0.29.3", "2Gi", None, timeout_seconds=5))
+        a_watcher(healthy(serve, patch=refused)).wait(DesiredRollout("v0.29.3", "2Gi", None, timeout_seconds=5))
 
 
 def test_unfinished_resize_says_what_it_waits_for(serve):
@@ -204,14 +205,14 @@ def test_unfinished_resize_says_what_it_waits_for(serve):
     )
 
     with pytest.raises(RolloutError, match="has 1Gi of 2Gi: FileSystemResizePending: restart"):
-        a_follower(healthy(serve, persistentvolumeclaims=waits)).follow(DesiredRollout("v0.29.3", "2Gi", None, 0.1))
+        a_watcher(healthy(serve, persistentvolumeclaims=waits)).wait(DesiredRollout("v0.29.3", "2Gi", None, 0.1))
 
 
 def test_look_changes_nothing(serve):
     cluster = healthy(serve)
 
-    assert not a_follower(cluster).is_settled(DesiredRollout("v0.29.3", "2Gi", None, 1))
-    assert a_follower(cluster).is_settled(TARGET)
+    assert not a_watcher(cluster).is_settled(DesiredRollout("v0.29.3", "2Gi", None, 1))
+    assert a_watcher(cluster).is_settled(TARGET)
     assert cluster.patched == []
 
 
@@ -219,7 +220,7 @@ def test_look_changes_nothing(serve):
 def test_busy_api_server_is_asked_again(serve, status):
     cluster = healthy(serve, pods=[Answer(status, {"message": "leader changed"}), READY])
 
-    assert a_follower(cluster).follow(DesiredRollout("v0.29.3", "1Gi", None, timeout_seconds=5)) == "u"
+    assert a_watcher(cluster).wait(DesiredRollout("v0.29.3", "1Gi", None, timeout_seconds=5)) == "u"
 
 
 class RecreatingCluster(ScriptedCluster):
@@ -258,7 +259,7 @@ def test_never_bound_pvc_is_recreated_as_declared(serve, deletion):
     objects = {"statefulsets": a_workload(), "pods": READY, "persistentvolumeclaims": never_bound()}
     cluster = RecreatingCluster(deletion, CONFLICT, OK, ports={8080: serve('{"version": "v0.29.3"}')}, **objects)
 
-    assert a_follower(cluster).follow(TARGET) == "u"
+    assert a_watcher(cluster).wait(TARGET) == "u"
 
     (_, deleted), *created = cluster.sent
     assert deleted["preconditions"] == {"uid": "old", "resourceVersion": "7"}
@@ -270,7 +271,7 @@ def test_forbidden_recreation_of_pvc_is_an_error(answers):
     cluster = RecreatingCluster(*answers, statefulsets=a_workload(), persistentvolumeclaims=never_bound())
 
     with pytest.raises(ClusterError, match=r"PVC headscale/data-vpn-0, which never had a volume, cannot be .*: denied"):
-        a_follower(cluster).follow(TARGET)
+        a_watcher(cluster).wait(TARGET)
 
 
 def test_crash_by_policy_names_the_command():
@@ -279,4 +280,4 @@ def test_crash_by_policy_names_the_command():
     cluster = ScriptedCluster(statefulsets=stateful_set(), pods=crashed, persistentvolumeclaims=claim())
 
     with pytest.raises(RolloutError, match="headscale policy set --force"):
-        a_follower(cluster).follow(TARGET)
+        a_watcher(cluster).wait(TARGET)

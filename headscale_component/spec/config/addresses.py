@@ -10,11 +10,12 @@ import re
 from collections.abc import Callable
 from urllib.parse import SplitResult, urlsplit
 
+from headscale_component.spec.networks import is_network
+
 _HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]*\]|[^:\[\]\s]*):(?P<port>[a-z]+|\d+)")
 _NAMED_PORTS = {"http": 80, "https": 443}
 _LABEL = r"[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?"
 _DOMAIN = re.compile(rf"(?=.{{1,253}}$)({_LABEL}\.)*[A-Za-z]([-A-Za-z0-9]*[A-Za-z0-9])?")
-_EVERYBODY = ("0.0.0.0/0", "::/0")
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@|^[^/\s]*@")
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
@@ -67,11 +68,8 @@ def network(version: int) -> Callable[[str], str]:
     """Return a check of a range of addresses of an IP version, 4 or 6."""
 
     def check(text: str) -> str:
-        try:
-            parsed = ipaddress.ip_network(text, strict=False)
-        except ValueError:
-            parsed = None
-        if parsed is None or parsed.version != version or "/" not in text:
+        host, slash, _ = text.partition("/")
+        if not slash or not is_network(text) or ipaddress.ip_address(host).version != version:
             example = "100.64.0.0/10" if version == 4 else "fd7a:115c:a1e0::/48"  # noqa: PLR2004 - IP versions
             raise ValueError(f"`{text}` is no range of IPv{version} addresses; write for example `{example}`")
         return text
@@ -80,14 +78,10 @@ def network(version: int) -> Callable[[str], str]:
 
 
 def proxies(text: str) -> str:
-    """Check a range of proxies; Headscale does not start with one that holds everybody."""
-    try:
-        is_range = "/" in text and bool(ipaddress.ip_network(text, strict=False))
-    except ValueError:
-        is_range = False
-    if not is_range:
+    """Check a range of proxies; Headscale does not start with one that holds everybody, whatever its address says."""
+    if "/" not in text or not is_network(text):
         raise ValueError(f"`{text}` is no range of addresses; write for example `10.0.0.0/8`")
-    if text in _EVERYBODY:
+    if text.endswith("/0"):
         raise ValueError("would believe everybody, and Headscale does not start with it; name your proxies")
     return text
 

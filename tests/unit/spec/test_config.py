@@ -77,6 +77,14 @@ BAD = {
         "dns.nameservers.global",
         "is required with `override_local_dns`",
     ),
+    **{
+        f"IPv4 range as {text}": ({"prefixes": {"v4": text}}, "prefixes.v4", "no range of IPv4 addresses")
+        for text in ("100.64.0.0/255.192.0.0", "100.64.0.0/0.63.255.255", "100.64.0.0/010", "100.64.0.0")
+    },
+    **{
+        f"IPv6 range as {text}": ({"prefixes": {"v6": text}}, "prefixes.v6", "no range of IPv6 addresses")
+        for text in ("fd7a:115c:a1e0::/048", "fd7a::%eth0/48", "100.64.0.0/10")
+    },
     "nameserver": ({"dns": {"nameservers": {"global": ["one.one"]}}}, "dns.nameservers.global.0", "no nameserver"),
     "split in capitals": (
         {"dns": {"nameservers": {"split": {"Corp.example": ["10.0.0.1"]}}}},
@@ -246,6 +254,19 @@ BAD_IN_A_VERSION = {
     "moved": ("v0.29.3", {"oidc": {**OIDC, "expiry": "90d"}}, "oidc.expiry", "write `node.expiry`"),
     "everybody is trusted": ("v0.29.3", {"trusted_proxies": ["0.0.0.0/0"]}, "trusted_proxies.0", "believe everybody"),
     "a proxy without range": ("v0.29.3", {"trusted_proxies": ["10.0.0.1"]}, "trusted_proxies.0", "no range"),
+    **{
+        f"everybody is trusted as {text}": (
+            "v0.29.3",
+            {"trusted_proxies": [text]},
+            "trusted_proxies.0",
+            "believe everybody",
+        )
+        for text in ("10.0.0.0/0", "fd00::/0", "0::/0")
+    },
+    **{
+        f"a proxy as {text}": ("v0.29.3", {"trusted_proxies": [text]}, "trusted_proxies.0", "no range")
+        for text in ("10.0.0.0/255.0.0.0", "10.0.0.0/0.255.255.255", "10.0.0.0/08", "fd00::%eth0/8", "10.0.0.0/33")
+    },
     "probes too often": (
         "v0.29.3",
         {"node": {"routes": {"ha": {"probe_interval": "1500ms", "probe_timeout": "1s"}}}},

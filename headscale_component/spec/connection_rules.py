@@ -15,7 +15,7 @@ from headscale_core.values.versions import NEWEST_HEADSCALE, REST
 if TYPE_CHECKING:
     from headscale_component.spec.instance import HeadscaleArgs
 
-_GRPC_ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(\d{1,5})")
+_GRPC_ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})")
 _REST_ADDRESS = re.compile(r"https://[^\s/]+/?")
 
 

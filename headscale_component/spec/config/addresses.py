@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from headscale_component.spec.networks import is_network
 
-_HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]*\]|[^:\[\]\s]*):(?P<port>[a-z]+|\d+)")
+_HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]*\]|[^:\[\]\s]*):(?P<port>[a-z]+|[0-9]+)")
 _NAMED_PORTS = {"http": 80, "https": 443}
 _LABEL = r"[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?"
 _DOMAIN = re.compile(rf"(?=.{{1,253}}$)({_LABEL}\.)*[A-Za-z]([-A-Za-z0-9]*[A-Za-z0-9])?")

@@ -77,7 +77,7 @@ class UpstreamDefault:
     default: str
 
 
-_PROMETHEUS = re.compile(r"(\d+y)?(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?")
+_PROMETHEUS = re.compile(r"(\d+y)?(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?", re.ASCII)
 _SHORTEST_ABSENCE_SECONDS = 65
 """https://github.com/juanfont/headscale/blob/main/hscontrol/types/config.go."""
 _UNQUOTED = re.compile(r"[^\s'\"\\]+")

@@ -85,6 +85,8 @@ BAD = {
         f"IPv6 range as {text}": ({"prefixes": {"v6": text}}, "prefixes.v6", "no range of IPv6 addresses")
         for text in ("fd7a:115c:a1e0::/048", "fd7a::%eth0/48", "100.64.0.0/10")
     },
+    "port in digits of another script": ({"listen_addr": ":\uff18\uff10\uff18\uff10"}, "listen_addr", "is no address"),
+    "expiry in digits of another script": ({"oidc": {**OIDC, "expiry": "\u0661d"}}, "oidc.expiry", "is no duration"),
     "nameserver": ({"dns": {"nameservers": {"global": ["one.one"]}}}, "dns.nameservers.global.0", "no nameserver"),
     "split in capitals": (
         {"dns": {"nameservers": {"split": {"Corp.example": ["10.0.0.1"]}}}},

@@ -278,6 +278,13 @@ BAD: dict[str, Any] = {
         "replicas: 2 is more than 1: Headscale keeps its state in memory and takes no lock, so each replica would "
         "hand out its own tailnet; write 1",
     ),
+    **{
+        f"a version as {text}": (
+            {"version": text},
+            f"version: `{text}` is no exact version; write it in full, for example `v0.28.0`",
+        )
+        for text in ("v\u0660.28.0", "v00.28.0", "v0.28.00", "v0.28.0-beta..1", "v0.28.0-", "v0.28.0-.1")
+    },
     "a floating version": (
         {"version": "latest"},
         "version: `latest` is no exact version; write it in full, for example `v0.28.0`",

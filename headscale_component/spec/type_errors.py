@@ -48,7 +48,7 @@ _SECRET_KEYS = ("secret", "pass", "password", "api_key", "apikey", "kubeconfig",
 _PLACES_OF_SECRETS = ("client_secret", "pass", "kubeconfig", "apiKeySecret", "api_key_secret")
 """Where people paste a secret in place of the name of what holds it."""
 _LONGEST_SHOWN = 80
-_CREDENTIALS = re.compile(r"(?<=://)[^\s`]*@")
+_CREDENTIALS = re.compile(r"(?<=://)[^`]*@")
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,24 @@ BAD = {
     "port in letters": ({"server_url": "https://vpn.example.com:abc"}, "server_url", "is no URL: its port"),
     "port above 65535": ({"server_url": "https://vpn.example.com:99999"}, "server_url", "is no URL: its port"),
     "escape of no byte": ({"server_url": "https://vpn.example.com/%zz"}, "server_url", "is no URL"),
+    **{
+        f"URL of {what}": ({"server_url": text}, "server_url", "is no URL")
+        for what, text in (
+            ("a host with a backslash", "https://a\\b"),
+            ("a host with a caret", "https://a^b"),
+            ("a host with braces", "https://{{host}}"),
+            ("a host with an escape", "https://a%41b"),
+            ("a host of a future kind", "https://[v1.x]"),
+            ("a path with a control character", "https://vpn.example.com/\x7f"),
+        )
+    },
+    "relay map with an escape of no byte": ({"derp": {"urls": ["https://a.b/%zz"]}}, "derp.urls.0", "is no URL"),
+    "relay map of no host": ({"derp": {"urls": ["https://a|b/"]}}, "derp.urls.0", "is no URL"),
+    "nameserver with half of a bracket": (
+        {"dns": {"nameservers": {"global": ["https://[x"]}}},
+        "dns.nameservers.global.0",
+        "no nameserver",
+    ),
     "password in the URL": ({"server_url": "https://u:p@vpn.example.com"}, "server_url", "no user and password"),
     "query in the URL": ({"server_url": "https://vpn.example.com?x=1"}, "server_url", "neither `?` nor `#`"),
     "loopback": ({"listen_addr": "127.0.0.1:8080"}, "listen_addr", "from inside the pod alone"),
@@ -228,6 +246,11 @@ BAD = {
     "the command line's": ({"cli": {"timeout": "5s"}}, "cli", "not for the server"),
     "text for a flag": ({"disable_check_updates": "yes"}, "disable_check_updates", "must be `true` or `false`"),
 }
+
+
+@pytest.mark.parametrize("url", ["https://[fe80::1%25eth0]:443", "https://vpn.example.com/a%20b", "https://пример.рф"])
+def test_url_that_go_reads_is_accepted(url):
+    assert rendered({"server_url": url})["server_url"] == url
 
 
 @pytest.mark.parametrize(("config", "path", "words"), BAD.values(), ids=BAD)

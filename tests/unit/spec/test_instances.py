@@ -159,6 +159,21 @@ BAD: dict[str, Any] = {
         "connection.address: `http://vpn` is no address: write `host:port` for gRPC, or `https://host` for REST; no "
         "key goes in clear",
     ),
+    **{
+        f"an address that is {what}": (
+            {"connection": {"channel": "direct", "address": address, "apiKeySecret": "s"}},
+            f"connection.address: `{shown}` is no address: write `host:port` for gRPC, or `https://host` for REST; no "
+            "key goes in clear",
+        )
+        for what, address, shown in (
+            ("of no port", "vpn:99999", "vpn:99999"),
+            ("of port 0", "vpn:0", "vpn:0"),
+            ("of a port in letters", "https://vpn:abc", "https://vpn:abc"),
+            ("no host", "https://?", "https://?"),
+            ("a query", "https://vpn?x", "https://vpn?x"),
+            ("with a password", "https://u:p@vpn", "https://vpn"),
+        )
+    },
     "gRPC where there is none": (
         {"connection": {"channel": "direct", "address": "vpn:50443", "apiKeySecret": "s"}, "version": "v0.30.0"},
         "connection.address: Headscale 0.30 and newer have no gRPC; write `https://` and the host",

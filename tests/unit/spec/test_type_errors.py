@@ -138,6 +138,10 @@ def test_control_characters_of_values_are_escaped_in_the_whole():
 
 SECRETS = {
     "credentials in a URL": {"config": {"server_url": "ftp://u:hunter2@h"}},
+    "credentials with spaces in a URL": {"config": {"acme_url": "https://us er:hunter2@h"}},
+    "a password with spaces in a URL": {"config": {"derp": {"urls": ["https://user:hunter2 x`y@h"]}}},
+    "a password with a slash in a URL": {"config": {"oidc": {"issuer": "https://user:hunter2/x@h y"}}},
+    "credentials with spaces in an address": {"connection": {"channel": "direct", "address": "https://u:hunter2 x@h"}},
     "a key in place of its Secret's name": {"connection": {"apiKeySecret": "hskey-hunter2_X"}},
     "a secret in place of its Secret's name": {
         "config": {"oidc": {"client_secret": {"secretKeyRef": {"name": "hunter2_X", "key": "k"}}}}

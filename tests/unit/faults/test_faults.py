@@ -176,7 +176,7 @@ REFUSED = {
     "secrets-for-names": [
         ("config.server_url", 5, "`postgres://h` must begin with http:// or"),
         ("config.oidc.client_secret.secretKeyRef.name", 5, "is no name of a Kubernetes object: at most 253 of"),
-        ("connection.address", 6, "`https://…@host:1/x y` is no address: write"),
+        ("connection.address", 6, "`https://host:1/x y` is no address: write"),
         ("connection.apiKeySecret", 6, "is no name of a Kubernetes object: at most 253 of"),
     ],
     "secrets-in-wrong-places": [

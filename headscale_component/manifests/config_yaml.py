@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,21 @@ from headscale_core.values.versions import NODE_SECTION
 Tree = dict[str, Any]
 
 
+class _Dumper(yaml.SafeDumper):
+    """Writes texts in quotes that only Headscale's reader takes for numbers or dates, and PyYAML's own does not."""
+
+
+_Dumper.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    # https://github.com/go-yaml/yaml/blob/v3.0.1/resolve.go: `1e3`, `0o17`, `09`, and `_` anywhere in them.
+    re.compile(
+        r"[-+]?_*(?:0_*[oOxXbB]_*[0-9a-fA-F][0-9a-fA-F_]*|(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\._*[0-9][0-9_]*)(?:[eE]_*[-+]?_*[0-9][0-9_]*)?)$"
+        r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt ]|$)"
+    ),
+    list("+-.0123456789"),
+)
+
+
 def config_tree(spec: HeadscaleArgs) -> Tree:
     """Return the configuration with defaults filled in, secrets left out, and keys as this version knows them.
 
@@ -36,7 +52,8 @@ def config_tree(spec: HeadscaleArgs) -> Tree:
 
 def to_yaml(tree: Tree) -> str:
     """Return the text of `config.yaml`; equal trees give equal texts."""
-    return yaml.safe_dump(_plain(tree), sort_keys=True, default_flow_style=False, allow_unicode=True)
+    text: str = yaml.dump(_plain(tree), Dumper=_Dumper, sort_keys=True, default_flow_style=False, allow_unicode=True)
+    return text
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any leaf

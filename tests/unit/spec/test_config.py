@@ -170,6 +170,11 @@ BAD = {
         "tls_letsencrypt_hostname",
         "keep one of them",
     ),
+    "mode of the socket as a number": (
+        {"unix_socket_permission": 504},
+        "unix_socket_permission",
+        'in quotes, as "0770"',
+    ),
     "mode of the socket": ({"unix_socket_permission": "0o770"}, "unix_socket_permission", "three octal digits"),
     "place of the socket": ({"unix_socket": "/tmp/h.sock"}, "unix_socket", "that the sidecar shares"),
     "socket that is a folder": ({"unix_socket": "/var/run/headscale/.."}, "unix_socket", "that the sidecar shares"),

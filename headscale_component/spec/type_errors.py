@@ -14,6 +14,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from headscale_component.spec.model import is_output
+
 _TEXT, _FLAG, _WHOLE, _NUMBER = "a text", "`true` or `false`", "a whole number", "a number"
 _LIST, _MAPPING = "a list", "a mapping"
 _EXPECTED = {
@@ -98,6 +100,8 @@ def mismatch_text(mismatches: Iterable[Mismatch]) -> str:
     text = f"must be {_listed(expected)}"
     if first.hidden:
         return text
+    if is_output(first.value):
+        return f"{text}, not an Output, which only Pulumi knows; write the value itself"
     shown, remedy = _in_yaml(first.value), next(filter(None, map(_remedy, found)), "")
     joint = ", " if remedy.startswith("which") else "; "
     return f"{text}{f', not {shown}' if shown else ''}{f'{joint}{remedy}' if remedy else ''}"

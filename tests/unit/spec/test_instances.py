@@ -591,6 +591,31 @@ def test_output_of_pulumi_is_taken_for_names(event_loop):
     assert (spec.namespace, key.secret_name, key.secret_namespace) == (name, name, name)
 
 
+NOT_FOR_OUTPUTS = {
+    "version": ("version", "a text"),
+    "flag": ("retain", "`true` or `false`"),
+    "number": ("replicas", "a whole number"),
+    "section": ("policy", "a mapping"),
+    "list": ("silence", "a list"),
+    "word": ("keysOnUserDeletion", "`refuse` or `recreate`"),
+}
+
+
+@pytest.mark.parametrize(("key", "expected"), NOT_FOR_OUTPUTS.values(), ids=NOT_FOR_OUTPUTS)
+def test_output_in_the_wrong_place_is_named(event_loop, key, expected):
+    import pulumi
+
+    assert the_problem(**{key: pulumi.Output.from_input("x")}) == (
+        f"{key}: must be {expected}, not an Output, which only Pulumi knows; write the value itself"
+    )
+
+
+@pytest.mark.parametrize("given", [None, [], "x"], ids=str)
+def test_problem_of_the_whole_has_no_path(given):
+    with pytest.raises(SpecError, match=r"^must be a mapping, not "):
+        HeadscaleArgs.model_validate(given)
+
+
 SPELLINGS = {
     "nothing": ({}, "refuse", "refuse"),
     "refuse": ({"keysOnUserDeletion": "refuse"}, "refuse", "refuse"),

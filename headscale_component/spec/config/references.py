@@ -32,8 +32,8 @@ def _data_key(key: str) -> str:
 class KeyReference(SpecModel):
     """A key of a Secret or ConfigMap in the instance's namespace."""
 
-    name: ReferencedName
-    """Name of the Secret or ConfigMap."""
+    name: OrOutput[ReferencedName]
+    """Name of the Secret or ConfigMap. In Python an Output too, such as the name of a Secret that the program makes."""
 
     key: Annotated[StrictStr, AfterValidator(_data_key)]
     """Name of the value in it, for example `client-secret`."""

@@ -126,6 +126,25 @@ def test_rendered_manifests_equal_the_registered_ones(declared):
     }
 
 
+def test_reference_takes_the_output_of_a_name(declared):
+    def program():
+        name = pulumi.Output.from_input("made")
+        reference = {"secretKeyRef": {"name": name, "key": "k"}}
+        oidc = {"issuer": "https://id.example.com", "client_id": reference, "client_secret": reference}
+        config = {**SMALLEST["config"], "oidc": oidc}
+        files = {"/etc/tls/a": reference, "/etc/tls/b": {"configMapKeyRef": {"name": name, "key": "k"}}}
+        Headscale("vpn", {**SMALLEST, "config": config, "files": files, "pod": {"env": {"TOKEN": reference}}})
+
+    made = declared(program)
+
+    pod = made["vpn", "StatefulSet"].inputs["spec"]["template"]["spec"]
+    variables = {each["name"]: each.get("valueFrom") for each in pod["containers"][0]["env"]}
+    for name in ("HEADSCALE_OIDC_CLIENT_ID", "HEADSCALE_OIDC_CLIENT_SECRET", "TOKEN"):
+        assert variables[name]["secretKeyRef"] == {"name": "made", "key": "k"}
+    sources = next(each["projected"]["sources"] for each in pod["volumes"] if each["name"] == "files-0")
+    assert [next(iter(source.values()))["name"] for source in sources] == ["made", "made"]
+
+
 def test_encrypted_setting_reaches_headscale_by_a_secret(declared):
     oidc = {"issuer": "https://id.example.com", "client_id": "h", "client_secret": "hunter2"}
     stack = {"vpn": {**SMALLEST, "config": {**SMALLEST["config"], "oidc": oidc}}}

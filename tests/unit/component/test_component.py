@@ -200,11 +200,21 @@ def test_instance_may_have_another_name_than_its_resource(declared):
         (lambda vpn: vpn.pre_auth_key("k", {"tags": ["ci"]}), "preAuthKeys.k.tags"),
         (lambda vpn: vpn.api_key("ui", {"expiration": "1h", "rotationBuffer": "2h"}), "apiKeys.ui.rotationBuffer"),
         (lambda vpn: vpn.api_key("ui", {"secretName": "laptop"}), "apiKeys.ui"),
+        (lambda vpn: vpn.user("declared"), "users.declared: is declared already"),
+        (lambda vpn: vpn.user("added"), "users.added: is declared already"),
+        (lambda vpn: vpn.pre_auth_key("laptop", {"tags": ["tag:a"]}), "preAuthKeys.laptop: is declared already"),
+        (lambda vpn: vpn.pre_auth_key("added", {"tags": ["tag:a"]}), "preAuthKeys.added: is declared already"),
+        (lambda vpn: vpn.api_key("panel"), "apiKeys.panel: is declared already"),
+        (lambda vpn: vpn.api_key("added-ui"), "apiKeys.added-ui: is declared already"),
     ],
 )
 def test_added_resources_obey_the_stack_rules(declared, add, problem):
     def program():
-        vpn = Headscale("vpn", {**SMALLEST, "preAuthKeys": {"laptop": {"tags": ["tag:a"]}}})
+        declared_before = {"users": {"declared": {}}, "preAuthKeys": {"laptop": {"tags": ["tag:a"]}}}
+        vpn = Headscale("vpn", {**SMALLEST, **declared_before, "apiKeys": {"panel": {}}})
+        vpn.user("added")
+        vpn.pre_auth_key("added", {"tags": ["tag:a"]})
+        vpn.api_key("added-ui")
         with pytest.raises(SpecError) as error:
             add(vpn)
         assert problem in str(error.value)

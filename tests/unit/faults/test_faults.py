@@ -183,6 +183,9 @@ REFUSED = {
         ("files./etc/x/y.inline", 6, "is encrypted, and a secret is not possible here: it"),
         ("pod.env.TOKEN", 7, "is encrypted, and a secret is not possible here: it"),
     ],
+    "path-for-a-key": [
+        ("version", 2, "unknown key; it is a path to `pulumi config set --path`"),
+    ],
     "typo-of-the-root": [
         ("headscale:instance", 2, "unknown key; did you mean `headscale:instances`?"),
     ],

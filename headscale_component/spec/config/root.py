@@ -53,7 +53,7 @@ def _mode_in_quotes(mode: object) -> object:
     """Refuse a number: YAML has read it in base 8 or 10 already, so that it is not what was written."""
     if not isinstance(mode, int) or isinstance(mode, bool):
         return mode
-    raise ValueError('is a number, which YAML does not keep as it is written; write the mode in quotes, as "0770"')
+    raise ValueError('must be a text: YAML reads a number in another base; write the mode in quotes, as "0770"')
 
 
 def _in_shared_directory(path: str) -> str:

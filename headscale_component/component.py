@@ -20,7 +20,7 @@ from headscale_component.connect import connection_args
 from headscale_component.manifests import names
 from headscale_component.manifests.objects import METRICS_SERVICE, objects
 from headscale_component.spec import ApiKeySpec, HeadscaleArgs, PreAuthKeySpec, UserSpec
-from headscale_component.spec.additions import check_api_key, check_pre_auth_key, check_user
+from headscale_component.spec.additions import check_api_key, check_new, check_pre_auth_key, check_user
 from headscale_component.spec.errors import Problem, SpecError
 from headscale_component.spec.escapes import escaped
 from headscale_component.spec.instance_name import LONGEST_POSSIBLE, name_problems
@@ -149,6 +149,7 @@ class Headscale(pulumi.ComponentResource):
         Raises:
             SpecError: With every problem, by the rules of the stack YAML.
         """
+        check_new("users", username, self.args.users, self._added_users)
         profile = self._added_users[username] = check_user(self.args, username, spec, self._added_users)
         return self._admin.add_user(username, profile)
 
@@ -163,6 +164,7 @@ class Headscale(pulumi.ComponentResource):
             SpecError: With every problem, by the rules of the stack YAML.
         """
         keys, api_keys = self._added_pre_auth_keys, self._added_api_keys
+        check_new("preAuthKeys", name, self.args.pre_auth_keys, keys)
         key = keys[name] = check_pre_auth_key(
             self.args, name, spec, self._added_users, known_pre_auth_keys=keys, known_api_keys=api_keys
         )
@@ -179,6 +181,7 @@ class Headscale(pulumi.ComponentResource):
             SpecError: With every problem, by the rules of the stack YAML.
         """
         keys, api_keys = self._added_pre_auth_keys, self._added_api_keys
+        check_new("apiKeys", name, self.args.api_keys, api_keys)
         key = api_keys[name] = check_api_key(self.args, name, spec, known_pre_auth_keys=keys, known_api_keys=api_keys)
         return self._admin.add_api_key(name, key)
 

@@ -33,6 +33,22 @@ _USERNAME: TypeAdapter[str] = TypeAdapter(Username)
 _KEY_NAME: TypeAdapter[str] = TypeAdapter(DnsSubdomain)
 
 
+def check_new(section: str, name: object, *known: Mapping[str, object]) -> None:
+    """Check that a name is not given a second time, as a mapping of the YAML holds each key once.
+
+    Args:
+        section: The section in the YAML, as `users`.
+        name: The name.
+        known: What is declared already, by name.
+
+    Raises:
+        SpecError: When it is.
+    """
+    if isinstance(name, str) and any(name in names for names in known):
+        text = "is declared already, and Pulumi takes each name once; choose another one, or change that declaration"
+        raise SpecError([Problem((section, name), text)])
+
+
 def check_user(
     instance: HeadscaleArgs,
     name: str,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from headscale_component.spec.config.addresses import without_credentials
+from headscale_component.spec.config.addresses import http_url, without_credentials
 from headscale_component.spec.errors import Problem
 from headscale_component.spec.model import is_output
 from headscale_component.spec.valid_part import rule
@@ -15,8 +15,9 @@ from headscale_core.values.versions import NEWEST_HEADSCALE, REST
 if TYPE_CHECKING:
     from headscale_component.spec.instance import HeadscaleArgs
 
-_GRPC_ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(\d{1,5})")
-_REST_ADDRESS = re.compile(r"https://[^\s/]+/?")
+_GRPC_ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})")
+_REST_ADDRESS = re.compile(r"https://[^\s/?#@]+/?")
+_LAST_PORT = 65535
 
 
 @rule
@@ -75,10 +76,10 @@ def check_direct_address(instance: HeadscaleArgs) -> Iterator[Problem]:
     path = ("connection", "address")
     if address is None or is_output(address):
         return
-    if _REST_ADDRESS.fullmatch(address):
+    if _is_rest(address):
         if minor is not None and not REST.is_in(minor):
             yield Problem(path, "REST is spoken with Headscale 0.28 and newer; write `host:port` of its gRPC listener")
-    elif _GRPC_ADDRESS.fullmatch(address):
+    elif _is_grpc(address):
         if minor is not None and minor > NEWEST_HEADSCALE:
             yield Problem(path, "Headscale 0.30 and newer have no gRPC; write `https://` and the host")
     else:
@@ -87,3 +88,15 @@ def check_direct_address(instance: HeadscaleArgs) -> Iterator[Problem]:
             f"`{without_credentials(address)}` is no address: write `host:port` for gRPC, or `https://host` for "
             "REST; no key goes in clear",
         )
+
+
+def _is_rest(address: str) -> bool:
+    try:
+        return bool(_REST_ADDRESS.fullmatch(http_url(address)))
+    except ValueError:
+        return False
+
+
+def _is_grpc(address: str) -> bool:
+    match = _GRPC_ADDRESS.fullmatch(address)
+    return match is not None and 1 <= int(match[2]) <= _LAST_PORT

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from headscale_component.spec.escapes import escaped
+from headscale_component.spec.model import is_output
 from headscale_component.spec.type_errors import (
     Mismatch,
     mismatch,
@@ -43,8 +44,8 @@ class Problem:
         return Problem((*prefix, *self.path), self.message)
 
     def __str__(self) -> str:
-        """Return `path: message`, the path in the dotted form of `pulumi config --path`."""
-        return f"{dotted(self.path)}: {self.message}"
+        """Return `path: message`, the path in the dotted form of `pulumi config --path`; without one, the message."""
+        return f"{dotted(self.path)}: {self.message}" if self.path else self.message
 
 
 class SpecError(Exception):
@@ -68,12 +69,16 @@ def dotted(path: Sequence[PathPart]) -> str:
             text += f"[{part}]"
             continue
         # Keys of other types come from Python alone; they are shown as YAML writes them.
-        key = part if isinstance(part, str) else json.dumps(part, default=str)
+        key = part if isinstance(part, str) else _name_in_yaml(part)
         if "." in key:
             text += f'["{key}"]'
         else:
             text += f".{key}" if text else key
     return text
+
+
+def _name_in_yaml(key: object) -> str:
+    return "an Output" if is_output(key) else json.dumps(key, default=repr)
 
 
 def problems_of(

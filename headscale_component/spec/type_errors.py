@@ -14,6 +14,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from headscale_component.spec.model import is_output
+
 TEXT, FLAG, WHOLE, NUMBER = "a text", "`true` or `false`", "a whole number", "a number"
 LIST, MAPPING = "a list", "a mapping"
 _EXPECTED = {
@@ -48,7 +50,9 @@ _SECRET_KEYS = ("secret", "pass", "password", "api_key", "apikey", "kubeconfig",
 _PLACES_OF_SECRETS = ("client_secret", "pass", "kubeconfig", "apiKeySecret", "api_key_secret")
 """Where people paste a secret in place of the name of what holds it."""
 _LONGEST_SHOWN = 80
-_CREDENTIALS = re.compile(r"(?<=://)[^\s`]*@")
+_BARE = re.compile(r"[A-Za-z/][-A-Za-z0-9/_.@+]*(:[-A-Za-z0-9/_.@+]+)*")
+"""What a list in one line of YAML holds without quotes."""
+_CREDENTIALS = re.compile(r"(?<=://)[^`]*@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +64,14 @@ class Mismatch:
         value: The value.
         rule: What the key's own rule says of the value as a text; empty where it takes that.
         hidden: Whether the value may be a secret.
+        names: Whether the key takes a mapping whose keys a person chooses.
     """
 
     expected: str
     value: object
     rule: str = ""
     hidden: bool = False
+    names: bool = False
 
 
 def mismatch(path: Iterable[object], detail: Mapping[str, Any], declared: object = None) -> Mismatch | None:
@@ -81,7 +87,7 @@ def mismatch(path: Iterable[object], detail: Mapping[str, Any], declared: object
         return None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     rule = _rule_on_text(declared, str(value)) if expected == TEXT and is_number else ""
-    return Mismatch(expected, value, rule, may_be_secret(path))
+    return Mismatch(expected, value, rule, may_be_secret(path), names=detail["type"] == "dict_type")
 
 
 def mismatch_text(mismatches: Iterable[Mismatch]) -> str:
@@ -94,7 +100,9 @@ def mismatch_text(mismatches: Iterable[Mismatch]) -> str:
     text = f"must be {_listed(expected)}"
     if first.hidden:
         return text
-    shown, remedy = _in_yaml(first.value), next(filter(None, (_remedy(one, first.value) for one in expected)), "")
+    if is_output(first.value):
+        return f"{text}, not an Output, which only Pulumi knows; write the value itself"
+    shown, remedy = _in_yaml(first.value), next(filter(None, map(_remedy, found)), "")
     joint = ", " if remedy.startswith("which") else "; "
     return f"{text}{f', not {shown}' if shown else ''}{f'{joint}{remedy}' if remedy else ''}"
 
@@ -157,8 +165,9 @@ def _rule_on_text(declared: Any, text: str) -> str:  # noqa: ANN401 - any annota
     return ""
 
 
-def _remedy(expected: str, value: object) -> str:
-    match expected, value:
+def _remedy(one: Mismatch) -> str:
+    value = one.value
+    match one.expected, value:
         case "a text", bool() | int() | float():
             return f"write it in quotes, `{json.dumps(json.dumps(value))}`"
         case "`true` or `false`", str() if value.lower() in _FLAGS:
@@ -170,7 +179,8 @@ def _remedy(expected: str, value: object) -> str:
                 else ""
             )
         case "a list", str():
-            return f"write `[{value}]`" if len(value) <= _LONGEST_SHOWN else ""
-        case "a mapping", list() | tuple() if value and all(isinstance(item, str) for item in value):
+            item = value if _BARE.fullmatch(value) else json.dumps(value, ensure_ascii=False)
+            return f"write `[{item}]`" if len(value) <= _LONGEST_SHOWN else ""
+        case "a mapping", list() | tuple() if one.names and value and all(isinstance(item, str) for item in value):
             return f"write `{value[0]}: …` in place of `- {value[0]}`"
     return ""

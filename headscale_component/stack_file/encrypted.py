@@ -26,6 +26,10 @@ SECRET_PATHS: tuple[tuple[str, ...], ...] = (
 """Where an instance takes an encrypted value: it reaches the cluster in a Secret, or not at all."""
 
 _BY_REFERENCE = {("files", "inline"), ("pod", "env")}
+_VALUES_BY_REFERENCE = {
+    ("config", "oidc", "client_id"),
+    *(("config", "database", "postgres", key) for key in ("host", "port", "name", "user")),
+}
 
 
 class OtherDocumentError(Exception):
@@ -113,7 +117,8 @@ def _refusal(path: Path) -> str:
     if len(path) < 2:  # noqa: PLR2004 - the whole, or an instance
         return "is encrypted as a whole, and would be in clear in the cluster; encrypt the secrets in it alone"
     reference = {(part, path[-1]) for part in path[1:2]} | {tuple(path[1:3])}
-    instead = " or as `{secretKeyRef: {name: SECRET, key: KEY}}`" if reference & _BY_REFERENCE else ""
+    may_refer = reference & _BY_REFERENCE or path[1:] in _VALUES_BY_REFERENCE
+    instead = " or as `{secretKeyRef: {name: SECRET, key: KEY}}`" if may_refer else ""
     if path[1:2] == ("files",):
         instead = f"{instead} in place of `inline`"
     why = "a secret is not possible here: it would be in clear in the cluster"

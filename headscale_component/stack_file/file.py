@@ -73,7 +73,7 @@ class StackFile:
         """
         if self._key in self._config:
             return None
-        near = get_close_matches(ROOT, self._config, n=1, cutoff=0.8)
+        near = [key for key in self._config if is_path(key)] or get_close_matches(ROOT, self._config, n=1, cutoff=0.8)
         return (near[0], self._config[near[0]].line) if near else None
 
 
@@ -110,6 +110,11 @@ def read(path: Path) -> StackFile:
     else:
         written = hide_encrypted(written)
     return StackFile(path, written, entries, key)
+
+
+def is_path(key: str) -> bool:
+    """Return whether a key is a path below the instances, which `pulumi config set` reads with `--path` alone."""
+    return key.startswith((f"{ROOT}.", f"{ROOT}["))
 
 
 def _spellings(project: Project | None) -> tuple[str, ...]:

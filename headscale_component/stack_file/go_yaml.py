@@ -16,10 +16,10 @@ from yaml.composer import Composer
 from yaml.events import AliasEvent
 from yaml.parser import Parser
 from yaml.reader import Reader
-from yaml.scanner import Scanner
 
 from headscale_component.spec.errors import PathPart
 from headscale_component.stack_file.go_scalars import Scalar, ScalarError, in_json, in_key, resolve
+from headscale_component.stack_file.go_scanner import GoScanner
 from headscale_component.stack_file.yaml_problems import yaml_problem
 
 Path = tuple[PathPart, ...]
@@ -116,12 +116,12 @@ class Alias(yaml.Node):
         self.target = target
 
 
-class _Composer(Reader, Scanner, Parser, Composer):
+class _Composer(Reader, GoScanner, Parser, Composer):
     """Composes nodes without resolving what they mean."""
 
     def __init__(self, text: str) -> None:
         Reader.__init__(self, text)
-        Scanner.__init__(self)
+        GoScanner.__init__(self)
         Parser.__init__(self)
         Composer.__init__(self)
 

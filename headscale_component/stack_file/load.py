@@ -10,7 +10,7 @@ from headscale_component.spec.empty_sections import without_empty
 from headscale_component.spec.errors import Problem, SpecError
 from headscale_component.spec.instances import ROOT, load_instances
 from headscale_component.stack_file.encrypted import misplaced
-from headscale_component.stack_file.file import StackFile
+from headscale_component.stack_file.file import StackFile, is_path
 
 
 def load(document: object) -> dict[str, HeadscaleArgs]:
@@ -44,7 +44,11 @@ def load_file(file: StackFile) -> dict[str, HeadscaleArgs]:
     near = file.near_key() if file.instances is None else None
     if near is None:
         return load(file.instances)
-    raise SpecError([Problem((), f"{near[0]}: unknown key; did you mean `{ROOT}`? ({file.path}, line {near[1]})")])
+    key, line = near
+    meant = f"did you mean `{ROOT}`?"
+    if is_path(key):
+        meant = "it is a path to `pulumi config set --path` alone; set it with that, and remove this"
+    raise SpecError([Problem((), f"{key}: unknown key; {meant} ({file.path}, line {line})")])
 
 
 def prepared(document: Any) -> Any:  # noqa: ANN401 - whatever a person wrote

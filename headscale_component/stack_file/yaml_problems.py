@@ -15,6 +15,8 @@ _KNOWN = (
     ("unexpected end of stream", "a quote is not closed"),
     ("expected the node content", "a value is missing, or a bracket is not closed"),
     ("undefined alias", "{0}; write its anchor, as `&name`, further up"),
+    ("unknown escape character", "{0}; write the sign as it is, or the text in single quotes"),
+    ("escape of no character", "{0}; write the sign as it is"),
     ("that cannot start any token", "{0}; quote the text"),
 )
 

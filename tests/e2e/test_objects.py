@@ -369,7 +369,7 @@ def test_update_after_crash_loop_repairs(life):
     ("change", "reason"),
     [
         ({"size": "128Mi"}, "has 256Mi and cannot shrink to 128Mi"),
-        ({"storageClassName": "another"}, "cannot become `another`: the class of a claim is fixed"),
+        ({"storageClassName": "another"}, "cannot become `another`: the class of a PVC is fixed"),
     ],
 )
 def test_immutable_pvc_change_is_refused_in_preview(life, change, reason):

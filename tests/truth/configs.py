@@ -83,15 +83,20 @@ VALUES: dict[str, tuple[Any, ...]] = {
         ["::/0"],
         ["x"],
         ["fd00::/8", "10.0.0.1/32"],
+        *([text] for text in ("10.0.0.0/255.0.0.0", "10.0.0.0/08", "fd00::%eth0/8", "10.0.0.0/0", "fd00::/0", "0::/0")),
         None,
     ),
     "noise": ({"private_key_path": "/var/lib/headscale/noise"}, {"private_key_path": ""}, {}),
     "prefixes": (
         *(
             {"v4": value}
-            for value in ("100.64.0.0/10", "10.0.0.0/8", "100.64.0.1/10", "x", "fd7a::/48", None, "100.64.0.0/33")
+            for value in (
+                *("100.64.0.0/10", "10.0.0.0/8", "100.64.0.1/10", "x", "fd7a::/48", None, "100.64.0.0/33"),
+                *("100.64.0.0/255.192.0.0", "100.64.0.0/0.63.255.255", "100.64.0.0/010"),
+            )
         ),
         *({"v6": value} for value in ("fd7a:115c:a1e0::/48", "fd7a:115c:a1e0:1::/64", "2001:db8::/32", "x", None)),
+        *({"v6": value} for value in ("fd7a:115c:a1e0::/048", "fd7a::%eth0/48")),
         *({"allocation": value} for value in ("sequential", "random", "Random", "x", "", None)),
         {"v4": None, "v6": None},
     ),
@@ -115,6 +120,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
         {"urls": []},
         {"urls": ["https://derp.example.com/map"]},
         {"urls": ["x"]},
+        *({"urls": [f"https://{rest}"]} for rest in ("a|b", "a^b", "a%41b", "a/%zz", "a/%20b")),
         *(
             {"server": {"enabled": True, **more}}
             for more in ({}, {"region_id": 0}, {"stun_listen_addr": ""}, {"private_key_path": ""})
@@ -189,6 +195,10 @@ VALUES: dict[str, tuple[Any, ...]] = {
 }
 """Values of each key of the top, beside a right `server_url`."""
 _PAIRS: tuple[dict[str, Any], ...] = (
+    *(
+        {"server_url": f"https://{rest}", "dns": _DNS | {"base_domain": "tail.example.org"}}
+        for rest in ("a\\b", "a^b", "a|b", "{a}", "a%41b", "[v1.x]", "a/\x7f", "a/%zz", "[fe80::1%25eth0]", "a/%20b")
+    ),
     {"server_url": "https://vpn.example.com", "dns": _DNS | {"base_domain": "vpn.example.com"}},
     {"server_url": "https://a.vpn.example.com", "dns": _DNS | {"base_domain": "vpn.example.com"}},
     {"server_url": "https://a.vpn.example.com:443", "dns": _DNS | {"base_domain": "vpn.example.com"}},

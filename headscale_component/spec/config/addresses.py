@@ -10,12 +10,17 @@ import re
 from collections.abc import Callable
 from urllib.parse import SplitResult, urlsplit
 
-_HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]*\]|[^:\[\]\s]*):(?P<port>[a-z]+|\d+)", re.ASCII)
+from headscale_component.spec.networks import is_network
+
+_HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]*\]|[^:\[\]\s]*):(?P<port>[a-z]+|[0-9]+)")
 _NAMED_PORTS = {"http": 80, "https": 443}
 _LABEL = r"[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?"
 _DOMAIN = re.compile(rf"(?=.{{1,253}}$)({_LABEL}\.)*[A-Za-z]([-A-Za-z0-9]*[A-Za-z0-9])?")
-_EVERYBODY = ("0.0.0.0/0", "::/0")
-_CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@|^[^/\s]*@")
+_CREDENTIALS = re.compile(r"(?<=://)[^/]*@|^[^/]*@")
+_HOST_LETTERS = r"[^\x00-\x20\\^`{|}%]*"
+_HOST_OF_GO = re.compile(rf"{_HOST_LETTERS}(:{_HOST_LETTERS}%25.+)?")
+"""A host as Go reads one, with `%25` before the zone of an IPv6 address (https://go.dev/src/net/url/url.go)."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -67,11 +72,8 @@ def network(version: int) -> Callable[[str], str]:
     """Return a check of a range of addresses of an IP version, 4 or 6."""
 
     def check(text: str) -> str:
-        try:
-            parsed = ipaddress.ip_network(text, strict=False)
-        except ValueError:
-            parsed = None
-        if parsed is None or parsed.version != version or "/" not in text:
+        host, slash, _ = text.partition("/")
+        if not slash or not is_network(text) or ipaddress.ip_address(host).version != version:
             example = "100.64.0.0/10" if version == 4 else "fd7a:115c:a1e0::/48"  # noqa: PLR2004 - IP versions
             raise ValueError(f"`{text}` is no range of IPv{version} addresses; write for example `{example}`")
         return text
@@ -80,14 +82,10 @@ def network(version: int) -> Callable[[str], str]:
 
 
 def proxies(text: str) -> str:
-    """Check a range of proxies; Headscale does not start with one that holds everybody."""
-    try:
-        is_range = "/" in text and bool(ipaddress.ip_network(text, strict=False))
-    except ValueError:
-        is_range = False
-    if not is_range:
+    """Check a range of proxies; Headscale does not start with one that holds everybody, whatever its address says."""
+    if "/" not in text or not is_network(text):
         raise ValueError(f"`{text}` is no range of addresses; write for example `10.0.0.0/8`")
-    if text in _EVERYBODY:
+    if text.endswith("/0"):
         raise ValueError("would believe everybody, and Headscale does not start with it; name your proxies")
     return text
 
@@ -101,7 +99,8 @@ def address(text: str) -> str:
 
 def nameserver(text: str) -> str:
     """Check a DNS server that nodes ask."""
-    if text.startswith("https://") and urlsplit(text).hostname:
+    parts = _split(text) if text.startswith("https://") else None
+    if parts and parts.hostname:
         return text
     if _ip(text) is None:
         raise ValueError(
@@ -123,8 +122,9 @@ def http_url(text: str) -> str:
     parts = _split(text)
     if parts is None:
         raise ValueError(
-            f"`{without_credentials(text)}` is no URL: its port has to be a number from 1 to 65535, and an IPv6 "
-            "address stands in brackets; write for example `https://vpn.example.com:8443`"
+            f"`{without_credentials(text)}` is no URL: its port has to be a number from 1 to 65535, an IPv6 address "
+            "stands in brackets, `%` is written `%25`, and other signs than letters, digits, `-` and `.` are in no "
+            "host; write for example `https://vpn.example.com:8443`"
         )
     if parts.scheme not in {"http", "https"} or not parts.hostname or re.search(r"\s", text):
         raise ValueError(
@@ -143,20 +143,24 @@ def server_url(text: str) -> str:
     parts = _split(http_url(text))
     if not text.startswith(("http://", "https://")):
         raise ValueError("must begin with http:// or https:// in small letters; Headscale does not start with others")
-    if parts is None or _BROKEN_ESCAPE.search(text):
-        raise ValueError(f"`{without_credentials(text)}` is no URL; write for example `https://vpn.example.com`")
-    if parts.username is not None:
+    if parts and parts.username is not None:
         raise ValueError("must hold no user and password: every client gets this address; leave them out")
-    if parts.query or parts.fragment or text.endswith(("?", "#")):
+    if "?" in text or "#" in text:
         raise ValueError("must hold neither `?` nor `#`: clients add paths to it; leave out what follows them")
     return text
 
 
 def _split(text: str) -> SplitResult | None:
-    """Return the parts of a URL, None where it or its port cannot be read."""
+    """Return the parts of a URL, None where Go does not read it (https://pkg.go.dev/net/url#Parse)."""
     try:
         parts = urlsplit(text)
         has_port_zero = parts.port == 0
     except ValueError:
         return None
-    return None if has_port_zero else parts
+    is_read = (
+        _HOST_OF_GO.fullmatch(parts.hostname or "")
+        and "[v" not in parts.netloc.lower()
+        and not _CONTROL.search(text)
+        and not _BROKEN_ESCAPE.search(parts.path + parts.fragment)
+    )
+    return parts if is_read and not has_port_zero else None

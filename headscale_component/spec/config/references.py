@@ -17,8 +17,8 @@ from headscale_component.spec.values import ReferencedName
 class KeyReference(SpecModel):
     """A key of a Secret or ConfigMap in the instance's namespace."""
 
-    name: ReferencedName
-    """Name of the Secret or ConfigMap."""
+    name: OrOutput[ReferencedName]
+    """Name of the Secret or ConfigMap. In Python an Output too, such as the name of a Secret that the program makes."""
 
     key: DataKey
     """Name of the value in it, for example `client-secret`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, StrictStr
+from pydantic import AfterValidator, BeforeValidator, StrictStr
 
 from headscale_component.spec.config.database import DatabaseConfig
 from headscale_component.spec.config.derp import DerpConfig
@@ -47,6 +47,13 @@ def _octal(text: str) -> str:
     if re.fullmatch(r"0?[0-7]{3}", text):
         return text
     raise ValueError(f'`{text}` is no mode; write three octal digits in quotes, as "0770"')
+
+
+def _mode_in_quotes(mode: object) -> object:
+    """Refuse a number: YAML has read it in base 8 or 10 already, so that it is not what was written."""
+    if not isinstance(mode, int) or isinstance(mode, bool):
+        return mode
+    raise ValueError('must be a text: YAML reads a number in another base; write the mode in quotes, as "0770"')
 
 
 def _in_shared_directory(path: str) -> str:
@@ -145,7 +152,8 @@ class HeadscaleConfig(ConfigSection):
     """Headscale's own socket, which the sidecar uses."""
 
     unix_socket_permission: Annotated[
-        Annotated[StrictStr, AfterValidator(_octal)], UpstreamDefault('"0700", for its own "0o770" cannot be read')
+        Annotated[StrictStr, BeforeValidator(_mode_in_quotes), AfterValidator(_octal)],
+        UpstreamDefault('"0700", for its own "0o770" cannot be read'),
     ] = "0770"
     """Mode of the socket, in quotes: YAML reads `0770` without them as another number."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headscale_component.spec.policy.addresses import is_network
+from headscale_component.spec.networks import is_network
 
 UNREADABLE = "unreadable"
 """The kind of a name that Headscale cannot read."""

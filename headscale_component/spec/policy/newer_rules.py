@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from headscale_component.spec.networks import address_bits, is_network
 from headscale_component.spec.policy.acl_rules import Context, Wrong
-from headscale_component.spec.policy.addresses import address_bits, is_network
 from headscale_component.spec.policy.document import Rule, items_of
 from headscale_component.spec.policy.ports import port_ranges, protocol_of, split_destination
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from headscale_component.spec.policy.addresses import is_network
+from headscale_component.spec.networks import is_network
 from headscale_component.spec.policy.document import Version
 from headscale_core.values.versions import Feature, HeadscaleVersion
 

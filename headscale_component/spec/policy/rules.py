@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from headscale_component.spec.errors import Problem, dotted, known_keys, problems_of, unknown_key
-from headscale_component.spec.policy.addresses import is_network
+from headscale_component.spec.networks import is_network
 from headscale_component.spec.policy.aliases import UNREADABLE, kind_of
 from headscale_component.spec.policy.document import Document, Version, section_at
 from headscale_component.spec.policy.file import normalized, parsed

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -41,7 +42,10 @@ TAGGED = st.sampled_from(
     ["!!str 5", '!!int "7"', "!!float 1", "!!bool yes", "!!null ''", "!x 5", "!!binary aGk=", "! 1"]
 )
 SCALAR = st.one_of(NUMBER, DATE, WORD, TAGGED, st.from_regex(r"\A[a-zA-Z0-9._/+-]{1,6}\Z"))
-KEY = st.one_of(WORD, NUMBER, st.from_regex(r"\A[a-zA-Z0-9_-]{1,4}\Z"))
+# Beside a key 0 the engine keeps that of -0.0, and loses the other; here the two are refused as one key.
+KEY = st.one_of(WORD, NUMBER, st.from_regex(r"\A[a-zA-Z0-9_-]{1,4}\Z")).filter(
+    lambda text: not re.fullmatch(r"-[0_]*\.?[0_]*([eE].*)?", text)
+)
 
 
 def _flow(inner):
@@ -102,6 +106,14 @@ def read_by_component(file):
 @example(values=["{? [x] : 1}"])
 @example(values=["{<<: {~: [], ~: []}, own: {}}", "{~: 1, ~: 2}", "{~: 1, null: 2, a: b}"])
 @example(values=["&a x", "{*a : 1, *a : 2}"])
+@example(values=["{a:}", "[b:, c:d]", "{a:{b: c}}"])
+@example(values=["\tb\tc\t", "[\ta,\n\t\tb\t]", "'x'\t# y"])
+@example(values=["|\n      \tx"])
+@example(values=["|\n      x\n      \ty"])
+@example(values=["b\n\tc"])
+@example(values=['"\\/"'])
+@example(values=['"\\\'\\N\\x41"'])
+@example(values=['"\\ud83d\\ude00"'])
 @example(values=["2024-02-30", "0000-01-01", "18446744073709551615", "1e999", ".nan"])
 def test_stack_file_reader_agrees_with_engine(engine, values):
     lines = "".join(f"    v{number}: {value}\n" for number, value in enumerate(values))

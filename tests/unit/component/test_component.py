@@ -126,6 +126,25 @@ def test_rendered_manifests_equal_the_registered_ones(declared):
     }
 
 
+def test_reference_takes_the_output_of_a_name(declared):
+    def program():
+        name = pulumi.Output.from_input("made")
+        reference = {"secretKeyRef": {"name": name, "key": "k"}}
+        oidc = {"issuer": "https://id.example.com", "client_id": reference, "client_secret": reference}
+        config = {**SMALLEST["config"], "oidc": oidc}
+        files = {"/etc/tls/a": reference, "/etc/tls/b": {"configMapKeyRef": {"name": name, "key": "k"}}}
+        Headscale("vpn", {**SMALLEST, "config": config, "files": files, "pod": {"env": {"TOKEN": reference}}})
+
+    made = declared(program)
+
+    pod = made["vpn", "StatefulSet"].inputs["spec"]["template"]["spec"]
+    variables = {each["name"]: each.get("valueFrom") for each in pod["containers"][0]["env"]}
+    for name in ("HEADSCALE_OIDC_CLIENT_ID", "HEADSCALE_OIDC_CLIENT_SECRET", "TOKEN"):
+        assert variables[name]["secretKeyRef"] == {"name": "made", "key": "k"}
+    sources = next(each["projected"]["sources"] for each in pod["volumes"] if each["name"] == "files-0")
+    assert [next(iter(source.values()))["name"] for source in sources] == ["made", "made"]
+
+
 def test_encrypted_setting_reaches_headscale_by_a_secret(declared):
     oidc = {"issuer": "https://id.example.com", "client_id": "h", "client_secret": "hunter2"}
     stack = {"vpn": {**SMALLEST, "config": {**SMALLEST["config"], "oidc": oidc}}}
@@ -181,11 +200,21 @@ def test_instance_may_have_another_name_than_its_resource(declared):
         (lambda vpn: vpn.pre_auth_key("k", {"tags": ["ci"]}), "preAuthKeys.k.tags"),
         (lambda vpn: vpn.api_key("ui", {"expiration": "1h", "rotationBuffer": "2h"}), "apiKeys.ui.rotationBuffer"),
         (lambda vpn: vpn.api_key("ui", {"secretName": "laptop"}), "apiKeys.ui"),
+        (lambda vpn: vpn.user("declared"), "users.declared: is declared already"),
+        (lambda vpn: vpn.user("added"), "users.added: is declared already"),
+        (lambda vpn: vpn.pre_auth_key("laptop", {"tags": ["tag:a"]}), "preAuthKeys.laptop: is declared already"),
+        (lambda vpn: vpn.pre_auth_key("added", {"tags": ["tag:a"]}), "preAuthKeys.added: is declared already"),
+        (lambda vpn: vpn.api_key("panel"), "apiKeys.panel: is declared already"),
+        (lambda vpn: vpn.api_key("added-ui"), "apiKeys.added-ui: is declared already"),
     ],
 )
 def test_added_resources_obey_the_stack_rules(declared, add, problem):
     def program():
-        vpn = Headscale("vpn", {**SMALLEST, "preAuthKeys": {"laptop": {"tags": ["tag:a"]}}})
+        declared_before = {"users": {"declared": {}}, "preAuthKeys": {"laptop": {"tags": ["tag:a"]}}}
+        vpn = Headscale("vpn", {**SMALLEST, **declared_before, "apiKeys": {"panel": {}}})
+        vpn.user("added")
+        vpn.pre_auth_key("added", {"tags": ["tag:a"]})
+        vpn.api_key("added-ui")
         with pytest.raises(SpecError) as error:
             add(vpn)
         assert problem in str(error.value)

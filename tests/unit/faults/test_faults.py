@@ -34,6 +34,9 @@ ACCEPTED = [
 ]
 """Stacks that were refused once, or are the ground of an upgrade."""
 
+ENCRYPTED = "is encrypted, and a secret is not possible here: it would be in clear in the cluster; write it in clear"
+BY_REFERENCE = "or as `{secretKeyRef: {name: SECRET, key: KEY}}`"
+
 REFUSED = {
     "acme-and-port-80": [
         ("config.listen_addr", 5, "is port 80, on which the certificate authority asks"),
@@ -230,6 +233,15 @@ REFUSED = {
     "secrets-in-wrong-places": [
         ("files./etc/x/y.inline", 6, "is encrypted, and a secret is not possible here: it"),
         ("pod.env.TOKEN", 7, "is encrypted, and a secret is not possible here: it"),
+    ],
+    "secrets-by-reference": [
+        ("config.oidc.client_id", 7, f"{ENCRYPTED} {BY_REFERENCE}"),
+        ("config.database.postgres.host", 11, f"{ENCRYPTED} {BY_REFERENCE}"),
+        ("config.database.postgres.name", 12, f"{ENCRYPTED} {BY_REFERENCE}"),
+        ("config.database.postgres.user", 13, f"{ENCRYPTED} {BY_REFERENCE}"),
+    ],
+    "path-for-a-key": [
+        ("version", 2, "unknown key; it is a path to `pulumi config set --path`"),
     ],
     "typo-of-the-root": [
         ("headscale:instance", 2, "unknown key; did you mean `headscale:instances`?"),

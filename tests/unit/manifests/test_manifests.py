@@ -23,6 +23,8 @@ from headscale_component.manifests import (
 from headscale_component.render import documents
 from headscale_component.spec import HeadscaleArgs
 from headscale_component.spec.pod_rules import volumes_of_component
+from headscale_component.stack_file import documents as documents_of_stacks
+from headscale_component.stack_file.go_yaml import read_yaml
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -255,6 +257,32 @@ def test_secrets_stay_out_of_the_config_map():
         ("oidc", "client_secret"),
         ("database", "postgres", "pass"),
     }
+
+
+TEXTS = ("1e3", "12E+03", "0.1e1", "08", "0o17", "0O17", "0X1F", "0B1", "+.5", "1_e3", "0770", "yes", "2024-1-1", "~")
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_text_stays_a_text_to_headscales_reader(text):
+    written = config_yaml.to_yaml({"oidc": {"client_id": text, "extra_params": {text: text}}})
+
+    read = read_yaml(written)
+
+    assert documents_of_stacks.plain(read) == {"oidc": {"client_id": text, "extra_params": {text: text}}}
+
+
+def test_numbers_and_addresses_are_written_without_quotes():
+    tree = {
+        "a": "0.0.0.0:8080",
+        "b": 1.5,
+        "c": "30m",
+        "d": 8080,
+        "e": "100.64.0.0/10",
+        "f": "fd7a::/48",
+        "g": "1.1.1.1",
+    }
+
+    assert config_yaml.to_yaml(tree) == "".join(f"{key}: {value}\n" for key, value in tree.items())
 
 
 def test_sidecar_role_is_limited_to_its_objects():

@@ -35,6 +35,24 @@ BAD = {
     "port in letters": ({"server_url": "https://vpn.example.com:abc"}, "server_url", "is no URL: its port"),
     "port above 65535": ({"server_url": "https://vpn.example.com:99999"}, "server_url", "is no URL: its port"),
     "escape of no byte": ({"server_url": "https://vpn.example.com/%zz"}, "server_url", "is no URL"),
+    **{
+        f"URL of {what}": ({"server_url": text}, "server_url", "is no URL")
+        for what, text in (
+            ("a host with a backslash", "https://a\\b"),
+            ("a host with a caret", "https://a^b"),
+            ("a host with braces", "https://{{host}}"),
+            ("a host with an escape", "https://a%41b"),
+            ("a host of a future kind", "https://[v1.x]"),
+            ("a path with a control character", "https://vpn.example.com/\x7f"),
+        )
+    },
+    "relay map with an escape of no byte": ({"derp": {"urls": ["https://a.b/%zz"]}}, "derp.urls.0", "is no URL"),
+    "relay map of no host": ({"derp": {"urls": ["https://a|b/"]}}, "derp.urls.0", "is no URL"),
+    "nameserver with half of a bracket": (
+        {"dns": {"nameservers": {"global": ["https://[x"]}}},
+        "dns.nameservers.global.0",
+        "no nameserver",
+    ),
     "password in the URL": ({"server_url": "https://u:p@vpn.example.com"}, "server_url", "no user and password"),
     "query in the URL": ({"server_url": "https://vpn.example.com?x=1"}, "server_url", "neither `?` nor `#`"),
     "loopback": ({"listen_addr": "127.0.0.1:8080"}, "listen_addr", "from inside the pod alone"),
@@ -77,6 +95,16 @@ BAD = {
         "dns.nameservers.global",
         "is required with `override_local_dns`",
     ),
+    **{
+        f"IPv4 range as {text}": ({"prefixes": {"v4": text}}, "prefixes.v4", "no range of IPv4 addresses")
+        for text in ("100.64.0.0/255.192.0.0", "100.64.0.0/0.63.255.255", "100.64.0.0/010", "100.64.0.0")
+    },
+    **{
+        f"IPv6 range as {text}": ({"prefixes": {"v6": text}}, "prefixes.v6", "no range of IPv6 addresses")
+        for text in ("fd7a:115c:a1e0::/048", "fd7a::%eth0/48", "100.64.0.0/10")
+    },
+    "port in digits of another script": ({"listen_addr": ":\uff18\uff10\uff18\uff10"}, "listen_addr", "is no address"),
+    "expiry in digits of another script": ({"oidc": {**OIDC, "expiry": "\u0661d"}}, "oidc.expiry", "is no duration"),
     "nameserver": ({"dns": {"nameservers": {"global": ["one.one"]}}}, "dns.nameservers.global.0", "no nameserver"),
     "split in capitals": (
         {"dns": {"nameservers": {"split": {"Corp.example": ["10.0.0.1"]}}}},
@@ -141,6 +169,11 @@ BAD = {
         },
         "tls_letsencrypt_hostname",
         "keep one of them",
+    ),
+    "mode of the socket as a number": (
+        {"unix_socket_permission": 504},
+        "unix_socket_permission",
+        'in quotes, as "0770"',
     ),
     "mode of the socket": ({"unix_socket_permission": "0o770"}, "unix_socket_permission", "three octal digits"),
     "place of the socket": ({"unix_socket": "/tmp/h.sock"}, "unix_socket", "that the sidecar shares"),
@@ -220,6 +253,11 @@ BAD = {
 }
 
 
+@pytest.mark.parametrize("url", ["https://[fe80::1%25eth0]:443", "https://vpn.example.com/a%20b", "https://пример.рф"])
+def test_url_that_go_reads_is_accepted(url):
+    assert rendered({"server_url": url})["server_url"] == url
+
+
 @pytest.mark.parametrize(("config", "path", "words"), BAD.values(), ids=BAD)
 def test_bad_configuration_is_refused_at_its_path(config, path, words):
     found = problems(config)
@@ -246,6 +284,19 @@ BAD_IN_A_VERSION = {
     "moved": ("v0.29.3", {"oidc": {**OIDC, "expiry": "90d"}}, "oidc.expiry", "write `node.expiry`"),
     "everybody is trusted": ("v0.29.3", {"trusted_proxies": ["0.0.0.0/0"]}, "trusted_proxies.0", "believe everybody"),
     "a proxy without range": ("v0.29.3", {"trusted_proxies": ["10.0.0.1"]}, "trusted_proxies.0", "no range"),
+    **{
+        f"everybody is trusted as {text}": (
+            "v0.29.3",
+            {"trusted_proxies": [text]},
+            "trusted_proxies.0",
+            "believe everybody",
+        )
+        for text in ("10.0.0.0/0", "fd00::/0", "0::/0")
+    },
+    **{
+        f"a proxy as {text}": ("v0.29.3", {"trusted_proxies": [text]}, "trusted_proxies.0", "no range")
+        for text in ("10.0.0.0/255.0.0.0", "10.0.0.0/0.255.255.255", "10.0.0.0/08", "fd00::%eth0/8", "10.0.0.0/33")
+    },
     "probes too often": (
         "v0.29.3",
         {"node": {"routes": {"ha": {"probe_interval": "1500ms", "probe_timeout": "1s"}}}},

@@ -159,6 +159,21 @@ BAD: dict[str, Any] = {
         "connection.address: `http://vpn` is no address: write `host:port` for gRPC, or `https://host` for REST; no "
         "key goes in clear",
     ),
+    **{
+        f"an address that is {what}": (
+            {"connection": {"channel": "direct", "address": address, "apiKeySecret": "s"}},
+            f"connection.address: `{shown}` is no address: write `host:port` for gRPC, or `https://host` for REST; no "
+            "key goes in clear",
+        )
+        for what, address, shown in (
+            ("of no port", "vpn:99999", "vpn:99999"),
+            ("of port 0", "vpn:0", "vpn:0"),
+            ("of a port in letters", "https://vpn:abc", "https://vpn:abc"),
+            ("no host", "https://?", "https://?"),
+            ("a query", "https://vpn?x", "https://vpn?x"),
+            ("with a password", "https://u:p@vpn", "https://vpn"),
+        )
+    },
     "gRPC where there is none": (
         {"connection": {"channel": "direct", "address": "vpn:50443", "apiKeySecret": "s"}, "version": "v0.30.0"},
         "connection.address: Headscale 0.30 and newer have no gRPC; write `https://` and the host",
@@ -278,6 +293,13 @@ BAD: dict[str, Any] = {
         "replicas: 2 is more than 1: Headscale keeps its state in memory and takes no lock, so each replica would "
         "hand out its own tailnet; write 1",
     ),
+    **{
+        f"a version as {text}": (
+            {"version": text},
+            f"version: `{text}` is no exact version; write it in full, for example `v0.28.0`",
+        )
+        for text in ("v\u0660.28.0", "v00.28.0", "v0.28.00", "v0.28.0-beta..1", "v0.28.0-", "v0.28.0-.1")
+    },
     "a floating version": (
         {"version": "latest"},
         "version: `latest` is no exact version; write it in full, for example `v0.28.0`",
@@ -568,6 +590,31 @@ def test_output_of_pulumi_is_taken_for_names(event_loop):
 
     key = spec.pre_auth_keys["k"]
     assert (spec.namespace, key.secret_name, key.secret_namespace) == (name, name, name)
+
+
+NOT_FOR_OUTPUTS = {
+    "version": ("version", "a text"),
+    "flag": ("retain", "`true` or `false`"),
+    "number": ("replicas", "a whole number"),
+    "section": ("policy", "a mapping"),
+    "list": ("silence", "a list"),
+    "word": ("keysOnUserDeletion", "`refuse` or `recreate`"),
+}
+
+
+@pytest.mark.parametrize(("key", "expected"), NOT_FOR_OUTPUTS.values(), ids=NOT_FOR_OUTPUTS)
+def test_output_in_the_wrong_place_is_named(event_loop, key, expected):
+    import pulumi
+
+    assert the_problem(**{key: pulumi.Output.from_input("x")}) == (
+        f"{key}: must be {expected}, not an Output, which only Pulumi knows; write the value itself"
+    )
+
+
+@pytest.mark.parametrize("given", [None, [], "x"], ids=str)
+def test_problem_of_the_whole_has_no_path(given):
+    with pytest.raises(SpecError, match=r"^must be a mapping, not "):
+        HeadscaleArgs.model_validate(given)
 
 
 SPELLINGS = {

@@ -10,6 +10,7 @@ import pytest
 from pydantic import StrictBool, TypeAdapter, ValidationError
 
 from headscale_component.spec import HeadscaleArgs, SpecError, load_instances
+from headscale_component.spec.config.root import PrefixesConfig
 from headscale_component.spec.errors import inner_model, text_of
 from headscale_component.spec.policy import PolicySpec
 from headscale_component.spec.policy.rules import policy_problems
@@ -114,6 +115,12 @@ KINDS = {
     "fraction": (int, 0.5, "must be a whole number, not `0.5`"),
     "any number": (float, "x", "must be a number, not `x`"),
     "list": (list[str], "x", "must be a list, not `x`; write `[x]`"),
+    "list of an alias": (list[str], "*", 'must be a list, not `*`; write `["*"]`'),
+    "list of ports": (list[str], "*:*", 'must be a list, not `*:*`; write `["*:*"]`'),
+    "list of a tag": (list[str], "tag:x", "must be a list, not `tag:x`; write `[tag:x]`"),
+    "list of a URL": (list[str], "https://a.b/c", "must be a list, not `https://a.b/c`; write `[https://a.b/c]`"),
+    "list of two": (list[str], "a, b", 'must be a list, not `a, b`; write `["a, b"]`'),
+    "section": (PrefixesConfig, ["100.64.0.0/10"], "must be a mapping, not a list"),
     "mapping": (dict[str, str], ["a", "b"], "must be a mapping, not a list; write `a: …` in place of `- a`"),
     "words": (typing.Literal["a", "b", "c"], "d", "must be `a`, `b` or `c`, not `d`"),
     "long value": (int, "x" * 99, "must be a whole number"),
@@ -138,6 +145,10 @@ def test_control_characters_of_values_are_escaped_in_the_whole():
 
 SECRETS = {
     "credentials in a URL": {"config": {"server_url": "ftp://u:hunter2@h"}},
+    "credentials with spaces in a URL": {"config": {"acme_url": "https://us er:hunter2@h"}},
+    "a password with spaces in a URL": {"config": {"derp": {"urls": ["https://user:hunter2 x`y@h"]}}},
+    "a password with a slash in a URL": {"config": {"oidc": {"issuer": "https://user:hunter2/x@h y"}}},
+    "credentials with spaces in an address": {"connection": {"channel": "direct", "address": "https://u:hunter2 x@h"}},
     "a key in place of its Secret's name": {"connection": {"apiKeySecret": "hskey-hunter2_X"}},
     "a secret in place of its Secret's name": {
         "config": {"oidc": {"client_secret": {"secretKeyRef": {"name": "hunter2_X", "key": "k"}}}}

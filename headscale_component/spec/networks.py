@@ -1,4 +1,4 @@
-"""Addresses and networks, as Go reads them."""
+"""Addresses and networks of policies and configurations, as Go reads them."""
 
 from __future__ import annotations
 

@@ -33,13 +33,18 @@ def test_refused_port_forward_backs_off_until_closed(monkeypatch):
 
     async def story():
         pod = Pod({"metadata": {"name": "vpn-0", "namespace": "n"}}, api=cast(Any, refusing))
-        forward = BackoffPortForward(pod, 1, local_port="auto")
-        async with forward as port:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-            while len(refusing.asked) < 5:  # noqa: ASYNC110 - it is another task that asks
-                await asyncio.sleep(0.001)
-            forward.cancel()
-            writer.close()
+
+        async def enter():
+            forward = BackoffPortForward(pod, 1, local_port="auto")
+            return forward, await forward.__aenter__()
+
+        forward, port = await port_forward.LOCAL_PORT.call_async(enter, port_forward._is_port_taken)
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        while len(refusing.asked) < 5:  # noqa: ASYNC110 - it is another task that asks
+            await asyncio.sleep(0.001)
+        forward.cancel()
+        writer.close()
+        await forward.__aexit__(None, None, None)
         await asyncio.sleep(0.1)
         asked = len(refusing.asked)
         await asyncio.sleep(0.1)

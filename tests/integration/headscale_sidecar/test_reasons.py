@@ -28,7 +28,7 @@ REFUSED = {
     ),
     "a webhook that repeats the key": (
         ("PATCH", "/secrets/", 400, repeating),
-        "Secret ns/key cannot be written: webhook denied the request: (key) ((key)) is not allowed",
+        "Secret ns/key cannot be written: webhook denied the request: (hidden) ((hidden)) is not allowed",
     ),
     "no right to read the StatefulSet": (
         ("GET", "/statefulsets/", 403, "statefulsets is forbidden"),

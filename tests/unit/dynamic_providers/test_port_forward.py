@@ -10,6 +10,7 @@ from kr8s.asyncio.objects import Pod
 
 from dynamic_providers.kubernetes import port_forward
 from dynamic_providers.kubernetes.port_forward import BackoffPortForward
+from dynamic_providers.retry import LOCAL_PORT
 
 
 class Refusing:
@@ -38,7 +39,7 @@ def test_refused_port_forward_backs_off_until_closed(monkeypatch):
             forward = BackoffPortForward(pod, 1, local_port="auto")
             return forward, await forward.__aenter__()
 
-        forward, port = await port_forward.LOCAL_PORT.call_async(enter, port_forward._is_port_taken)
+        forward, port = await LOCAL_PORT.call_async(enter, port_forward._is_port_taken)
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         while len(refusing.asked) < 5:  # noqa: ASYNC110 - it is another task that asks
             await asyncio.sleep(0.001)

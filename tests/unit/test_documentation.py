@@ -1,7 +1,7 @@
 """What a person reads: links lead somewhere, YAML is accepted, quoted messages are those of the code.
 
-Shell commands are in two kinds of blocks. `sh` is run end to end by `tests/e2e/test_readme.py`. `bash` is parsed here, and
-a comment above it says what else: `<!-- run by tests/unit -->`, or `<!-- not run: … -->` with what it needs.
+Shell commands are in two kinds of blocks. `sh` is run end to end by `tests/e2e/test_readme.py`. `bash` is parsed here,
+and a comment above it says what else: `<!-- run by tests/unit -->`, or `<!-- not run: … -->` with what it needs.
 """
 
 import ast

@@ -25,6 +25,7 @@ MERMAID = "javascripts/mermaid.min.js"
 """Where the site serves Mermaid; `extra_javascript` of `mkdocs.yml` loads it."""
 
 _LOADS_MERMAID = re.compile(rf'<script src="[^"]*{re.escape(MERMAID)}"></script>')
+_DIAGRAM = re.compile(r'<pre class="mermaid">.*?</pre>', re.DOTALL)
 _LINK = re.compile(r"\[([^\]]+)\]\(([^)\s:#]+)(#[^)\s]*)?\)")
 
 
@@ -40,6 +41,11 @@ def on_files(files: Any, config: Any) -> Any:  # noqa: ANN401 - MkDocs is not in
     except mermaid.MermaidError as error:
         raise PluginError(str(error)) from None
     return files
+
+
+def on_page_content(html: str, **_: object) -> str:
+    """Put each diagram into a box that a phone can scroll: https://www.mkdocs.org/dev-guide/plugins/#on_page_content."""
+    return _DIAGRAM.sub(r'<div class="diagram">\g<0></div>', html)
 
 
 def on_post_page(output: str, **_: object) -> str:

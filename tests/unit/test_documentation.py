@@ -255,6 +255,27 @@ def test_block_that_needs_no_cluster_succeeds(checkout, text):
     assert len(marked("run by tests/unit")) == 1
 
 
+QUESTIONS = [
+    "rotate a leaked key",
+    "Who can read the API key",
+    "What does `pulumi destroy` leave",
+    "from 0.28 to 0.29",
+    "not connect through nginx",
+    "add a user in CI",
+    "in my state file",
+    "run two instances",
+    "the cluster is lost",
+    "get help",
+]
+
+
+def test_faq_answers_each_question_once():
+    headings = re.findall(r"^## (.+)$", (REPOSITORY / "docs" / "faq.md").read_text(), re.MULTILINE)
+
+    assert [len([heading for heading in headings if text in heading]) for text in QUESTIONS] == [1] * len(QUESTIONS)
+    assert len(headings) >= len(QUESTIONS)
+
+
 def test_quick_start_is_that_of_the_readme():
     starts = {page.name: text for page, text in blocks("sh") if "KUBECONFIG" in text}
 

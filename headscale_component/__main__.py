@@ -1,11 +1,12 @@
 """The command line: look at a stack before, or without, Pulumi.
 
-    python -m headscale_component validate --stack dev
-    python -m headscale_component render --stack dev
-    python -m headscale_component diff-version v0.29.3 --stack dev
-    python -m headscale_component schema | reference
+    headscale-component validate --stack dev
+    headscale-component render --stack dev
+    headscale-component diff-version v0.29.3 --stack dev
+    headscale-component schema | reference
 
-Exit codes: 0 all is well, 1 something is wrong with the stack, 2 the command was not understood.
+`python -m headscale_component` is the same. Results go to standard output; problems go to standard error, as a line
+`error:` and, where there is something to write instead, a line `hint:`.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import NoReturn
 
 from headscale_component.spec.errors import Problem, SpecError
 from headscale_component.spec.escapes import escaped
@@ -31,16 +33,79 @@ from headscale_component.stack_file import (
     stack_file,
     stack_files,
 )
+from headscale_component.versions import VERSION
+
+OK, PROBLEMS, USAGE, CLOSED_PIPE = 0, 1, 2, 141
+"""Exit codes. The last is what a shell reports of a process that SIGPIPE ended: 128 + 13."""
+
+_DESCRIPTION = """\
+Check and render stack files of Headscale on Kubernetes. Needs neither Pulumi's engine nor a cluster."""
+
+_EPILOG = """\
+examples:
+  %(prog)s validate                                    check every stack of the project in this folder
+  %(prog)s validate --stack production                 check one
+  %(prog)s render --stack production > rendered.yaml   see what would be in the cluster
+  %(prog)s diff-version v0.29.3 --stack production     see what an upgrade would change
+
+exit codes:
+  0    nothing is wrong
+  1    something is wrong with a stack, or stands in the way of the other version
+  2    the command or an option is not known
+  141  the reader of the output, for example `head`, has closed the pipe
+
+Results go to standard output. Problems go to standard error: a line `error:` says what is wrong, and where; a line
+`hint:` below it says what to write instead."""
+
+_REMEDY = re.compile(
+    r"; (?=(?:add|choose|correct|did you mean|encrypt|give|join|keep|known are|leave|make|may|name|put|remove|rename|"
+    r"save|set|take|upgrade|use|write)\b)"
+)
+"""Where a message goes on to say what to write instead."""
+
+_PLACE = re.compile(r" \([^()]+, line \d+\)$")
+"""The place at the end of a message that names it itself: the file could not be read as a stack."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors have the form of all others."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print what is wrong with the command, and exit."""
+        print(f"error: {message}", file=sys.stderr)
+        print(f"hint: run `{self.prog} --help`", file=sys.stderr)
+        sys.exit(USAGE)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code."""
-    parsed = _parser().parse_args(arguments)
+    """Run a command and return its exit code.
+
+    Args:
+        arguments: The command and its options; those of the process by default.
+
+    Returns:
+        0 nothing is wrong, 1 something is wrong with a stack, 141 the reader of the output has closed the pipe.
+
+    Raises:
+        SystemExit: With 2, when the command or an option is not known; with 0 after `--help` and `--version`.
+    """
+    try:
+        code = _command(_parser().parse_args(arguments))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Without this Python reports it again at exit (https://docs.python.org/3/library/signal.html#note-on-sigpipe).
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return CLOSED_PIPE
+    return code
+
+
+def _command(parsed: argparse.Namespace) -> int:
     if parsed.command in {"schema", "reference"}:
         from headscale_component import schema  # noqa: PLC0415 - loaded where it is needed
 
         print(schema.stack_schema() if parsed.command == "schema" else schema.reference_page(), end="")
-        return 0
+        return OK
     run = {"validate": _validate, "render": _render, "diff-version": _diff_version}[parsed.command]
     try:
         paths = _paths(parsed)
@@ -58,8 +123,7 @@ def _run(run: Callable[[StackFile, argparse.Namespace], int], path: Path, parsed
         with contextlib.chdir(project_directory(path) or Path()):
             return run(file, parsed)
     except SpecError as error:
-        # What is rendered is for other programs to read.
-        return _print_problems(error.problems, file, sys.stderr if run is _render else sys.stdout)
+        return _print_problems(error.problems, file)
 
 
 def _paths(parsed: argparse.Namespace) -> list[Path]:
@@ -74,7 +138,7 @@ def _validate(file: StackFile, parsed: argparse.Namespace) -> int:
         for note in notes_on(spec, name):
             print(escaped(f"note: {name}: {note}"))
     print("ok" if parsed.file or parsed.stack else f"{file.path}: ok")
-    return 0
+    return OK
 
 
 def _render(file: StackFile, _: argparse.Namespace) -> int:
@@ -82,7 +146,7 @@ def _render(file: StackFile, _: argparse.Namespace) -> int:
 
     for name, spec in load_file(file).items():
         print(to_yaml(documents(name, spec)), end="")
-    return 0
+    return OK
 
 
 def _diff_version(file: StackFile, parsed: argparse.Namespace) -> int:
@@ -102,44 +166,71 @@ def _diff_version(file: StackFile, parsed: argparse.Namespace) -> int:
                 print(f"  {line}")
         for note in upgrade.notes(spec, parsed.version):
             print(escaped(f"  note: {note}"))
-    return 1 if broken else 0
+    return PROBLEMS if broken else OK
 
 
-def _print_problems(problems: Sequence[Problem], file: StackFile | None, stream: TextIO | None = None) -> int:
-    lines = file.format_problems(problems) if file else [escaped(problem.message) for problem in problems]
-    print("\n".join(lines), file=stream)
-    return 1
+def _print_problems(problems: Sequence[Problem], file: StackFile | None) -> int:
+    for line in _lines(problems, file):
+        print(line, file=sys.stderr)
+    return PROBLEMS
+
+
+def _lines(problems: Sequence[Problem], file: StackFile | None) -> Iterator[str]:
+    """Yield the lines of problems, in the order of the file: for each an `error:`, and a `hint:` where it has one."""
+    if file is None:
+        for problem in problems:
+            yield from _error("", escaped(problem.message))
+        return
+    written = {file.format_problem(problem): escaped(problem.message) for problem in problems}
+    for line in file.format_problems(problems):
+        message = written[line]
+        path, _, place = line.rpartition(message)
+        yield from _error(path.removesuffix(": ") + place, message)
+
+
+def _error(where: str, message: str) -> Iterator[str]:
+    """Yield one problem: the words are those that `pulumi up` prints, the remedy in a line of its own."""
+    place = found[0] if (found := _PLACE.search(message)) else ""
+    fault, *remedy = _REMEDY.split(message.removesuffix(place), maxsplit=1)
+    yield f"error: {where}: {fault}{place}" if where else f"error: {fault}{place}"
+    yield from (f"hint: {text}" for text in remedy)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m headscale_component", description=(__doc__ or "").split("\n")[0])
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    program = Path(sys.argv[0]).name
+    parser = _Parser(
+        prog="headscale-component" if program == "headscale-component" else "python -m headscale_component",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=VERSION, help="print the version of this package")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
     for name, help_ in (
-        ("validate", "print every error of a stack, or `ok`"),
-        ("render", "print the manifests and config.yaml that a stack makes; secrets are references"),
-        ("diff-version", "say what another version of Headscale would change or break"),
+        ("validate", "check stacks: print `ok`, or every error with its line"),
+        ("render", "print the Kubernetes manifests and the config.yaml that a stack makes; secrets are references"),
+        ("diff-version", "print what another version of Headscale would change or refuse"),
     ):
-        command = commands.add_parser(name, help=help_, description=help_)
+        command = commands.add_parser(name, help=help_, description=f"{help_[0].upper()}{help_[1:]}.")
         if name == "diff-version":
-            command.add_argument("version", help="the version to go to, as v0.29.3")
+            command.add_argument("version", metavar="VERSION", help="the version to go to, as v0.29.3")
         which = command.add_mutually_exclusive_group()
-        which.add_argument("file", nargs="?", type=Path, help="a stack file")
-        which.add_argument("--stack", help="a stack of the project; default: all of them")
+        which.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a stack file")
+        which.add_argument("--stack", metavar="NAME", help="a stack of the project; default: all of them")
         command.add_argument(
-            "--directory", type=Path, default=Path(), help="the folder with Pulumi.yaml; default: here"
+            "--directory",
+            metavar="FOLDER",
+            type=Path,
+            default=Path(),
+            help="the folder with Pulumi.yaml; default: here",
         )
-    commands.add_parser("schema", help="print the JSON Schema of stack files")
-    commands.add_parser("reference", help="print the reference of every key")
+    for name, help_ in (
+        ("schema", "print the JSON Schema of stack files, for editors"),
+        ("reference", "print the reference of every key, in Markdown"),
+    ):
+        commands.add_parser(name, help=help_, description=f"{help_[0].upper()}{help_[1:]}.")
     return parser
 
 
 if __name__ == "__main__":
-    try:
-        code = main()
-        sys.stdout.flush()
-        sys.exit(code)
-    except BrokenPipeError:
-        # The reader of the pipe, for example `head`, closed it. Without this Python reports that again at exit
-        # (https://docs.python.org/3/library/signal.html#note-on-sigpipe).
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""What `mkdocs.yml` needs of us: the pages of the repository's top folder, and anchors as GitHub makes them.
+"""What `mkdocs.yml` needs of us: the pages of the repository's top folder, Mermaid, and anchors as GitHub makes them.
 
 GitHub wants `CHANGELOG.md` and the others at the top (https://docs.github.com/en/communities), and one text is enough;
 the pages in `docs/` are read there too, so their links have to lead somewhere in both places.
@@ -10,6 +10,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from tools import mermaid
+
 TOP = Path(__file__).parents[1]
 PAGES = {
     "CHANGELOG.md": "changelog.md",
@@ -19,16 +21,36 @@ PAGES = {
 }
 """Pages of the top folder, and their names in the site."""
 
+MERMAID = "javascripts/mermaid.min.js"
+"""Where the site serves Mermaid; `extra_javascript` of `mkdocs.yml` loads it."""
+
+_LOADS_MERMAID = re.compile(rf'<script src="[^"]*{re.escape(MERMAID)}"></script>')
+_DIAGRAM = re.compile(r'<pre class="mermaid">.*?</pre>', re.DOTALL)
 _LINK = re.compile(r"\[([^\]]+)\]\(([^)\s:#]+)(#[^)\s]*)?\)")
 
 
 def on_files(files: Any, config: Any) -> Any:  # noqa: ANN401 - MkDocs is not installed where this is checked
     """Add the pages: https://www.mkdocs.org/dev-guide/plugins/#on_files."""
-    from mkdocs.structure.files import File  # type: ignore[import-not-found] # noqa: PLC0415 - only in the docs' venv
+    from mkdocs.exceptions import PluginError  # type: ignore[import-not-found] # noqa: PLC0415 - only in the docs' venv
+    from mkdocs.structure.files import File  # type: ignore[import-not-found] # noqa: PLC0415 - the same
 
     for name, target in PAGES.items():
         files.append(File.generated(config, target, content=for_site((TOP / name).read_text())))
+    try:
+        files.append(File.generated(config, MERMAID, content=mermaid.script()))
+    except mermaid.MermaidError as error:
+        raise PluginError(str(error)) from None
     return files
+
+
+def on_page_content(html: str, **_: object) -> str:
+    """Put each diagram into a box that a phone can scroll: https://www.mkdocs.org/dev-guide/plugins/#on_page_content."""
+    return _DIAGRAM.sub(r'<div class="diagram">\g<0></div>', html)
+
+
+def on_post_page(output: str, **_: object) -> str:
+    """Load Mermaid on pages with a diagram alone: https://www.mkdocs.org/dev-guide/plugins/#on_post_page."""
+    return output if 'class="mermaid"' in output else _LOADS_MERMAID.sub("", output)
 
 
 def slug(heading: str, separator: str) -> str:

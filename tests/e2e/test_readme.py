@@ -1,4 +1,8 @@
-"""Every command of the README and of docs/, as a new user would run it; the last one removes the lab."""
+"""Every command of the README and of docs/, as a new user would run it; the last one removes the lab.
+
+The README's `make up` comes first. Blocks of `bash` are not run here: a comment above each says why, and
+`tests/unit/test_documentation.py` holds that it is there.
+"""
 
 import os
 import re

@@ -1,12 +1,14 @@
 """What a person reads: links lead somewhere, YAML is accepted, quoted messages are those of the code.
 
-Shell commands are in two kinds of blocks: `sh` is run end to end by `tests/e2e/test_readme.py`; `bash` needs what the
-lab does not have, a registry for example, and is parsed here.
+Shell commands are in two kinds of blocks. `sh` is run end to end by `tests/e2e/test_readme.py`. `bash` is parsed here,
+and a comment above it says what else: `<!-- run by tests/unit -->`, or `<!-- not run: … -->` with what it needs.
 """
 
 import ast
+import os
 import re
 import subprocess
+import sys
 import textwrap
 from pathlib import Path
 
@@ -23,7 +25,10 @@ PAGES = [*sorted(REPOSITORY.glob("*.md")), *sorted((REPOSITORY / "docs").glob("*
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
 TROUBLESHOOTING = (REPOSITORY / "docs" / "troubleshooting.md").read_text()
 MESSAGES = re.findall(r"^\| `([^`]+)` \|", TROUBLESHOOTING, re.MULTILINE)
-LONGEST_README = 240
+LONGEST_README = 130
+GUIDES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+LANGUAGES = {"bash", "mermaid", "nginx", "python", "sh", "text", "yaml"}
+MARK = r"^ *<!-- (not run: [^>\n]{8,}|run by tests/unit) -->\n\n"
 PATH = re.compile(r"`((?:[\w.-]+/)+(?:[\w.-]+\.\w+)?)`")
 CHECKOUT = {path.name for path in REPOSITORY.iterdir()}
 ELSEWHERE = {"stacks/Pulumi.own.yaml"}
@@ -201,6 +206,83 @@ def test_shell_block_of_a_page_parses(text):
     assert not done.returncode, done.stderr
 
 
+def marked(mark):
+    """Return the text of each `bash` block of README and docs below a comment that begins with a mark."""
+    found = re.compile(rf"{MARK}( *)```bash\n(.*?)^\2```$", re.MULTILINE | re.DOTALL)
+    texts = [match for page in GUIDES for match in found.findall(page.read_text())]
+    return [textwrap.dedent(text) for written, _, text in texts if written.startswith(mark)]
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.name)
+def test_shell_block_says_whether_it_is_run(page):
+    text = page.read_text()
+    fences = re.findall(r"^ *```(\w*)$", text, re.MULTILINE)
+
+    assert set(fences[::2]) <= LANGUAGES
+    assert set(fences[1::2]) <= {""}
+    assert fences.count("bash") == len(re.findall(rf"{MARK} *```bash$", text, re.MULTILINE))
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A folder with the stacks of the repository, its virtual environment, and the console script on PATH."""
+    for name in ("Pulumi.yaml", "stacks"):
+        (tmp_path / name).symlink_to(REPOSITORY / name)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    (tmp_path / "bin").mkdir()
+    script = tmp_path / "bin" / "headscale-component"
+    script.write_text(f'#!/bin/sh\nexec {sys.executable} -m headscale_component "$@"\n')
+    script.chmod(0o755)
+    return tmp_path
+
+
+OFFLINE = [text for page, text in blocks("sh") if page.name == "command-line.md"] + marked("run by tests/unit")
+
+
+@pytest.mark.parametrize("text", OFFLINE, ids=lambda text: text.splitlines()[0])
+def test_block_that_needs_no_cluster_succeeds(checkout, text):
+    variables = {"PATH": f"{checkout / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(REPOSITORY)}
+    run = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", text],
+        cwd=checkout,
+        env={**os.environ, **variables},
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+
+    assert (run.returncode, run.stderr) == (0, "")
+    assert len(marked("run by tests/unit")) == 1
+
+
+QUESTIONS = [
+    "rotate a leaked key",
+    "Who can read the API key",
+    "What does `pulumi destroy` leave",
+    "from 0.28 to 0.29",
+    "not connect through nginx",
+    "add a user in CI",
+    "in my state file",
+    "run two instances",
+    "the cluster is lost",
+    "get help",
+]
+
+
+def test_faq_answers_each_question_once():
+    headings = re.findall(r"^## (.+)$", (REPOSITORY / "docs" / "faq.md").read_text(), re.MULTILINE)
+
+    assert [len([heading for heading in headings if text in heading]) for text in QUESTIONS] == [1] * len(QUESTIONS)
+    assert len(headings) >= len(QUESTIONS)
+
+
+def test_quick_start_is_that_of_the_readme():
+    starts = {page.name: text for page, text in blocks("sh") if "KUBECONFIG" in text}
+
+    assert set(starts) == {"README.md", "quick-start.md"}
+    assert len(set(starts.values())) == 1
+
+
 @pytest.mark.parametrize("message", MESSAGES)
 def test_message_of_troubleshooting_is_in_the_code(texts, message):
     assert message in texts
@@ -214,3 +296,17 @@ def test_readme_links_to_every_page():
 
 def test_readme_stays_short():
     assert len((REPOSITORY / "README.md").read_text().splitlines()) <= LONGEST_README
+
+
+MAKEFILE = (REPOSITORY / "Makefile").read_text()
+
+
+def test_make_help_has_a_sentence_for_every_target():
+    (phony,) = re.findall(r"^\.PHONY: (.+)$", MAKEFILE, re.MULTILINE)
+    plain = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL"}}
+    run = subprocess.run(["make", "-s", "help"], cwd=REPOSITORY, env=plain, text=True, capture_output=True, check=True)
+    shown = dict(re.findall(r"^  make (\S+) +(\S.+)$", run.stdout, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z][a-z0-9-]*):(?!=)", MAKEFILE, re.MULTILINE))
+
+    assert set(shown) == set(phony.split()) == targets
+    assert not [text for text in shown.values() if len(text.split()) < 4 or not text[0].isupper()]

@@ -1,7 +1,11 @@
 """What a release pins, and what it refuses."""
 
+import io
+import json
 import runpy
 import shutil
+import subprocess
+import tarfile
 import tomllib
 import zipfile
 from pathlib import Path
@@ -10,7 +14,8 @@ import pytest
 import yaml
 
 from headscale_component.versions import PUBLISHED_SIDECAR, SIDECAR_IMAGE, VERSION
-from tools import release
+from lab.progress import LabError
+from tools import release, release_image
 from tools.architecture import ROOTS
 
 TOP = Path(__file__).parents[2]
@@ -85,6 +90,69 @@ def test_wheel_with_packages_and_licence_passes(tmp_path):
 def test_wheel_with_a_fault_is_refused(tmp_path, changes, message):
     with pytest.raises(release.ReleaseError, match=message):
         release.check_wheel(a_wheel(tmp_path, **changes))
+
+
+DECLARED = {
+    "Entrypoint": ["python3", "-m", "headscale_sidecar"],
+    "User": "65532:65532",
+    "Labels": {"org.opencontainers.image.licenses": "Apache-2.0"},
+}
+
+
+def an_image(folder, config):
+    """Write a docker-archive of an image with no layer."""
+    files = {"manifest.json": [{"Config": "config.json", "Layers": []}], "config.json": {"config": config}}
+    with tarfile.open(folder / "image.tar", "w") as archive:
+        for name, content in files.items():
+            data = json.dumps(content).encode()
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    return folder / "image.tar"
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({}, None),
+        ({"Entrypoint": None}, "Entrypoint of the image: None"),
+        ({"User": "root"}, "User of the image: 'root'"),
+        ({"Labels": None}, "licence of the image: None"),
+    ],
+    ids=["as it should be", "no entrypoint", "root", "no licence"],
+)
+def test_image_that_declares_something_else_is_refused(tmp_path, changed, problem):
+    found = release_image.config_problems(release_image.config_of(an_image(tmp_path, {**DECLARED, **changed})))
+
+    assert [text.partition(", and not")[0] for text in found] == ([problem] if problem else [])
+
+
+MISSING = "SECRET_NAME is required and missing"
+
+
+@pytest.mark.parametrize(("code", "output", "starts"), [(2, MISSING, True), (0, MISSING, False), (2, "bash", False)])
+def test_image_that_does_not_start_is_refused(code, output, starts):
+    found = release_image.start_problems(subprocess.CompletedProcess([], code, "", output))
+
+    assert bool(found) is not starts
+    assert all(f"exit code {code}" in text and output in text for text in found)
+
+
+def test_dockerfile_declares_what_is_checked():
+    lines = (TOP / "images" / "sidecar" / "Dockerfile").read_text().splitlines()
+
+    assert f"ENTRYPOINT {json.dumps(release_image.ENTRYPOINT)}" in lines
+    assert f"USER {release_image.USER}" in lines
+
+
+def test_machine_that_runs_no_images_fails_with_hint(monkeypatch, capsys):
+    def none_works():
+        raise LabError("neither docker nor podman works", "install one")
+
+    monkeypatch.setattr(release, "check", none_works)
+
+    assert release.main(["check"]) == 1
+    assert capsys.readouterr().err == "error: neither docker nor podman works\nhint: install one\n"
 
 
 def test_every_supported_python_is_tried():

@@ -1,13 +1,14 @@
 """The documentation site: every page is in its navigation, and pages of the top folder lead on."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
 import headscale_component
-from tools import site
+from tools import mermaid, site
 
 TOP = Path(__file__).parents[2]
 
@@ -52,6 +53,52 @@ def test_link_of_top_page_leads_on_in_site(written, shown):
 )
 def test_anchor_is_that_of_github(heading, anchor):
     assert site.slug(heading, "-") == anchor
+
+
+DIAGRAM = '<p>a</p><pre class="mermaid"><code>flowchart LR\na --&gt; b</code></pre><p>b</p>'
+SCRIPT = f'<script src="../{site.MERMAID}"></script>'
+
+
+def test_diagram_is_put_into_a_box_that_scrolls():
+    shown = site.on_page_content(DIAGRAM)
+
+    assert shown.startswith('<p>a</p><div class="diagram"><pre class="mermaid">')
+    assert shown.endswith("</pre></div><p>b</p>")
+
+
+@pytest.mark.parametrize(("page", "is_loaded"), [(DIAGRAM, True), ("<p>a</p>", False)], ids=["diagram", "text"])
+def test_mermaid_is_loaded_where_there_is_a_diagram(page, is_loaded):
+    assert (SCRIPT in site.on_post_page(page + SCRIPT)) is is_loaded
+
+
+def test_site_names_the_script_that_the_hook_adds():
+    assert f"extra_javascript: [{site.MERMAID}]" in (TOP / "mkdocs.yml").read_text()
+
+
+def test_package_with_another_checksum_is_refused(tmp_path, monkeypatch):
+    def brings_another(command, cwd, **_):
+        (cwd / f"mermaid-{mermaid.VERSION}.tgz").write_bytes(b"another")
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(subprocess, "run", brings_another)
+
+    with pytest.raises(mermaid.MermaidError, match="has the checksum"):
+        mermaid.script(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_machine_without_npm_is_reported(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(mermaid.MermaidError, match="npm is not installed"):
+        mermaid.script(tmp_path)
+
+
+def test_script_in_the_cache_is_taken(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / f"mermaid-{mermaid.VERSION}.min.js").write_text("kept")
+
+    assert mermaid.script(tmp_path) == "kept"
 
 
 def test_python_reference_has_every_public_name():

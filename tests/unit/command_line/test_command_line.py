@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ from headscale_component.__main__ import main
 from headscale_component.render import documents
 from headscale_component.schema import reference_page, stack_schema
 from headscale_component.spec import load_instances
+from headscale_component.versions import VERSION
+from tests.printed import problems
 
 REPOSITORY = Path(__file__).parents[3]
 STACKS = sorted((REPOSITORY / "stacks").glob("Pulumi.*.yaml"))
@@ -62,11 +65,28 @@ def test_validate_prints_path_message_and_line(project, capsys):
     assert main(["validate", *where]) == 1
 
     path = Path(where[3]) / "stacks" / "Pulumi.dev.yaml"
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 3
-    assert lines[0].startswith("headscale:instances.vpn.config.log.level: must be `trace`, ")
-    assert lines[0].endswith(f"not `loud` ({path}, line 8)")
-    assert f"headscale:instances.vpn.usres: unknown key; did you mean `users`? ({path}, line 10)" in lines
+    printed = capsys.readouterr()
+    lines = printed.err.splitlines()
+    assert printed.out == ""
+    assert len([line for line in lines if line.startswith("error: ")]) == 3
+    assert lines[0].startswith(f"error: headscale:instances.vpn.config.log.level ({path}, line 8): must be `trace`, ")
+    assert lines[0].endswith("not `loud`")
+    assert lines[-2:] == [
+        f"error: headscale:instances.vpn.usres ({path}, line 10): unknown key",
+        "hint: did you mean `users`?",
+    ]
+
+
+def test_place_is_with_the_fault_and_not_the_hint(project, capsys):
+    where = project(GOOD + "      users: {}\n      users: {}\n")
+
+    assert main(["validate", *where]) == 1
+
+    path = Path(where[3]) / "stacks" / "Pulumi.dev.yaml"
+    assert capsys.readouterr().err.splitlines() == [
+        f"error: headscale:instances.vpn.users: is written twice, the first time in line 7 ({path}, line 8)",
+        "hint: join the two, or leave one out",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -89,16 +109,16 @@ def test_validate_prints_path_message_and_line(project, capsys):
 def test_malformed_stack_is_an_error_without_traceback(project, capsys, text):
     assert main(["validate", *project(text)]) == 1
 
-    out = capsys.readouterr().out
-    assert ": " in out
-    assert "Traceback" not in out
+    printed = capsys.readouterr()
+    assert problems(printed.err)
+    assert "Traceback" not in printed.err + printed.out
 
 
 def test_unknown_stack_is_named_with_known_ones(project, capsys):
     directory = project(GOOD)[3]
 
     assert main(["validate", "--stack", "nope", "--directory", directory]) == 1
-    assert capsys.readouterr().out == "there is no stack `nope`; known are: dev\n"
+    assert capsys.readouterr() == ("", "error: there is no stack `nope`\nhint: known are: dev\n")
 
 
 def test_without_a_name_all_stacks_are_checked(project, capsys):
@@ -149,7 +169,8 @@ def test_encrypted_value_is_not_rendered_in_clear(project, capsys, more, path):
     assert main(["render", *project(GOOD + more)]) == 1
 
     printed = capsys.readouterr()
-    assert printed.err.startswith(f"headscale:instances.vpn.{path}: is encrypted, and a secret is not possible")
+    (problem,) = problems(printed.err)
+    assert problem.startswith(f"headscale:instances.vpn.{path}: is encrypted, and a secret is not possible")
     assert printed.out == "", "other programs read it"
 
 
@@ -167,14 +188,94 @@ def test_policy_file_is_sought_from_the_project(project, capsys, tmp_path, monke
     assert Path.cwd() == tmp_path / "elsewhere"
 
 
-def test_closed_pipe_is_no_traceback():
-    command = f"{sys.executable} -m headscale_component render --stack production | head -1"
-    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+SCRIPT = "import sys; from headscale_component.__main__ import main; sys.exit(main())"
+"""What the console script of a wheel does: https://packaging.python.org/en/latest/specifications/entry-points/."""
+
+
+@pytest.fixture
+def closed_pipe():
+    """The end to write to of a pipe that nobody reads."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    yield writing
+    os.close(writing)
+
+
+STARTS = {"module": ["-m", "headscale_component"], "script": ["-c", SCRIPT]}
+BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+
+
+@pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
+def test_closed_pipe_is_no_traceback(closed_pipe, start):
+    command = [sys.executable, *start, "render", "--stack", "production"]
     run = subprocess.run(
-        ["bash", "-c", command], capture_output=True, text=True, check=False, cwd=REPOSITORY, env=buffered
+        command, stdout=closed_pipe, stderr=subprocess.PIPE, text=True, check=False, cwd=REPOSITORY, env=BUFFERED
     )
 
-    assert (run.stdout, run.stderr) == ("---\n", "")
+    assert (run.returncode, run.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
+def test_reader_of_problems_may_stop_early(project, closed_pipe, start):
+    command = [sys.executable, *start, "validate", *project(GOOD + "      usres: {}\n")]
+    run = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=closed_pipe, text=True, check=False, cwd=REPOSITORY, env=BUFFERED
+    )
+
+    assert (run.returncode, run.stdout) == (141, "")
+
+
+@pytest.mark.parametrize("arguments", [[], ["valdate"], ["validate", "--stck", "dev"], ["diff-version"]])
+def test_command_not_understood_is_usage_error(capsys, arguments):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+
+    printed = capsys.readouterr()
+    assert (ended.value.code, printed.out) == (2, "")
+    error, hint = printed.err.splitlines()
+    assert error.startswith("error: ")
+    assert hint.startswith("hint: run `")
+
+
+@pytest.fixture
+def help_text(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    return capsys.readouterr().out
+
+
+def test_help_has_commands_and_exit_codes_of_docs(help_text):
+    page = (REPOSITORY / "docs" / "command-line.md").read_text()
+    commands = re.findall(r"^\| `([a-z-]+)[^`]*` \|", page, re.MULTILINE)
+    codes = re.findall(r"^\| (\d+) \|", page, re.MULTILINE)
+
+    assert {"validate", "render", "diff-version", "schema", "reference"} == set(commands)
+    assert set(re.findall(r"^    ([a-z][a-z-]+)", help_text, re.MULTILINE)) == set(commands)
+    assert re.findall(r"^  (\d+) ", help_text, re.MULTILINE) == codes == ["0", "1", "2", "141"]
+
+
+@pytest.mark.parametrize("command", ["validate", "render", "diff-version", "schema", "reference"])
+def test_help_of_command_is_a_sentence(capsys, command):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+
+    assert re.search(r"^[A-Z][^\n]+(\n[^\n]+)?\.$", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_examples_of_help_are_valid_commands(help_text, monkeypatch, capsys):
+    monkeypatch.chdir(REPOSITORY)
+    examples = re.findall(r"^  \S.* (?:-m )?headscale.component ((?:\S+ )*?\S+) {2,}", help_text, re.MULTILINE)
+
+    assert len(examples) >= 4
+    assert [main(example.partition(" >")[0].split()) for example in examples] == [0] * len(examples)
+
+
+def test_version_is_that_of_the_package(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"{VERSION}\n")
 
 
 def test_an_upgrade_shows_what_changes_in_the_configuration(project, capsys):

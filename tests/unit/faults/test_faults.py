@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from headscale_component.__main__ import main
+from tests.printed import problems as printed_problems
 
 STACKS = Path(__file__).with_name("stacks")
 ROOT = "headscale:instances"
@@ -325,7 +326,9 @@ def test_stack_that_surprises_has_a_note(capsys, name, words):
 def test_fault_is_printed_at_its_path_and_line(capsys, name, problems):
     assert main(["validate", f"{name}.yaml"]) == 1
 
-    found = [placed(line) for line in capsys.readouterr().out.splitlines()]
+    printed = capsys.readouterr()
+    found = [placed(line) for line in printed_problems(printed.err)]
+    assert not [line for line in printed.out.splitlines() if not line.startswith("note: ")]
     assert [(path, line) for path, line, _, _ in found] == [(path, line) for path, line, _ in problems]
     assert {file for _, _, _, file in found} == {f"{name}.yaml"}
     for (_, _, text, _), (_, _, words) in zip(found, problems, strict=True):

@@ -9,6 +9,7 @@ import pytest
 
 from headscale_component.__main__ import main
 from headscale_component.stack_config import stack_instances
+from tests.printed import problems
 
 FAULTS = Path(__file__).parents[1] / "faults" / "stacks"
 CONFIG = {"server_url": "https://vpn.example.com"}
@@ -118,7 +119,7 @@ def test_program_and_command_line_say_the_same(running, capsys, tmp_path, name, 
         running(given, text)
     main(["validate", str(tmp_path / "Pulumi.dev.yaml")])
 
-    assert messages(error) == capsys.readouterr().out.splitlines()
+    assert messages(error) == problems(capsys.readouterr().err)
 
 
 def test_text_of_json_is_read(running):

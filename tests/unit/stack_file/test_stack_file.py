@@ -9,6 +9,7 @@ from headscale_component.__main__ import main
 from headscale_component.spec.errors import Problem, SpecError
 from headscale_component.spec.instances import ROOT
 from headscale_component.stack_file import load_file, read, stack_files
+from tests.printed import problems
 
 FAULTS = Path(__file__).parents[1] / "faults" / "stacks"
 PATH = "headscale:instances.vpn"
@@ -17,7 +18,8 @@ PATH = "headscale:instances.vpn"
 def lines_of(capsys, file):
     """Return what `validate` prints about a file, without its path."""
     main(["validate", str(file)])
-    return capsys.readouterr().out.replace(str(file), "FILE").splitlines()
+    printed = capsys.readouterr()
+    return [line.replace(str(file), "FILE") for line in [*printed.out.splitlines(), *problems(printed.err)]]
 
 
 SECRET_IN_CLEAR = (
@@ -68,11 +70,12 @@ def test_lines_are_those_of_the_keys_as_written(capsys):
 
 def test_control_characters_are_escaped(capsys):
     main(["validate", str(FAULTS / "control-characters.yaml")])
-    out = capsys.readouterr().out
+    err = capsys.readouterr().err
 
-    assert "\x1b" not in out
-    assert not [line for line in out.splitlines() if line.startswith("headscale:instances.vpn.fake")]
-    assert all(line.startswith(("headscale:instances.vpn", 'headscale:instances["')) for line in out.splitlines())
+    assert "\x1b" not in err
+    assert problems(err)
+    assert not [line for line in problems(err) if line.startswith("headscale:instances.vpn.fake")]
+    assert all(line.startswith(("headscale:instances.vpn", 'headscale:instances["')) for line in problems(err))
 
 
 HEAD = "config:\n  headscale:instances:\n    vpn:\n      version: v0.29.1\n"
@@ -203,9 +206,10 @@ def test_one_unreadable_stack_hides_no_other(tmp_path, capsys):
 
     assert main(["validate", "--directory", str(tmp_path)]) == 1
 
-    first, second = capsys.readouterr().out.splitlines()
-    assert first.startswith("a: is written twice, the first time in line 1")
-    assert second == f"{tmp_path / 'Pulumi.b.yaml'}: ok"
+    printed = capsys.readouterr()
+    (problem,) = problems(printed.err)
+    assert problem.startswith("a: is written twice, the first time in line 1")
+    assert printed.out == f"{tmp_path / 'Pulumi.b.yaml'}: ok\n"
 
 
 def test_wide_text_is_read(tmp_path):

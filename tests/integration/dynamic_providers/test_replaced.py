@@ -30,8 +30,9 @@ def channel(tmp_path, monkeypatch):
         )
         with contextlib.closing(Channel(settings)) as channel:
             store = MemoryStore()
-            monkeypatch.setattr(channel, "record", MemoryUserRegistry())
-            monkeypatch.setattr(channel, "secrets", lambda _kind: store)
+            monkeypatch.setattr(channel, "user_registry", MemoryUserRegistry())
+            for owner, name in ((channel, "secrets"), (channel.lists, "_secrets")):
+                monkeypatch.setattr(owner, name, lambda _kind: store)
             yield channel
 
 

@@ -289,7 +289,7 @@ import pulumi
 
 class Mocks(pulumi.runtime.Mocks):
     def new_resource(self, args):
-        print(args.typ)
+        sys.stdout.write(f"{args.typ}\\n") # in one piece: threads write at once
         return f"{args.name}-id", dict(args.inputs)
 
     def call(self, args):

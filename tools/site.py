@@ -25,7 +25,11 @@ MERMAID = "javascripts/mermaid.min.js"
 """Where the site serves Mermaid; `extra_javascript` of `mkdocs.yml` loads it."""
 
 _LOADS_MERMAID = re.compile(rf'<script src="[^"]*{re.escape(MERMAID)}"></script>')
-_DIAGRAM = re.compile(r'<pre class="mermaid">.*?</pre>', re.DOTALL)
+_DIAGRAM = re.compile(r'<pre class="mermaid"><code>(.*?)</code></pre>', re.DOTALL)
+_MANY_LINES = 40
+_NATURAL_SIZE = '%%{init: {"flowchart": {"useMaxWidth": false}}}%%'
+"""Mermaid's directive that draws a flowchart no smaller than it is: https://mermaid.js.org/config/directives.html."""
+
 _LINK = re.compile(r"\[([^\]]+)\]\(([^)\s:#]+)(#[^)\s]*)?\)")
 
 
@@ -45,7 +49,7 @@ def on_files(files: Any, config: Any) -> Any:  # noqa: ANN401 - MkDocs is not in
 
 def on_page_content(html: str, **_: object) -> str:
     """Put each diagram into a box that a phone can scroll: https://www.mkdocs.org/dev-guide/plugins/#on_page_content."""
-    return _DIAGRAM.sub(r'<div class="diagram">\g<0></div>', html)
+    return _DIAGRAM.sub(_box, html)
 
 
 def on_post_page(output: str, **_: object) -> str:
@@ -61,6 +65,13 @@ def slug(heading: str, separator: str) -> str:
 def for_site(text: str) -> str:
     """Return a page of the top folder with its links as they are in the site; a link to another file becomes text."""
     return _LINK.sub(_link, text)
+
+
+def _box(found: re.Match[str]) -> str:
+    source = found[1]
+    if source.count("\n") > _MANY_LINES:
+        source = f"{_NATURAL_SIZE}\n{source}"
+    return f'<div class="diagram"><pre class="mermaid"><code>{source}</code></pre></div>'
 
 
 def _link(found: re.Match[str]) -> str:

@@ -64,6 +64,13 @@ def test_diagram_is_put_into_a_box_that_scrolls():
 
     assert shown.startswith('<p>a</p><div class="diagram"><pre class="mermaid">')
     assert shown.endswith("</pre></div><p>b</p>")
+    assert "useMaxWidth" not in shown
+
+
+def test_large_diagram_is_drawn_in_its_natural_size():
+    shown = site.on_page_content(DIAGRAM.replace("flowchart LR\n", "flowchart LR\n" + "a --&gt; c\n" * 50))
+
+    assert '<pre class="mermaid"><code>%%{init: {"flowchart": {"useMaxWidth": false}}}%%\nflowchart LR\n' in shown
 
 
 @pytest.mark.parametrize(("page", "is_loaded"), [(DIAGRAM, True), ("<p>a</p>", False)], ids=["diagram", "text"])

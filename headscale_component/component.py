@@ -34,7 +34,7 @@ from headscale_core import User as HeadscaleUser
 class Headscale(pulumi.ComponentResource):
     """One Headscale: its StatefulSet with the sidecar, ConfigMap, Services and rights, its users and its keys.
 
-    Child resources are named `<instance>-…`, objects in the cluster as the README lists them.
+    Child resources are named `<instance>-…`, objects in the cluster as docs/concepts.md lists them.
     """
 
     args: HeadscaleArgs

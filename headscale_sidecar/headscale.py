@@ -11,6 +11,9 @@ from urllib.parse import urlsplit
 from headscale_sidecar.errors import SidecarError
 
 _SECONDS = 10.0
+_REJECTED = b"Unauthorized"
+"""The text with which every version rejects a key; 0.26 does with status 500 where it does not know it
+(https://github.com/juanfont/headscale/blob/v0.26.1/hscontrol/app.go, `httpAuthenticationMiddleware`)."""
 _PROCESS_SECONDS = 60.0
 
 
@@ -64,13 +67,16 @@ def is_api_key_valid(url: str, key: str, server_name: str = "") -> bool:
             trust = ssl._create_unverified_context()  # noqa: S323, SLF001 - as above
             connection.sock = trust.wrap_socket(connection.sock, server_hostname=server_name or where.hostname)
         connection.request("GET", "/api/v1/apikey", headers={"Authorization": f"Bearer {key}"})
-        status = connection.getresponse().status
+        response = connection.getresponse()
+        status, text = response.status, response.read(len(_REJECTED) + 1)
     except (OSError, http.client.HTTPException) as error:
         raise HeadscaleUnavailable(f"Headscale does not answer at {url}: {error}") from None
     finally:
         connection.close()
-    if status in {200, 401}:
-        return status == 200  # noqa: PLR2004 - HTTP
+    if status == http.client.OK:
+        return True
+    if status == http.client.UNAUTHORIZED or (status == http.client.INTERNAL_SERVER_ERROR and text == _REJECTED):
+        return False
     raise HeadscaleUnavailable(f"Headscale answers with HTTP status {status} at {url}")
 
 

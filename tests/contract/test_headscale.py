@@ -16,6 +16,7 @@ from headscale_core import (
     api_key_prefix,
 )
 from headscale_core.values.versions import HeadscaleVersion
+from headscale_sidecar.headscale import is_api_key_valid
 
 WRONG_KEYS = pytest.mark.parametrize("key", ["nonsense", "hskey-api-AAAAAAAAAAAA-" + "B" * 64])
 
@@ -41,6 +42,15 @@ def test_version_is_found_behind_a_key(any_headscale):
         key = local.create_api_key(in_an_hour())
     with HeadscaleClient.over_tcp(any_headscale.grpc_address, api_key=key) as remote:
         assert remote.version() == HeadscaleVersion(0, minor(any_headscale))
+
+
+@WRONG_KEYS
+def test_sidecar_finds_unknown_key_invalid(any_headscale, key):
+    with any_headscale.client() as local:
+        valid = local.create_api_key(in_an_hour())
+
+    assert is_api_key_valid(any_headscale.url, valid)
+    assert not is_api_key_valid(any_headscale.url, key)
 
 
 def test_version_is_the_same_by_every_transport(headscale):

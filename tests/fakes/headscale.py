@@ -199,7 +199,8 @@ class _Rest:
         try:
             self._headscale.require_api_key(request.headers.get("Authorization"))
         except Refused:
-            return 401, "Unauthorized"
+            # https://github.com/juanfont/headscale/blob/v0.26.1/hscontrol/app.go, `httpAuthenticationMiddleware`
+            return (401 if self._headscale.minor > 26 else 500), "Unauthorized"
         method, fields = routed(request.method, path.removeprefix("/api/v1/"))
         return self._called(
             method, {**dict(parse_qsl(request.url.query)), **json.loads(request.body or "{}"), **fields}

@@ -32,6 +32,19 @@ def test_key_is_tried_over_tls(over_tls, key, is_valid):
     assert headscale.is_api_key_valid(url, key) is is_valid
 
 
+def test_key_unknown_to_0_26_is_invalid():
+    with serving(lambda _request: (500, "Unauthorized")) as port:
+        assert headscale.is_api_key_valid(f"http://127.0.0.1:{port}", "bad") is False
+
+
+def test_other_server_error_leaves_key_validity_unknown():
+    with (
+        serving(lambda _request: (500, "Unauthorized, and more")) as port,
+        pytest.raises(HeadscaleUnavailable, match="HTTP status 500"),
+    ):
+        headscale.is_api_key_valid(f"http://127.0.0.1:{port}", "good")
+
+
 def test_server_name_is_asked_for_in_tls(over_tls):
     """A Headscale with a certificate by ACME serves nobody who asks for no name."""
     url, names = over_tls

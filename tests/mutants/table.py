@@ -428,7 +428,7 @@ MUTANTS = (
         (SIDECAR_API,),
     ),
     Mutant(
-        "sidecar: it does not end when it is told to",
+        "sidecar: SIGTERM does not end it",
         "headscale_sidecar/__main__.py",
         "        stop.set()\n",
         "        pass\n",

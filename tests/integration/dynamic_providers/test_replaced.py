@@ -1,7 +1,7 @@
 """What a person has the engine replace (`pulumi up --replace`, a taint): it makes one, and then deletes the other.
 
 It asks for no difference before, and calls `create` as it does for what is new (seen on 3.274): of a user the providers
-find the one that is there already, and are then told to delete it; a key is rotated.
+find the one that is there already, and then delete it; a key is rotated.
 """
 
 import contextlib

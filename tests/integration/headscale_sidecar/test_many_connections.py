@@ -86,7 +86,7 @@ def test_a_process_without_descriptors_recovers(headscale, sidecar):
     # Fewer than are open.
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, limits[1]))
     with crowd(relay_of(sidecar), 3):
-        eventually("told", lambda: "cannot accept" in sidecar.log.read_text())
+        eventually("logged", lambda: "cannot accept" in sidecar.log.read_text())
     resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
 
     eventually("healthy", lambda: sidecar.says("/healthz"))

@@ -1,4 +1,4 @@
-"""Why the sidecar is not ready, in words, as whoever asks `/readyz` reads them."""
+"""Why the sidecar is not ready, as the answer of `/readyz`."""
 
 import base64
 import re

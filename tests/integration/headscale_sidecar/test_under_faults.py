@@ -63,7 +63,7 @@ def test_failing_api_server_creates_no_keys_and_recovers(headscale, api_server, 
     sidecar = make_sidecar()
     sidecar.start()
 
-    eventually("told in the metrics", lambda: "headscale_sidecar_failures_total{" in sidecar.says("/metrics"))
+    eventually("counted", lambda: "headscale_sidecar_failures_total{" in sidecar.says("/metrics"))
     asked = api_server.requests
     time.sleep(2)
 
@@ -103,7 +103,7 @@ def test_full_disk_creates_no_keys_and_is_survived(tmp_path, api_server, certifi
             sidecar.log = tmp_path / "sidecar.log"
             sidecar.start()
             try:
-                eventually("told", lambda: "headscale_sidecar_failures_total{" in sidecar.says("/metrics"))
+                eventually("counted", lambda: "headscale_sidecar_failures_total{" in sidecar.says("/metrics"))
                 assert not sidecar.says("/readyz")
                 (disk / "filler").unlink()
                 eventually("ready", lambda: sidecar.says("/readyz"), seconds=30)

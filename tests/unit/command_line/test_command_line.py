@@ -77,7 +77,7 @@ def test_validate_prints_path_message_and_line(project, capsys):
     ]
 
 
-def test_place_is_with_the_fault_and_not_the_hint(project, capsys):
+def test_place_is_printed_with_fault_not_hint(project, capsys):
     where = project(GOOD + "      users: {}\n      users: {}\n")
 
     assert main(["validate", *where]) == 1

@@ -126,7 +126,7 @@ def test_unchanged_user_has_no_diff():
 
 @pytest.mark.parametrize("shown", ["", "ada@example.com"])
 def test_nameless_user_keeps_its_declared_name(monkeypatch, shown):
-    """Google tells no name; a name that is never Headscale's would be declared anew in every update."""
+    """Google sends no name; a name that is never Headscale's would be declared again in every update."""
     ada = User(5, shown, email="ada@example.com", provider="oidc", provider_id="https://id/5")
     provider = a_provider(UserProvider)
     monkeypatch.setattr(provider.channel.lists, "users", lambda: {"5": ada})

@@ -1,4 +1,4 @@
-"""What people are told of a cluster that does not do what is asked: which of many things it is, in one line."""
+"""What is reported of a cluster that does not do what is asked: which of many things it is, in one line."""
 
 import json
 import ssl

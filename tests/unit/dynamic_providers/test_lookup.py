@@ -1,4 +1,4 @@
-"""What a program reads of a running Headscale, and what it is told where there is none."""
+"""What a program reads of a running Headscale, and the error where there is none."""
 
 import contextlib
 from datetime import UTC, datetime

@@ -25,7 +25,7 @@ OLD = {
 
 @pytest.fixture
 def differences(monkeypatch):
-    """Compare the old state with changed inputs; the claim that the cluster shows is `u` unless told otherwise."""
+    """Compare the old state with changed inputs; the claim that the cluster shows is `u` unless given otherwise."""
     monkeypatch.setattr("pulumi.log.warn", lambda _: None)
 
     def compare(claim="u", *, old=None, **changes):

@@ -224,7 +224,7 @@ def test_busy_api_server_is_asked_again(serve, status):
 
 
 class RecreatingCluster(ScriptedCluster):
-    """Answers to the deletion and to each creation of the PVC as it is told; a created PVC is bound at once."""
+    """Answers to the deletion and to each creation of the PVC as the test says; a created PVC is bound at once."""
 
     def __init__(self, deletion, *creations, **objects):
         super().__init__(**objects)

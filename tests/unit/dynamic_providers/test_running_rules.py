@@ -1,4 +1,4 @@
-"""When an instance counts as stopped, told from its StatefulSet and its pod."""
+"""When an instance counts as stopped, by its StatefulSet and its pod."""
 
 import pytest
 

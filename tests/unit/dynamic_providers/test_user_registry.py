@@ -133,7 +133,7 @@ def test_full_pvc_ends_registry_and_not_update(pvc, monkeypatch, room):
     assert "no room" in messages[0]
     assert registry.contains("user-0") is True
     for reader in (registry, a_registry(pvc)):
-        assert reader.contains("user-39") is None, "whether it is ours cannot be told"
+        assert reader.contains("user-39") is None, "whether it is managed is not known"
     registry.remove("user-0")
     assert "user-0" not in recorded_names(pvc).split(",")
 

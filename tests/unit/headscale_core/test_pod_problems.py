@@ -1,4 +1,4 @@
-"""What keeps a pod, told from its status alone."""
+"""What keeps a pod from being ready, by its status alone."""
 
 import pytest
 

@@ -130,7 +130,7 @@ def test_no_descriptor_left_is_survived(serving):
 
 
 class Listener:
-    """A listener whose `accept` fails as told, before it works."""
+    """A listener whose `accept` fails as given, before it works."""
 
     def __init__(self, errors):
         self.errors, self.real = errors, listen(("127.0.0.1", 0), 8)
@@ -140,7 +140,7 @@ class Listener:
 
     def accept(self):
         if self.errors:
-            raise OSError(self.errors.pop(), "as told")
+            raise OSError(self.errors.pop(), "as given")
         return self.real.accept()
 
 
@@ -164,7 +164,7 @@ def test_accept_failing_for_long_is_a_failure(monkeypatch):
         assert service.failure_reason() == ""
         monkeypatch.setattr(serving, "_BROKEN_SECONDS", 0.0)
         loop.run_once()
-        assert service.failure_reason() == "the relay accepts no connection: [Errno 24] as told"
+        assert service.failure_reason() == "the relay accepts no connection: [Errno 24] as given"
 
 
 def test_failing_event_loop_continues(monkeypatch):

@@ -1,4 +1,4 @@
-"""`make up`, `make status` and `make down` on a person's own cluster; pulumi and kubectl record what they are told.
+"""`make up`, `make status` and `make down` on a person's own cluster; pulumi and kubectl record their arguments.
 
 Each runs in a process of its own, as people run it: where the lab's files are is decided when it starts.
 """

@@ -1,4 +1,4 @@
-"""Debian packages: what is installed is told before, recorded, and told again."""
+"""Debian packages: what is installed is printed before, recorded, and printed again."""
 
 import os
 
@@ -25,8 +25,8 @@ def debian(fake_path, tmp_path, monkeypatch):
 def test_packages_are_listed_before_installation(debian, capsys):
     packages.install()
 
-    told = capsys.readouterr().err
-    assert told.startswith(
+    stderr = capsys.readouterr().err
+    assert stderr.startswith(
         "  installing Debian packages: runc buildah "
         "(make down leaves them; `apt-get remove runc buildah` removes them)\n"
     )

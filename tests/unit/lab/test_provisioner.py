@@ -13,7 +13,7 @@ from .test_volumes import a_claim, a_volume
 
 
 class ApiServer:
-    """Answers lists, records everything else, and refuses what it is told to refuse."""
+    """Answers lists, records everything else, and refuses what the test names."""
 
     def __init__(self):
         self.claims, self.volumes, self.refused, self.calls = [], [], "", []

@@ -1,4 +1,4 @@
-"""The sidecar's image on a person's own machine: docker and podman record what they are told to build."""
+"""The sidecar's image on a person's own machine: docker and podman record what they build."""
 
 import os
 import re
@@ -21,7 +21,7 @@ def _cache(tmp_path, monkeypatch):
 
 
 def saves(folder, name):
-    """Put a docker on PATH that saves an archive where it is told to."""
+    """Put a docker on PATH that saves an archive where its arguments say."""
     return program(folder, name, 'if [ "$1" = save ]; then echo saved > "$3"; fi')
 
 

@@ -81,7 +81,7 @@ def test_only_the_sidecar_gets_a_token():
     assert "service-account-token" not in mounts["headscale"]
 
 
-def test_without_the_sidecar_there_is_no_account_and_headscale_still_has_its_socket_directory():
+def test_instance_without_sidecar_keeps_its_socket_directory():
     """The seed operator's B2: its pod named an account that nobody made, and had no writable socket directory."""
     pod = the_pod(an_instance(apiKey={"autoManage": False}))
 
@@ -90,7 +90,7 @@ def test_without_the_sidecar_there_is_no_account_and_headscale_still_has_its_soc
     assert "/var/run/headscale" in {mount["mount_path"] for mount in pod["containers"][0]["volume_mounts"]}
 
 
-def test_without_the_sidecar_grpc_is_served_on_the_pods_loopback_alone():
+def test_grpc_without_sidecar_listens_on_loopback():
     config = rendered(an_instance(apiKey={"autoManage": False}))
 
     assert (config["grpc_listen_addr"], config["grpc_allow_insecure"]) == ("127.0.0.1:50443", True)
@@ -119,7 +119,7 @@ def test_ports_probes_and_services_follow_the_configuration():
     ]
 
 
-def test_a_certificate_by_acme_is_asked_for_by_name_or_not_at_all():
+def test_acme_certificate_is_requested_by_name():
     """Headscale shows it to nobody else, and kubelet asks an address."""
     spec = an_instance(config={"tls_letsencrypt_hostname": "vpn.example.com"})
 
@@ -151,7 +151,7 @@ def test_the_embedded_relay_answers_stun_over_udp():
     assert "ipv4" not in derp["server"], "the example's addresses are documentation's, nobody is there"
 
 
-def test_the_config_map_is_immutable_and_gets_its_name_from_the_provider():
+def test_config_map_is_immutable_and_named_by_provider():
     """A name made of the content meets itself again where a failed change is taken back (seen on the real engine)."""
     spec = an_instance()
     made = plain(config_map.config_map("vpn", spec, config_map.config_text(spec)))
@@ -161,7 +161,7 @@ def test_the_config_map_is_immutable_and_gets_its_name_from_the_provider():
     assert made == plain(config_map.config_map("vpn", spec, config_map.config_text(spec)))
 
 
-def test_port_80_of_the_service_leads_to_where_acme_is_answered():
+def test_service_port_80_leads_to_acme_listener():
     spec = an_instance({"tls_letsencrypt_hostname": "vpn.example.com"})
     addresses = service.listen_addresses(spec, config_yaml.config_tree(spec))
 
@@ -229,7 +229,7 @@ def test_an_empty_value_stays_empty():
     assert config["metrics_listen_addr"] == ""
 
 
-def test_the_timeout_of_ephemeral_nodes_has_the_name_that_the_version_reads():
+def test_ephemeral_timeout_has_the_key_of_its_version():
     old, new = rendered(an_instance()), rendered(an_instance(version="v0.29.3"))
 
     assert (old["ephemeral_node_inactivity_timeout"], "node" in old) == ("30m", False)
@@ -322,7 +322,7 @@ def test_image_pull_secrets_and_image_reach_the_pod():
     assert pod["containers"][0]["image"] == "registry.example.com/headscale:v0.28.0"
 
 
-def test_the_public_names_are_these_and_need_no_pulumi_until_they_are_used():
+def test_public_names_load_no_pulumi_until_used():
     program = (
         "import sys, headscale_component as h; h.HeadscaleArgs; "
         "print('pulumi' in sys.modules, h.__all__ == sorted(h.__all__))"
@@ -372,7 +372,7 @@ def test_configuration_from_secrets_reaches_headscale_by_variables():
     assert not set(keys) & yaml.safe_load(written)["database"]["postgres"].keys()
 
 
-def test_each_inline_file_has_a_key_of_its_own():
+def test_each_inline_file_has_its_own_key():
     paths = ["/etc/a/b.crt", "/etc/a.b/crt", "/x/ü", "/x/a b", "/x/a.b"]
     spec = an_instance(files={path: {"inline": path} for path in paths})
 
@@ -389,7 +389,7 @@ def test_each_inline_file_has_a_key_of_its_own():
     assert {item["key"] for item in sources} == set(data)
 
 
-def test_key_of_an_inline_file_is_its_path_with_dots():
+def test_inline_file_key_is_path_with_dots():
     assert set(files.inline_data(an_instance(files={"/etc/tls-a/b_c.crt": {"inline": "x"}}))) == {
         "files.etc.tls-a.b_c.crt"
     }

@@ -189,8 +189,8 @@ BAD = {
         "is not there in the pod",
     ),
     "database": ({"database": {"type": "mysql"}}, "database.type", "`sqlite` or `postgres`"),
-    "postgres untold": ({"database": {"type": "postgres"}}, "database.postgres", "is required"),
-    "postgres half told": (
+    "postgres without its section": ({"database": {"type": "postgres"}}, "database.postgres", "is required"),
+    "postgres without name": (
         {"database": {"type": "postgres", "postgres": {"host": "db", "user": "h"}}},
         "database.postgres.name",
         "is required and missing",
@@ -392,7 +392,7 @@ def test_ports_of_the_sidecar_are_free_without_it():
     HeadscaleArgs.model_validate(document)
 
 
-def test_container_with_a_port_of_the_pod_is_refused():
+def test_container_port_taken_by_pod_is_refused():
     proxy = {"name": "proxy", "image": "proxy", "ports": [{"containerPort": 443}, {"containerPort": 8080}]}
     document = {
         "version": "v0.28.0",

@@ -175,7 +175,7 @@ def test_other_spelling_is_rendered_in_camel_case():
     )
 
 
-def test_every_inline_file_has_a_key_of_its_own():
+def test_every_inline_file_has_its_own_key():
     paths = ("/etc/a/b.crt", "/etc/a.b/crt", "/x/ü", "/x/ä", "/x/a b", "/x/a.b", f"/{120 * 'a'}/{200 * 'b'}")
     spec = HeadscaleArgs.model_validate(an_instance(files={path: {"inline": path} for path in paths}))
 

@@ -139,7 +139,7 @@ def test_encrypted_value_is_rendered_without_its_text(path):
     ],
     ids=str,
 )
-def test_text_that_may_be_a_secret_is_not_in_repr(path, value):
+def test_possible_secret_is_not_in_repr(path, value):
     document = with_value(path, value)
 
     assert MARKER not in repr(HeadscaleArgs.model_validate(document))

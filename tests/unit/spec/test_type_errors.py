@@ -77,13 +77,13 @@ def test_every_section_has_a_place():
 
 
 @pytest.mark.parametrize("path", PLACES, ids=lambda path: ".".join(map(str, path)))
-def test_wrong_value_is_told_in_yaml_words(path):
+def test_type_error_is_in_yaml_words(path):
     for value in (*JUNK, *([junk] for junk in FEW), *({"x": junk} for junk in FEW)):
         for message in messages(placed(path, value)):
             assert not FOREIGN.search(message), (path, value, message)
 
 
-def test_wrong_value_of_a_policy_file_is_told_in_yaml_words(tmp_path):
+def test_policy_file_error_is_in_yaml_words(tmp_path):
     file = tmp_path / "p.hujson"
     for path in PLACES:
         if path[0] != "policy" or len(path) < 2:
@@ -136,7 +136,7 @@ def test_type_is_named_with_value_and_remedy(kind, value, text):
     assert text_of(caught.value.errors()[0]) == text
 
 
-def test_control_characters_of_values_are_escaped_in_the_whole():
+def test_control_characters_of_values_are_escaped():
     with pytest.raises(SpecError) as caught:
         HeadscaleArgs.model_validate({"version": "v0.29.1", "config": {}, "replicas": "a\nall is well\x1b[31m"})
 

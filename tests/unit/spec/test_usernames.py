@@ -18,7 +18,7 @@ def declared(**changes):
     return HeadscaleArgs.model_validate(an_instance(users={name: {} for name in NAMES}, **changes))
 
 
-def test_name_with_a_dot_is_declared_to_the_policy():
+def test_name_with_dot_is_declared_to_policy():
     assert list(declared(policy=POLICY).users) == list(NAMES)
 
 

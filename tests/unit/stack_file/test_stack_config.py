@@ -84,7 +84,7 @@ def test_encrypted_value_elsewhere_is_refused_unseen(running, path, change):
     assert "hunter2" not in line
 
 
-def test_secret_without_a_file_is_taken_where_one_may_be(running):
+def test_secret_without_file_is_accepted_where_allowed(running):
     given = {**VPN, "config": {**CONFIG, "oidc": {**OIDC, "client_secret": "hunter2"}}}
 
     (spec,) = running({"vpn": given}, is_secret=True).values()

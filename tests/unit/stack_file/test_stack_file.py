@@ -219,7 +219,7 @@ def test_wide_text_is_read(tmp_path):
     assert read(file).instances["vpn"]["version"] == "v0.29.1"
 
 
-def test_missing_part_has_the_line_of_what_holds_it(stack):
+def test_missing_part_has_line_of_its_parent(stack):
     file = read(stack("      users: {}\n"))
 
     assert file.format_problem(Problem((ROOT, "vpn", "users", "bob"), "x")).endswith("line 6)")

@@ -26,7 +26,7 @@ API_KEY_STATE = {
     "created_at": NOW.isoformat(),
     "__provider": "pickled",
 }
-WAITING = (NOW + timedelta(minutes=9)).isoformat()
+WAITING = (NOW + timedelta(hours=9)).isoformat()
 PRE_AUTH_KEY = {"namespace": "ns", "secret_name": "s", "user_id": "1", "expiration": "1d", "reusable": True}
 PRE_AUTH_KEY_STATE = {
     **PRE_AUTH_KEY,

@@ -136,9 +136,9 @@ def drawn() -> dict[str, dict]:
     return {f"drawn-{number}": {**one, "namespace": f"n-{number}"} for number, one in enumerate(found[-DRAWN:])}
 
 
-def written(text: str) -> bool:
-    document = yaml.safe_load(text)
-    return isinstance(document, dict) and bool((document.get("config") or {}).get(ROOT))
+def is_stack_file(text: str) -> bool:
+    documents = [one for one in yaml.safe_load_all(text) if isinstance(one, dict)]
+    return len(documents) == 1 and bool((documents[0].get("config") or {}).get(ROOT))
 
 
 def stack_files() -> dict[str, str]:
@@ -147,7 +147,7 @@ def stack_files() -> dict[str, str]:
     found = {str(path.relative_to(REPOSITORY)): path.read_text() for path in sorted(files)}
     for page in PAGES:
         for number, text in enumerate(re.findall(r"^```yaml\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)):
-            if written(text):
+            if is_stack_file(text):
                 found[f"{page.name}[{number}]"] = text
     return found
 

@@ -52,7 +52,7 @@ class Loader:
         return self.command[0]
 
 
-def bring(nodes: Sequence[Node]) -> str:
+def deliver(nodes: Sequence[Node]) -> str:
     """Load the image into the cluster unless it has it, report how, and return its name there.
 
     Args:
@@ -85,7 +85,7 @@ def load(nodes: Sequence[Node], name: str) -> None:
     loader = find_loader(nodes, boot_id, socket.gethostname())
     if loader is None or not shutil.which(loader.program):
         raise LabError(
-            f"the sidecar's image cannot be loaded into this cluster: {_obstacle(nodes, loader)}",
+            f"the sidecar's image cannot be loaded into this cluster: {_loading_problem(nodes, loader)}",
             f"set {REGISTRY} to a registry that it pulls from (registry.example.com/team), or `apiKey.managerImage` in "
             "the stack file to an image that it has",
         )
@@ -101,7 +101,7 @@ def load(nodes: Sequence[Node], name: str) -> None:
             raise LabError(f"`{' '.join(command)}` failed:\n{output}", f"or set {REGISTRY} to a registry")
 
 
-def _obstacle(nodes: Sequence[Node], loader: Loader | None) -> str:
+def _loading_problem(nodes: Sequence[Node], loader: Loader | None) -> str:
     if loader:
         return f"it is {loader.cluster}, and `{loader.program}` is not on PATH"
     if not nodes:

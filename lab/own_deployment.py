@@ -83,7 +83,7 @@ def _bring_image() -> None:
     settings = own_stack.image_settings(yaml.safe_load(own_stack.FILE.read_text()))
     if not settings:
         return
-    image = delivery.bring(_nodes())
+    image = delivery.deliver(_nodes())
     for path, current in settings.items():
         if current != image:
             run_pulumi("config", "set", "--path", path, image, "--stack", STACK)

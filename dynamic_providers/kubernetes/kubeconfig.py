@@ -214,7 +214,7 @@ def _only(document: Mapping[str, Any]) -> str | None:
 
 
 def _absolute(document: Document, folder: Path) -> Document:
-    """Return a kubeconfig whose files are found from everywhere."""
+    """Return a kubeconfig whose paths are absolute."""
     changed = dict(document)
     for kind in ("cluster", "user"):
         entries = []

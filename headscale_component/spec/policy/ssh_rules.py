@@ -16,7 +16,7 @@ _PROMETHEUS_DURATION = re.compile(r"0|(?=[0-9])([0-9]+y)?([0-9]+w)?([0-9]+d)?([0
 _DAYS_OR_WEEKS = re.compile(r"([0-9]{1,4})([dw])")
 
 
-def users_are_named(rule: Rule, _: Context) -> Wrong:
+def check_users_named(rule: Rule, _: Context) -> Wrong:
     """Find logins as nobody and as everybody."""
     users = rule.get("users")
     if users == []:

@@ -77,7 +77,7 @@ _LIMITS = (
     _limit("grants", acl.granted_default_route, _EVERY, "v0.29.3 types.go#L2667"),
     _limit("grants", acl.autogroup_self_in_grants, _EVERY, "v0.29.3 types.go#L2391"),
     _limit("ssh", ssh.only_nonroot_is_a_group, Feature(until=_V0_28), "v0.28.0 types.go#L1613"),
-    _limit("ssh", ssh.users_are_named, _SINCE_0_29, "v0.29.3 types.go#L2530"),
+    _limit("ssh", ssh.check_users_named, _SINCE_0_29, "v0.29.3 types.go#L2530"),
     _limit("ssh", ssh.variables_are_named, _SINCE_0_29, "v0.29.3 types.go#L2544"),
     _limit("ssh", ssh.check_period_of_prometheus, Feature(until=_V0_28), "v0.28.0 types.go#L1898"),
     _limit("ssh", ssh.check_period_of_go, _SINCE_0_29, "v0.29.3 types.go#L2929"),

@@ -53,7 +53,7 @@ def registry(tmp_path):
 def test_image_is_in_the_named_registry(registry, monkeypatch):
     monkeypatch.setenv(delivery.REGISTRY, f"{registry}/team")
 
-    name = delivery.bring([])
+    name = delivery.deliver([])
 
     tag = name.rpartition(":")[2]
     assert tag == sidecar_image.content_tag().rpartition(":")[2]

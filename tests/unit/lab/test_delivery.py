@@ -64,7 +64,7 @@ def test_image_is_loaded_by_the_clusters_program(node, called, arguments, fake_p
     for name in ("kind", "k3d", "minikube", "k3s", "ctr"):
         program(fake_path, name)
 
-    assert delivery.bring([node]) == NAME
+    assert delivery.deliver([node]) == NAME
 
     assert calls(fake_path, called) == [arguments.format(archive=archive)]
     assert [path.name for path in fake_path.glob("*.calls")] == [f"{called}.calls"]
@@ -73,7 +73,7 @@ def test_image_is_loaded_by_the_clusters_program(node, called, arguments, fake_p
 def test_loading_is_reported_in_one_line(fake_path, capsys):
     program(fake_path, "kind")
 
-    delivery.bring([KIND])
+    delivery.deliver([KIND])
 
     assert capsys.readouterr().err.startswith(
         f"  loading the sidecar's image {NAME} into kind: kind load image-archive"
@@ -83,7 +83,7 @@ def test_loading_is_reported_in_one_line(fake_path, capsys):
 def test_kind_on_podman_sets_its_provider(fake_path):
     program(fake_path, "kind", f"echo $KIND_EXPERIMENTAL_PROVIDER > {fake_path}/provider")
 
-    delivery.bring([a_node("kind-control-plane", provider="kind://podman/kind/kind-control-plane")])
+    delivery.deliver([a_node("kind-control-plane", provider="kind://podman/kind/kind-control-plane")])
 
     assert (fake_path / "provider").read_text() == "podman\n"
 
@@ -97,7 +97,7 @@ def test_image_on_all_nodes_is_not_loaded_again(monkeypatch, fake_path, capsys, 
     program(fake_path, "kind")
     monkeypatch.setattr(sidecar_image, "content_tag", lambda: name)
 
-    delivery.bring([{**KIND, "status": {**KIND["status"], "images": [{"names": [reported]}]}}])
+    delivery.deliver([{**KIND, "status": {**KIND["status"], "images": [{"names": [reported]}]}}])
 
     assert calls(fake_path, "kind") == []
     assert "is on the cluster's nodes already" in capsys.readouterr().err
@@ -106,7 +106,7 @@ def test_image_on_all_nodes_is_not_loaded_again(monkeypatch, fake_path, capsys, 
 def test_image_on_one_of_two_nodes_is_loaded(fake_path):
     program(fake_path, "kind")
 
-    delivery.bring([{**KIND, "status": {**KIND["status"], "images": [{"names": [NAME]}]}}, KIND])
+    delivery.deliver([{**KIND, "status": {**KIND["status"], "images": [{"names": [NAME]}]}}, KIND])
 
     assert len(calls(fake_path, "kind")) == 1
 
@@ -118,7 +118,7 @@ def test_registry_is_used_wherever_it_is_named(node, monkeypatch, fake_path, cap
     monkeypatch.setattr(sidecar_image, "push", pushed.append)
     monkeypatch.setenv(delivery.REGISTRY, "registry.example.com/team/")
 
-    name = delivery.bring([node])
+    name = delivery.deliver([node])
 
     assert name == "registry.example.com/team/headscale-sidecar:0.1.0-0123456789ab"
     assert pushed == [name]
@@ -140,7 +140,7 @@ def test_registry_is_used_wherever_it_is_named(node, monkeypatch, fake_path, cap
 )
 def test_image_without_delivery_says_what_to_do(nodes, obstacle, fake_path):
     with pytest.raises(LabError) as caught:
-        delivery.bring(nodes)
+        delivery.deliver(nodes)
 
     assert str(caught.value).startswith(f"the sidecar's image cannot be loaded into this cluster: {obstacle}")
     assert "IMAGE_REGISTRY" in caught.value.hint
@@ -151,7 +151,7 @@ def test_failed_load_shows_output_of_the_program(fake_path):
     program(fake_path, "kind", "echo 'no nodes found for cluster' >&2; exit 1")
 
     with pytest.raises(LabError, match="no nodes found for cluster"):
-        delivery.bring([KIND])
+        delivery.deliver([KIND])
 
 
 def test_nodes_of_another_architecture_are_refused(fake_path):
@@ -159,7 +159,7 @@ def test_nodes_of_another_architecture_are_refused(fake_path):
     other = "arm64" if HERE != "arm64" else "amd64"
 
     with pytest.raises(LabError, match=f"nodes of {other} and this machine builds images for {HERE}") as caught:
-        delivery.bring([KIND, a_node(provider="kind://docker/dev/dev-worker", architecture=other)])
+        delivery.deliver([KIND, a_node(provider="kind://docker/dev/dev-worker", architecture=other)])
 
     assert "docker buildx build" in caught.value.hint
     assert calls(fake_path, "kind") == []

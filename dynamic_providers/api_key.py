@@ -3,17 +3,18 @@
 import contextlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, TypedDict, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 import pulumi
 from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, UpdateResult
 
 from dynamic_providers import key_secret
 from dynamic_providers.admin.channel import InstanceNotFound, InstanceStopped, retry_idempotent, utc_now
+from dynamic_providers.api_key_state import ApiKeyInputs, ApiKeyOutputs, present_state
 from dynamic_providers.key_provider import KeyProvider
-from dynamic_providers.key_secret import PLACE, SECRET_FIELDS, KeyInputs, changed_key_fields, duration_of
+from dynamic_providers.key_secret import PLACE, SECRET_FIELDS, changed_key_fields, duration_of
 from dynamic_providers.provider import Props, another_database, checked, keep_outputs
-from dynamic_providers.renamed_outputs import state_if_same, under_present_names
+from dynamic_providers.renamed_outputs import state_if_same
 from dynamic_providers.resource import HeadscaleResource
 from headscale_core.defaults import API_KEY_DATA_KEY, API_KEY_EXPIRATION, API_KEY_OVERLAP, API_KEY_ROTATION_BUFFER
 from headscale_core.keys import api_key as rules
@@ -29,49 +30,6 @@ Given = TypeVar("Given")
 _MUTABLE = ("expiration", "rotation_buffer", "overlap", *SECRET_FIELDS)
 _INPUTS = ("owner", "database", *PLACE, *_MUTABLE)
 _COMPUTED = ("prefix", "expires_at", "created_at", "revoke_at", "superseded")
-_RENAMED = {
-    "retire_at": "revoke_at",
-    "replaced": "superseded",
-    "is_lost": "not_found",
-    "secret_is_wrong": "secret_drift",
-}
-
-
-class ApiKeyInputs(KeyInputs, total=False):
-    """The inputs in the state.
-
-    Attributes:
-        rotation_buffer: A key with less than this left is rotated, a duration as text.
-        overlap: How long a replaced key stays valid, a duration as text.
-    """
-
-    rotation_buffer: str
-    overlap: str | None
-
-
-class ApiKeyOutputs(TypedDict, total=False):
-    """What the provider adds to the state; times are RFC 3339 with microseconds.
-
-    Attributes:
-        prefix: What names the key in Headscale's lists.
-        expires_at: When the key expires.
-        created_at: When it was created.
-        revoke_at: When the next of the superseded keys is to be revoked; absent where none waits. Earlier versions
-            wrote it as `retire_at`.
-        superseded: Prefixes of the keys that it replaced and that are not revoked yet; once `replaced`.
-        not_found: True where a refresh found that the Secret holds no key that Headscale knows; the next update
-            rotates; once `is_lost`.
-        secret_drift: True where a refresh found drift of the Secret; the next update writes it again;
-            once `secret_is_wrong`.
-    """
-
-    prefix: str
-    expires_at: str
-    created_at: str
-    revoke_at: str
-    superseded: list[str]
-    not_found: bool
-    secret_drift: bool
 
 
 class ApiKeyProvider(KeyProvider):
@@ -94,7 +52,7 @@ class ApiKeyProvider(KeyProvider):
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
         """Rotate in place when the time has come or the lifetime changed. Only the clock is asked."""
-        olds = _current(olds)
+        olds = present_state(olds)
         replaces = [*changed_key_fields(PLACE, olds, news), *another_database(olds, news)]
         altered = changed_key_fields((*_MUTABLE, "database"), olds, news)
         is_changed = bool(replaces or altered or _is_due(olds, news) or _is_revocation_due(olds))
@@ -119,7 +77,7 @@ class ApiKeyProvider(KeyProvider):
         keys = self.list_if_reachable(id_, props, self.channel.lists.api_keys)
         if keys is None:
             return ReadResult(id_, props, inputs)
-        desired, current = _desired(props), _current(props)
+        desired, current = _desired(props), present_state(props)
         stored = self.channel.lists.stored(self.kind, desired.namespace, desired.secret_name)
         issued = known(keys, stored, desired.template.data_key) if stored else None
         if issued is None:
@@ -133,7 +91,7 @@ class ApiKeyProvider(KeyProvider):
 
     def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
         """Rotate, revoke what was replaced long enough ago, or write the Secret by its new template."""
-        olds = _current(olds)
+        olds = present_state(olds)
         if not (_is_due(olds, news) or changed_key_fields(("expiration",), olds, news)):
             # What was edited since the last refresh cannot be kept.
             with contextlib.suppress(rules.SecretModified):
@@ -162,7 +120,7 @@ class ApiKeyProvider(KeyProvider):
 
     def delete(self, id_: str, props: Props) -> None:
         """Delete the key and, unless another key is in it by now, its Secret; recorded where Headscale does not run."""
-        desired, prefixes = _desired(props, id_), _prefixes(_current(props))
+        desired, prefixes = _desired(props, id_), _prefixes(present_state(props))
 
         def delete() -> None:
             with self.channel.change(wait_for_pod=False) as client:
@@ -253,11 +211,6 @@ class ApiKey(HeadscaleResource, module="headscale", name="ApiKey"):
 
 def _first_given(new: pulumi.Output[Given | None], old: pulumi.Output[Given | None]) -> pulumi.Output[Given | None]:
     return pulumi.Output.all(new, old).apply(lambda values: values[1] if values[0] is None else values[0])
-
-
-def _current(state: Props) -> Props:
-    """Return a state, of an earlier version too, under the names of this one."""
-    return under_present_names(state, _RENAMED)
 
 
 def _id_of(props: Props, first: str) -> str:

@@ -13,9 +13,7 @@ from dynamic_providers.kubernetes.rollout_watcher import RolloutWatcher
 from dynamic_providers.provider import HeadscaleProvider, Props, changed
 from dynamic_providers.resource import HeadscaleResource
 from headscale_core import HeadscaleError
-from headscale_core.policy import acl_tests
 from headscale_core.policy import lifecycle as policy_rules
-from headscale_core.policy.deny_all import DENY_ALL
 from headscale_core.rollout.identity import Identity, identity_in, is_another_cluster
 from headscale_core.rollout.pvc import preflight_problem
 from headscale_core.rollout.rollout import (
@@ -161,7 +159,8 @@ class PreflightProvider(HeadscaleProvider):
             return False
         # A PVC that may not be read shows nothing; one that is not there shows another cluster.
         before = olds if "claim" in now else {**olds, "claim": None}
-        return is_another_cluster(_identity(before), _identity(now))
+        names = ("claim", "cluster_id", "server")
+        return is_another_cluster(*(Identity.of(*map(props.get, names)) for props in (before, now)))
 
     def _observe(self) -> Props:
         """Return which cluster and which PVC this is, as far as they may be read; the PVC may be created later.
@@ -206,7 +205,8 @@ class PreflightProvider(HeadscaleProvider):
         try:
             with channel.session() as client:
                 stored = policy_rules.stored(client)
-                if not news.get("overwrite_policy") and not _is_of_stack(stored, olds, news):
+                is_of_stack = policy_rules.is_one_of(stored, (olds.get("policy"), news.get("policy")))
+                if not (is_of_stack or news.get("overwrite_policy")):
                     raise RolloutError(stored_policy_problem(str(olds.get("version")), str(news["version"])))
                 policy_rules.store(client, news["policy"])
         except RolloutError:
@@ -239,20 +239,6 @@ def _unreachable_warning(channel: Channel, error: ChannelError, olds: Props, new
         f"the stored policy was not compared with the declared one before the upgrade ({error}; {reason}); it is "
         f"stored when {news['version']} runs"
     )
-
-
-def _is_of_stack(stored: str, olds: Props, news: Props) -> bool:
-    """Return whether a stored policy is the one of the stack, before the change or after, or nobody's."""
-    # What is stored may lack the tests that could not run.
-    return stored in {"", DENY_ALL} or any(
-        policy_rules.is_equivalent(stored, text) or acl_tests.skipped_tests(stored, text) is not None
-        for text in (olds.get("policy"), news.get("policy"))
-        if text
-    )
-
-
-def _identity(props: Props) -> Identity:
-    return Identity.of(props.get("claim"), props.get("cluster_id"), props.get("server"))
 
 
 class Preflight(HeadscaleResource, module="headscale", name="Preflight"):

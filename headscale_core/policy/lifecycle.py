@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,6 +122,18 @@ def check(client: HeadscaleClient, policy: str) -> list[str] | None:
 def single_line(refusal: str) -> str:
     """Return a refusal of several lines, as those of tests are, in one."""
     return re.sub(r"\s*\n\s*", "; ", re.sub(r":\s*\n\s*", ": ", refusal.strip()))
+
+
+def is_one_of(stored: str, declared: Iterable[str | None]) -> bool:
+    """Return whether a stored policy is one of the declared ones, the sidecar's, or none.
+
+    Args:
+        stored: What Headscale stores, which may lack the tests that could not run.
+        declared: The declared policies; None and empty ones do not count.
+    """
+    return stored in {"", DENY_ALL} or any(
+        is_equivalent(stored, text) or acl_tests.skipped_tests(stored, text) is not None for text in declared if text
+    )
 
 
 def is_equivalent(one: str, other: str) -> bool:

@@ -600,7 +600,7 @@ MUTANTS = (
     Mutant(
         "preflight: another cluster goes unnoticed",
         "dynamic_providers/preflight.py",
-        "return is_another_cluster(_identity(before), _identity(now))",
+        "return is_another_cluster(*(Identity.of(*map(props.get, names)) for props in (before, now)))",
         "return False",
         (PREFLIGHT,),
     ),

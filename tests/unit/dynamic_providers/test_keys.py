@@ -7,7 +7,8 @@ from pulumi.dynamic import Config, ConfigureRequest
 from pulumi.output import Unknown
 
 from dynamic_providers import api_key, pre_auth_key
-from dynamic_providers.api_key import ApiKey, ApiKeyInputs, ApiKeyOutputs, ApiKeyProvider
+from dynamic_providers.api_key import ApiKey, ApiKeyProvider
+from dynamic_providers.api_key_state import ApiKeyInputs, ApiKeyOutputs
 from dynamic_providers.key_secret import KeyInputs, duration_of
 from dynamic_providers.pre_auth_key import PreAuthKey, PreAuthKeyInputs, PreAuthKeyOutputs
 from headscale_core.keys.api_key_secret import IssuedApiKey

@@ -606,7 +606,7 @@ MUTANTS = (
     ),
     Mutant(
         "preflight: a policy that somebody edited is overwritten",
-        "dynamic_providers/preflight.py",
+        "headscale_core/policy/lifecycle.py",
         'return stored in {"", DENY_ALL} or any(',
         "return True or any(",
         (PREFLIGHT_POLICY,),

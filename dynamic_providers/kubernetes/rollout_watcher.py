@@ -23,7 +23,8 @@ from headscale_core.rollout.stopped import stop_reason
 _PAUSE_SECONDS = 0.5
 _REPORT_EVERY_SECONDS = 15.0
 _REQUEST_SECONDS = 5.0
-_RECREATE_TRIES = 10
+_RECREATE_TRIES = 200
+_RECREATE_PAUSE_SECONDS = 0.01
 _FORBIDDEN, _NOT_FOUND, _CONFLICT, _TOO_MANY, _SERVER_FAULT = 403, 404, 409, 429, 500
 
 Object = Mapping[str, Any]
@@ -201,7 +202,8 @@ class RolloutWatcher:
                     f"PVC {location.namespace}/{location.pvc} never had a volume, and was recreated as declared"
                 )
                 return
-            time.sleep(_PAUSE_SECONDS)
+            # The StatefulSet's controller creates it by its template as soon as the pod was tried again.
+            time.sleep(_RECREATE_PAUSE_SECONDS)
 
     def _reason(self, waits_for: str) -> str:
         """Return why the pod is not ready, with the sidecar's own reason, and a hint if one is known."""

@@ -41,7 +41,7 @@ class ClusterUnreachable(ClusterError):
 
 
 class ConnectFailed(ChannelError):
-    """The way to Headscale is open, and Headscale does not answer.
+    """The connection to the pod works, and Headscale does not answer.
 
     Attributes:
         crashes: Whether a container of the pod crashes, so that another attempt would fail too.

@@ -25,6 +25,10 @@ _REPORT_EVERY_SECONDS = 15.0
 _REQUEST_SECONDS = 5.0
 _RECREATE_TRIES = 200
 _RECREATE_PAUSE_SECONDS = 0.01
+"""Short, because the StatefulSet's controller creates the PVC again as soon as the scheduler has tried the pod."""
+_TERMINATING = "object is being deleted"
+"""How the API server refuses a name whose object waits for its finalizers (`Create` in
+https://github.com/kubernetes/apiserver/blob/v0.36.3/pkg/registry/generic/registry/store.go)."""
 _FORBIDDEN, _NOT_FOUND, _CONFLICT, _TOO_MANY, _SERVER_FAULT = 403, 404, 409, 429, 500
 
 Object = Mapping[str, Any]
@@ -179,8 +183,8 @@ class RolloutWatcher:
     def _recreate(self, pvc: Object, desired: DesiredRollout) -> None:
         """Recreate as declared a PVC that was never bound to a volume.
 
-        One that has got a volume meanwhile is another by then, and stays. Where the StatefulSet's controller makes
-        it by its template first, this is done again.
+        One that has got a volume meanwhile has another resourceVersion, and stays. The StatefulSet's controller may
+        create it by its template first; the next look at the rollout finds that one, and deletes it in turn.
         """
         location, seen = self._location, {name: pvc["metadata"][name] for name in ("uid", "resourceVersion")}
         answer = self._cluster.request(
@@ -202,7 +206,8 @@ class RolloutWatcher:
                     f"PVC {location.namespace}/{location.pvc} never had a volume, and was recreated as declared"
                 )
                 return
-            # The StatefulSet's controller creates it by its template as soon as the pod was tried again.
+            if answer.status == _CONFLICT and _TERMINATING not in answer.message:
+                return
             time.sleep(_RECREATE_PAUSE_SECONDS)
 
     def _reason(self, waits_for: str) -> str:

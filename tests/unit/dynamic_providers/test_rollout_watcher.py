@@ -243,6 +243,7 @@ class RecreatingCluster(ScriptedCluster):
 
 
 OK, CONFLICT, DENIED = Answer(200, {}), Answer(409, {"message": "exists"}), Answer(403, {"message": "denied"})
+TERMINATING = Answer(409, {"message": "object is being deleted: exists"})
 
 
 def never_bound():
@@ -257,13 +258,22 @@ def a_workload():
 @pytest.mark.parametrize("deletion", [OK, NO, CONFLICT], ids=["deleted", "gone", "changed"])
 def test_never_bound_pvc_is_recreated_as_declared(serve, deletion):
     objects = {"statefulsets": a_workload(), "pods": READY, "persistentvolumeclaims": never_bound()}
-    cluster = RecreatingCluster(deletion, CONFLICT, OK, ports={8080: serve('{"version": "v0.29.3"}')}, **objects)
+    cluster = RecreatingCluster(deletion, TERMINATING, OK, ports={8080: serve('{"version": "v0.29.3"}')}, **objects)
 
     assert a_watcher(cluster).wait(TARGET) == "u"
 
     (_, deleted), *created = cluster.sent
     assert deleted["preconditions"] == {"uid": "old", "resourceVersion": "7"}
     assert [body["spec"]["resources"]["requests"]["storage"] for _, body in created] == ["1Gi", "1Gi"]
+
+
+def test_pvc_created_by_controller_first_is_deleted_again(serve):
+    objects = {"statefulsets": a_workload(), "pods": READY, "persistentvolumeclaims": never_bound()}
+    cluster = RecreatingCluster(OK, CONFLICT, OK, ports={8080: serve('{"version": "v0.29.3"}')}, **objects)
+
+    assert a_watcher(cluster).wait(TARGET) == "u"
+
+    assert [method for method, _ in cluster.sent] == ["DELETE", "POST", "DELETE", "POST"]
 
 
 @pytest.mark.parametrize("answers", [(DENIED,), (OK, DENIED)], ids=["deletion", "creation"])

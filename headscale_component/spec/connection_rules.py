@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from headscale_component.spec.config.addresses import http_url, without_credentials
+from headscale_component.spec.config.addresses import http_url
+from headscale_component.spec.credentials import without_credentials
 from headscale_component.spec.errors import Problem
 from headscale_component.spec.model import is_output
 from headscale_component.spec.valid_part import rule

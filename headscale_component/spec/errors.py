@@ -11,13 +11,13 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from headscale_component.spec.credentials import hide_credentials
 from headscale_component.spec.escapes import escaped
 from headscale_component.spec.model import is_output
 from headscale_component.spec.type_errors import (
     Mismatch,
     mismatch,
     mismatch_text,
-    without_credentials,
     without_secret,
 )
 
@@ -56,7 +56,7 @@ class SpecError(Exception):
     """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        shown = (Problem(problem.path, without_credentials(problem.message)) for problem in problems)
+        shown = (Problem(problem.path, hide_credentials(problem.message)) for problem in problems)
         self.problems: tuple[Problem, ...] = tuple(dict.fromkeys(shown))
         super().__init__("\n".join(escaped(str(problem)) for problem in self.problems))
 

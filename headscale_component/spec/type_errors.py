@@ -52,7 +52,6 @@ _PLACES_OF_SECRETS = ("client_secret", "pass", "kubeconfig", "apiKeySecret", "ap
 _LONGEST_SHOWN = 80
 _BARE = re.compile(r"[A-Za-z/][-A-Za-z0-9/_.@+]*(:[-A-Za-z0-9/_.@+]+)*")
 """What a list in one line of YAML holds without quotes."""
-_CREDENTIALS = re.compile(r"(?<=://)[^`]*@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +115,6 @@ def without_secret(text: str, path: Iterable[object], value: object) -> str:
     """Return the message of a rule, which quotes the value, without a value that may be a secret in the wrong place."""
     may_be = isinstance(value, str) and value and any(part in _PLACES_OF_SECRETS for part in path)
     return text.replace(f"`{value}`", "the value") if may_be else text
-
-
-def without_credentials(text: str) -> str:
-    """Return a message without user and password of the URLs in it."""
-    return _CREDENTIALS.sub("…@", text)
 
 
 def _expected(detail: Mapping[str, Any]) -> str | None:

@@ -10,13 +10,13 @@ import re
 from collections.abc import Callable
 from urllib.parse import SplitResult, urlsplit
 
+from headscale_component.spec.credentials import without_credentials
 from headscale_component.spec.networks import is_network
 
 _HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]*\]|[^:\[\]\s]*):(?P<port>[a-z]+|[0-9]+)")
 _NAMED_PORTS = {"http": 80, "https": 443}
 _LABEL = r"[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?"
 _DOMAIN = re.compile(rf"(?=.{{1,253}}$)({_LABEL}\.)*[A-Za-z]([-A-Za-z0-9]*[A-Za-z0-9])?")
-_CREDENTIALS = re.compile(r"(?<=://)[^/]*@|^[^/]*@")
 _HOST_LETTERS = r"[^\x00-\x20\\^`{|}%]*"
 _HOST_OF_GO = re.compile(rf"{_HOST_LETTERS}(:{_HOST_LETTERS}%25.+)?")
 """A host as Go reads one, with `%25` before the zone of an IPv6 address (https://go.dev/src/net/url/url.go)."""
@@ -52,11 +52,6 @@ def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return ipaddress.ip_address(host)
     except ValueError:
         return None
-
-
-def without_credentials(text: str) -> str:
-    """Return a URL or an address without the user and password in it, for messages."""
-    return _CREDENTIALS.sub("", text)
 
 
 def endpoint(text: str) -> str:

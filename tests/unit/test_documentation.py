@@ -18,6 +18,7 @@ import yaml
 from headscale_component import HeadscaleArgs, load_instances
 from headscale_component.render import documents
 from headscale_sidecar.health import Health
+from tests import mocked_program
 from tools.architecture import ROOTS
 
 REPOSITORY = Path(__file__).parents[2]
@@ -283,36 +284,11 @@ def test_quick_start_is_that_of_the_readme():
     assert len(set(starts.values())) == 1
 
 
-WITH_MOCKS = """
-import sys
-import pulumi
-
-class Mocks(pulumi.runtime.Mocks):
-    def new_resource(self, args):
-        sys.stdout.write(f"{args.typ}\\n") # in one piece: threads write at once
-        return f"{args.name}-id", dict(args.inputs)
-
-    def call(self, args):
-        raise AssertionError(args.token)
-
-pulumi.runtime.set_mocks(Mocks())
-
-@pulumi.runtime.test
-def declare():
-    exec(sys.argv[1], {})
-
-declare()
-"""
-
-
 @pytest.mark.parametrize("text", [text for _, text in blocks("python")], ids=lambda text: text.splitlines()[0])
 def test_program_of_a_page_declares_instance_and_key(text):
-    run = subprocess.run(
-        [sys.executable, "-c", WITH_MOCKS, text], cwd=REPOSITORY, text=True, capture_output=True, check=False
-    )
+    types = {line.split()[0] for line in mocked_program.declared(text)}
 
-    assert run.returncode == 0, run.stderr
-    assert {"headscale:index:Headscale", "pulumi-python:dynamic/headscale:PreAuthKey"} <= set(run.stdout.split())
+    assert {"headscale:index:Headscale", "pulumi-python:dynamic/headscale:PreAuthKey"} <= types
 
 
 @pytest.mark.parametrize("message", MESSAGES)

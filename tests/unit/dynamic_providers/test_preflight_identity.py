@@ -9,26 +9,12 @@ from dynamic_providers.preflight import PreflightProvider
 from headscale_core.rollout.identity import Identity
 from tests.fakes.kubernetes import FakeKubernetes
 
+from .clusters import *  # noqa: F403 - fixtures
+from .clusters import KUBE_SYSTEM, provider, with_instance
 from .test_rollout_lifecycle import NEWS, PVC
-from .test_wrong_cluster import KUBE_SYSTEM, provider, with_instance
 
 DECLARED = {**NEWS, "policy": None}
 CHANGED = {**NEWS, "policy": '{"acls": []}'}
-
-
-@pytest.fixture(autouse=True)
-def _another_process(monkeypatch):
-    monkeypatch.setattr(provider_module, "_channels", {})
-    monkeypatch.setattr("pulumi.log.warn", lambda _: None)
-
-
-@pytest.fixture
-def known(api):
-    """The preflight's state of an instance in its own cluster."""
-    with_instance(api, "11111111-1111")
-    noted = provider(PreflightProvider, api).create(DECLARED).outs
-    provider_module._channels.clear()
-    return noted
 
 
 @pytest.fixture

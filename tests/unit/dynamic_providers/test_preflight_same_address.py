@@ -2,31 +2,16 @@
 
 import pytest
 
-from dynamic_providers import provider as provider_module
 from dynamic_providers.failures import UserFacingError
 from dynamic_providers.preflight import PreflightProvider
 
+from .clusters import *  # noqa: F403 - fixtures
+from .clusters import KUBE_SYSTEM, changes_in, provider, with_instance
 from .test_rollout_lifecycle import NEWS, create_pvc
-from .test_wrong_cluster import KUBE_SYSTEM, changes_in, provider, with_instance
 
 DECLARED = {**NEWS, "policy": None}
 CHANGED = {**NEWS, "policy": '{"acls": []}'}
 CONSENT = {**CHANGED, "abandon_data": "headscale/vpn"}
-
-
-@pytest.fixture(autouse=True)
-def _another_process(monkeypatch):
-    monkeypatch.setattr(provider_module, "_channels", {})
-    monkeypatch.setattr("pulumi.log.warn", lambda _: None)
-
-
-@pytest.fixture
-def known(api):
-    """The preflight's state of an instance in the cluster that was at this address."""
-    with_instance(api, "11111111-1111")
-    noted = provider(PreflightProvider, api).create(DECLARED).outs
-    provider_module._channels.clear()
-    return noted
 
 
 @pytest.fixture

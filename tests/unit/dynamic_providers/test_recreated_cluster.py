@@ -4,24 +4,16 @@ import pytest
 
 from dynamic_providers import provider as provider_module
 from dynamic_providers.failures import DROP_VARIABLE, UserFacingError
-from dynamic_providers.kubernetes.rollout_watcher import RolloutWatcher
 from dynamic_providers.policy import PolicyProvider
 from dynamic_providers.preflight import PreflightProvider
 from dynamic_providers.rollout import RolloutProvider
 
+from .clusters import *  # noqa: F403 - fixtures
+from .clusters import KUBE_SYSTEM, changes_in, provider, with_instance
 from .test_rollout_lifecycle import NEWS, POD, PVC, STATEFUL_SET
-from .test_wrong_cluster import KUBE_SYSTEM, changes_in, provider, with_instance
 
 POLICY = '{"acls": []}'
 DECLARED = {**NEWS, "policy": POLICY}
-
-
-@pytest.fixture(autouse=True)
-def _quiet(monkeypatch):
-    monkeypatch.setattr(provider_module, "_channels", {})
-    monkeypatch.setattr(RolloutWatcher, "_wrong_version", lambda *_: "")
-    monkeypatch.setattr("pulumi.log.warn", lambda _: None)
-    monkeypatch.delenv(DROP_VARIABLE, raising=False)
 
 
 def deployed(api, cluster_id):

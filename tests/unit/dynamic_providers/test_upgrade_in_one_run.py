@@ -13,8 +13,8 @@ from dynamic_providers.retry import retry_idempotent
 from dynamic_providers.rollout import RolloutProvider
 from tests.fakes.headscale import FakeHeadscale
 
+from .clusters import provider, with_instance
 from .test_rollout_lifecycle import NEWS
-from .test_wrong_cluster import provider, with_instance
 
 
 class PortForward:

@@ -1,12 +1,10 @@
 """A cluster with an instance of the same namespace and name, which is not the one of the state: nothing is touched."""
 
 import pytest
-from pulumi.dynamic import Config, ConfigureRequest
 
 from dynamic_providers import provider as provider_module
 from dynamic_providers.api_key import ApiKeyProvider
 from dynamic_providers.failures import DROP_VARIABLE, UserFacingError
-from dynamic_providers.kubernetes.rollout_watcher import RolloutWatcher
 from dynamic_providers.policy import PolicyProvider
 from dynamic_providers.pre_auth_key import PreAuthKeyProvider
 from dynamic_providers.preflight import PreflightProvider
@@ -16,11 +14,10 @@ from headscale_core.rollout.identity import database_id
 from headscale_core.rollout.rollout import InstanceLocation
 from tests.fakes.kubernetes import FakeKubernetes
 
+from .clusters import *  # noqa: F403 - fixtures
+from .clusters import KUBE_SYSTEM, changes_in, provider, with_instance
 from .test_rollout_lifecycle import NEWS, POD, PVC, STATEFUL_SET, create_pvc
-from .test_rollout_rules import container, pod, stateful_set
 
-KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
-SECRETS = "/api/v1/namespaces/headscale/secrets"
 TIME = "2026-01-01T00:00:00+00:00"
 USER = {"username": "alice", "user_id": "1", "created_at": TIME}
 KEY = {"namespace": "headscale", "secret_name": "s", "expiration": "1h", "key": "k", "expires_at": TIME, "owner": "o"}
@@ -34,36 +31,12 @@ BEHIND = {
 PLACE = InstanceLocation("headscale", "vpn")
 
 
-def with_instance(api, cluster_id):
-    """Put an instance that runs into a cluster, and return its PVC's uid."""
-    api.objects[KUBE_SYSTEM] = {"metadata": {"uid": cluster_id}}
-    api.objects[SECRETS] = {"metadata": {}, "items": []}
-    api.objects[STATEFUL_SET] = stateful_set()
-    api.objects[POD] = pod(container())
-    return create_pvc(api)
-
-
 @pytest.fixture
 def another():
     """The API server of another cluster, with an instance of the same name."""
     with FakeKubernetes().serving() as server:
         with_instance(server, "22222222-2222")
         yield server
-
-
-@pytest.fixture(autouse=True)
-def _quiet(monkeypatch):
-    monkeypatch.setattr(provider_module, "_channels", {})
-    monkeypatch.setattr(RolloutWatcher, "_wrong_version", lambda *_: "")
-    monkeypatch.setattr("pulumi.log.warn", lambda _: None)
-    monkeypatch.delenv(DROP_VARIABLE, raising=False)
-
-
-def provider(kind, api, **changes):
-    settings = {"instance": "vpn", "namespace": "headscale", "kubeconfig": api.kubeconfig, **changes}
-    made = kind()
-    made.configure(ConfigureRequest(Config({f"headscale:{key}": value for key, value in settings.items()}, "p")))
-    return made
 
 
 @pytest.fixture
@@ -82,10 +55,6 @@ def state(api):
 
 def calls(made, props):
     return [lambda: made.read("1", dict(props)), lambda: made.delete("1", dict(props))]
-
-
-def changes_in(api):
-    return [method for method, _ in api.asked if method != "GET"]
 
 
 @pytest.mark.parametrize("variable", ["", "true"])
